@@ -1,0 +1,72 @@
+/**
+ * The base: the tree that `pg_probackup restore` would write, read-only and never unpacked.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import type { ByteRange, Fd } from "../ffi/libc.ts";
+
+/** PostgreSQL's block size, the only one that pg_probackup restores. */
+export const BLOCK_SIZE_BYTES = 8192;
+
+/** How a record's page is stored. `none` is a page as it is. */
+export type Codec = "none" | "zlib" | "pglz" | "lz4" | "zstd";
+
+/** Position of an entry in {@link BaseTree.entries}. */
+export type EntryIndex = number & { readonly entry: unique symbol };
+
+/** One file, directory or symbolic link of the tree. */
+export interface BaseEntry {
+  /** Relative to the data directory, parts separated by `/`; never empty, absolute or with `..`. */
+  readonly path: ByteString;
+  readonly kind: "directory" | "file" | "symlink";
+  /** Permission bits, without the type. */
+  readonly mode: number;
+  /** A data file: its content comes in blocks, from several members of the chain. */
+  readonly isDataFile: boolean;
+  /** Target of a symbolic link. */
+  readonly target?: ByteString;
+}
+
+/**
+ * Where a part of a file's bytes lies. The pieces of a read, in order, cover the range asked for,
+ * clipped at the end of the file.
+ */
+export type Piece =
+  /** Bytes as they are in a file of the store or the diff. */
+  | { readonly in: "file"; readonly fd: Fd; readonly range: ByteRange }
+  /** Part of the page that one stored record inflates to. `range` is the payload in the store. */
+  | {
+    readonly in: "record";
+    readonly fd: Fd;
+    readonly range: ByteRange;
+    readonly codec: Codec;
+    /** Which bytes of the inflated page are wanted. */
+    readonly wanted: ByteRange;
+    /** For messages: the file in the tree and the block. */
+    readonly of: { readonly path: ByteString; readonly block: number };
+  }
+  | { readonly in: "memory"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly in: "zeros"; readonly sizeBytes: number };
+
+/** A read-only tree. Not safe to share between threads: each thread opens its own. */
+export interface BaseTree {
+  /** Sorted by path, bytewise, so that a directory comes before what is in it. Without the root. */
+  readonly entries: readonly BaseEntry[];
+  /**
+   * Length of a file in bytes. May read a page index the first time.
+   *
+   * @throws {PbkfsError} `StoreDamaged` if the chain cannot say.
+   */
+  sizeBytes(entry: EntryIndex): number;
+  /**
+   * Finds where the bytes of `range` lie, without reading them. The descriptors in the result are
+   * valid until the next call of any method.
+   *
+   * @throws {PbkfsError} `StoreDamaged` if the store contradicts itself there.
+   */
+  planRead(entry: EntryIndex, range: ByteRange): Piece[];
+  /** Closes the store's files. */
+  close(): void;
+}

@@ -1,0 +1,265 @@
+/**
+ * The few functions of the C library that Deno does not offer in the form we need: positioned
+ * reads and writes at an address, `fallocate`, `fdatasync`, `flock` and the like.
+ *
+ * The functions stand in a table, {@link Libc}, that callers take as a parameter: a test passes a
+ * table in which one call fails.
+ *
+ * @module
+ */
+
+import { errnoName, PbkfsError } from "../errors.ts";
+import { bytesOf, type ByteString, printable } from "./bytes.ts";
+import { openLibrary } from "./library.ts";
+import { type Layout, readField } from "./layout.ts";
+import { type Address, allocate, borrow, toAddress } from "./memory.ts";
+
+/** A file descriptor. */
+export type Fd = number & { readonly fd: unique symbol };
+
+/** Flags of open(2). Those from O_DIRECTORY on differ between processors. */
+export const OPEN = {
+  readOnly: 0,
+  readWrite: 2,
+  create: 0o100,
+  exclusive: 0o200,
+  truncate: 0o1000,
+  append: 0o2000,
+  noFollow: Deno.build.arch === "aarch64" ? 0o100000 : 0o400000,
+  directory: Deno.build.arch === "aarch64" ? 0o40000 : 0o200000,
+  closeOnExec: 0o2000000,
+} as const;
+
+/** Modes of fallocate(2). Source: linux/falloc.h. */
+export const FALLOCATE = { keepSize: 1, punchHole: 2, collapse: 8, zeroRange: 16 } as const;
+
+/** Operations of flock(2). */
+export const FLOCK = { shared: 1, exclusive: 2, nonBlocking: 4, unlock: 8 } as const;
+
+/** Part of a file, in bytes. */
+export interface ByteRange {
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** What statx(2) tells of a file. */
+export interface FileStatus {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly inode: number;
+  readonly sizeBytes: number;
+  /** Space taken, in units of 512 bytes. */
+  readonly blocks512: number;
+  readonly links: number;
+  readonly modifiedSeconds: number;
+  readonly modifiedNanoseconds: number;
+}
+
+/** `struct statx`, the same on all processors. Source: linux/stat.h. */
+export const STATX = {
+  links: { kind: "u32", at: 16 },
+  uid: { kind: "u32", at: 20 },
+  gid: { kind: "u32", at: 24 },
+  mode: { kind: "u16", at: 28 },
+  inode: { kind: "u64", at: 32 },
+  size: { kind: "u64", at: 40 },
+  blocks: { kind: "u64", at: 48 },
+  mtimeSeconds: { kind: "i64", at: 112 },
+  mtimeNanoseconds: { kind: "u32", at: 120 },
+} as const satisfies Layout;
+
+/** `struct pollfd`. Source: poll.h. */
+export const POLLFD = {
+  fd: { kind: "i32", at: 0 },
+} as const satisfies Layout;
+
+/** Calls into the C library. Each throws a {@link PbkfsError} with the errno when it fails. */
+export interface Libc {
+  open(path: ByteString, flags: number, mode?: number): Fd;
+  close(fd: Fd): void;
+  dup(fd: Fd): Fd;
+  /** Makes descriptor `target`, such as 2 for stderr, stand for the same file as `fd`. */
+  replace(fd: Fd, target: number): void;
+  /** @returns Bytes read; fewer than asked for at the end of the file only. */
+  pread(fd: Fd, target: Address, range: ByteRange): number;
+  /** Writes all bytes of the range, from `source` on. */
+  pwrite(fd: Fd, source: Address, range: ByteRange): void;
+  ftruncate(fd: Fd, sizeBytes: number): void;
+  fallocate(fd: Fd, mode: number, range: ByteRange): void;
+  fdatasync(fd: Fd): void;
+  fsync(fd: Fd): void;
+  fstat(fd: Fd): FileStatus;
+  /** @returns Whether the lock was granted; false only with `nonBlocking`. */
+  flock(fd: Fd, operation: number): boolean;
+  /** Fills a `struct statvfs`, of at least 112 bytes, for the file system of `fd`. */
+  fstatvfs(fd: Fd, target: Address): void;
+  /** Waits until `fd` can be read. @returns false after `timeoutMs`. */
+  waitReadable(fd: Fd, timeoutMs: number): boolean;
+  /** Detaches a mount, as root. `lazy` hides it now and lets go when nobody uses it. */
+  unmount(path: ByteString, options?: { readonly lazy: boolean }): void;
+  unlink(path: ByteString): void;
+}
+
+const SYMBOLS = {
+  // int open(const char *path, int flags, mode_t mode)
+  open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  // int close(int fd)
+  close: { parameters: ["i32"], result: "i32" },
+  // int fcntl(int fd, int command, int argument)
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  // int dup2(int fd, int target)
+  dup2: { parameters: ["i32", "i32"], result: "i32" },
+  // ssize_t pread(int fd, void *target, size_t size, off_t offset)
+  pread: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  // ssize_t pwrite(int fd, const void *source, size_t size, off_t offset)
+  pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  // int ftruncate(int fd, off_t size)
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  // int fallocate(int fd, int mode, off_t offset, off_t size)
+  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
+  // int fdatasync(int fd)
+  fdatasync: { parameters: ["i32"], result: "i32" },
+  // int fsync(int fd)
+  fsync: { parameters: ["i32"], result: "i32" },
+  // int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *target)
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "usize"], result: "i32" },
+  // int flock(int fd, int operation)
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  // int fstatvfs(int fd, struct statvfs *target)
+  fstatvfs: { parameters: ["i32", "usize"], result: "i32" },
+  // int poll(struct pollfd *fds, nfds_t count, int timeout)
+  poll: { parameters: ["usize", "u64", "i32"], result: "i32" },
+  // int umount2(const char *target, int flags)
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
+  // int unlink(const char *path)
+  unlink: { parameters: ["buffer"], result: "i32" },
+  // int *__errno_location(void)
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const F_DUPFD_CLOEXEC = 1030;
+const UMOUNT_DETACH = 2;
+const EINTR = 4;
+const EWOULDBLOCK = 11;
+const POLL_IN = 1;
+
+const opened = new Map<string, Libc>();
+
+/** The C library of this machine, opened at the first call in each thread. */
+export function systemLibc(): Libc {
+  const known = opened.get("libc");
+  if (known !== undefined) return known;
+  const made = makeLibc();
+  opened.set("libc", made);
+  return made;
+}
+
+function makeLibc(): Libc {
+  const symbols = openLibrary(["libc.so.6"], SYMBOLS);
+  // errno is read from where it lies: a call to fetch it could change it.
+  const errno = new Int32Array(borrow(toAddress(symbols.__errno_location()), 4).buffer);
+  const fail = (call: string, subject: string): never => {
+    const number = errno[0] ?? 0;
+    throw new PbkfsError("Io", {
+      what: `${call} of ${subject} failed with ${errnoName(number)}`,
+      errno: number === 0 ? 5 : number,
+    });
+  };
+  const check = (result: number, call: string, subject: string | Fd): void => {
+    if (result < 0) fail(call, typeof subject === "number" ? `descriptor ${subject}` : subject);
+  };
+  const status = allocate(256);
+  const pollFd = allocate(8);
+  const emptyPath = new Uint8Array(1);
+
+  return {
+    open(path, flags, mode = 0) {
+      const fd = symbols.open(bytesOf(path, 1), flags | OPEN.closeOnExec, mode);
+      check(fd, "open", printable(path));
+      return fd as Fd;
+    },
+    close(fd) {
+      check(symbols.close(fd), "close", fd);
+    },
+    dup(fd) {
+      const copy = symbols.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+      check(copy, "dup", fd);
+      return copy as Fd;
+    },
+    replace(fd, target) {
+      check(symbols.dup2(fd, target), "dup2", fd);
+    },
+    pread(fd, target, { offsetBytes, sizeBytes }) {
+      let done = 0;
+      while (done < sizeBytes) {
+        const n = Number(symbols.pread(fd, target + done, sizeBytes - done, offsetBytes + done));
+        if (n === 0) break;
+        if (n > 0) done += n;
+        else if (errno[0] !== EINTR) fail("pread", `descriptor ${fd}`);
+      }
+      return done;
+    },
+    pwrite(fd, source, { offsetBytes, sizeBytes }) {
+      let done = 0;
+      while (done < sizeBytes) {
+        const n = Number(symbols.pwrite(fd, source + done, sizeBytes - done, offsetBytes + done));
+        if (n > 0) done += n;
+        else if (n === 0 || errno[0] !== EINTR) fail("pwrite", `descriptor ${fd}`);
+      }
+    },
+    ftruncate(fd, sizeBytes) {
+      check(symbols.ftruncate(fd, sizeBytes), "ftruncate", fd);
+    },
+    fallocate(fd, mode, { offsetBytes, sizeBytes }) {
+      check(symbols.fallocate(fd, mode, offsetBytes, sizeBytes), "fallocate", fd);
+    },
+    fdatasync(fd) {
+      check(symbols.fdatasync(fd), "fdatasync", fd);
+    },
+    fsync(fd) {
+      check(symbols.fsync(fd), "fsync", fd);
+    },
+    fstat(fd) {
+      check(
+        symbols.statx(fd, emptyPath, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address),
+        "statx",
+        fd,
+      );
+      return {
+        mode: readField(status.view, STATX.mode),
+        uid: readField(status.view, STATX.uid),
+        gid: readField(status.view, STATX.gid),
+        inode: Number(status.view.getBigUint64(STATX.inode.at, true)),
+        sizeBytes: readField(status.view, STATX.size),
+        blocks512: readField(status.view, STATX.blocks),
+        links: readField(status.view, STATX.links),
+        modifiedSeconds: readField(status.view, STATX.mtimeSeconds),
+        modifiedNanoseconds: readField(status.view, STATX.mtimeNanoseconds),
+      };
+    },
+    flock(fd, operation) {
+      if (symbols.flock(fd, operation) === 0) return true;
+      return errno[0] === EWOULDBLOCK ? false : fail("flock", `descriptor ${fd}`);
+    },
+    fstatvfs(fd, target) {
+      check(symbols.fstatvfs(fd, target), "fstatvfs", fd);
+    },
+    waitReadable(fd, timeoutMs) {
+      pollFd.view.setInt32(POLLFD.fd.at, fd, true);
+      pollFd.view.setInt16(4, POLL_IN, true);
+      const ready = symbols.poll(pollFd.address, 1, timeoutMs);
+      if (ready >= 0) return ready > 0;
+      return errno[0] === EINTR ? false : fail("poll", `descriptor ${fd}`);
+    },
+    unmount(path, options = { lazy: false }) {
+      const flags = options.lazy ? UMOUNT_DETACH : 0;
+      check(symbols.umount2(bytesOf(path, 1), flags), "umount", printable(path));
+    },
+    unlink(path) {
+      check(symbols.unlink(bytesOf(path, 1)), "unlink", printable(path));
+    },
+  };
+}

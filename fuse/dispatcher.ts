@@ -1,0 +1,257 @@
+/**
+ * Turns callbacks of libfuse into calls of a {@link FileSystem}, and results into answers.
+ * Every request is answered exactly once.
+ *
+ * @module
+ */
+
+import { ERRNO, errnoOf } from "../errors.ts";
+import { bytesOf, type ByteString } from "../ffi/bytes.ts";
+import type { Handlers } from "../ffi/fuse_operations.ts";
+import type { Libfuse } from "../ffi/libfuse.ts";
+import { type Address, allocate, type NativeBuffer } from "../ffi/memory.ts";
+import { configure, type ConnectionSettings } from "./connection.ts";
+import type { FileSystem, Ino, ListedEntry, Place, Request, SyncReply } from "./file_system.ts";
+import { Replier } from "./reply.ts";
+import type { RequestReader } from "./requests.ts";
+
+/** Told of an error that a request ended with, when it is not an ordinary refusal. */
+export type ErrorSink = (operation: string, error: unknown) => void;
+
+/** What a dispatcher works with. */
+export interface DispatcherOptions {
+  readonly fuse: Libfuse;
+  readonly fileSystem: FileSystem;
+  readonly requests: RequestReader;
+  readonly settings: ConnectionSettings;
+  readonly onError: ErrorSink;
+}
+
+/** Makes the callbacks for a file system. They share buffers: one thread runs them. */
+export function makeHandlers(options: DispatcherOptions): Handlers {
+  const { fuse, fileSystem, requests, settings, onError } = options;
+  const reply = new Replier(fuse);
+  const readBuffer = allocate(settings.transferSizeBytesMax);
+  const statvfs = allocate(256);
+  let opensAreNeeded = true;
+
+  /** Runs `handle`, which answers as its last step; answers for it if it throws before. */
+  const answer = (operation: string, request: Request, handle: () => void): void => {
+    try {
+      handle();
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === ERRNO.EIO) onError(operation, error);
+      reply.error(request, errno);
+    }
+  };
+  const place = (parent: number, name: number): Place => ({
+    parent: parent as Ino,
+    name: requests.name(name),
+  });
+  const sync = (request: Request, result: SyncReply): void => {
+    if (result === "done") reply.error(request, 0);
+  };
+  const list = (withAttributes: boolean) =>
+  (
+    ...[request, ino, roomBytes, cookie]: number[]
+  ): void => {
+    answer("readdir", request as Request, () => {
+      const entries = fileSystem.list(ino as Ino, cookie as number);
+      const listed = withAttributes ? remember : () => {};
+      reply.listing(request as Request, entries, {
+        roomBytes: roomBytes as number,
+        withAttributes,
+        listed,
+      });
+    });
+  };
+  /** A listing with attributes counts as a lookup of each name but `.` and `..`. */
+  const remember = ({ name, attributes }: ListedEntry): void => {
+    if (name !== "." && name !== "..") fileSystem.remember(attributes.ino);
+  };
+
+  const handlers = {
+    init(_userdata: number, connection: number) {
+      try {
+        opensAreNeeded = configure(connection as Address, settings).opensAreNeeded;
+      } catch (error) {
+        onError("init", error);
+      }
+    },
+    lookup(request: Request, parent: number, name: number) {
+      answer("lookup", request, () => {
+        const found = fileSystem.lookup(place(parent, name));
+        reply.entry(request, found);
+      });
+    },
+    forget(request: Request, ino: number, count: number) {
+      try {
+        fileSystem.forget(ino as Ino, count);
+      } catch (error) {
+        onError("forget", error);
+      }
+      reply.nothing(request);
+    },
+    getattr(request: Request, ino: number) {
+      answer("getattr", request, () => {
+        reply.attributes(request, fileSystem.getAttributes(ino as Ino));
+      });
+    },
+    setattr(request: Request, ino: number, attributes: number, which: number) {
+      answer("setattr", request, () => {
+        const change = requests.attributeChange(attributes, which);
+        reply.attributes(request, fileSystem.setAttributes(ino as Ino, change));
+      });
+    },
+    readlink(request: Request, ino: number) {
+      answer("readlink", request, () => reply.link(request, fileSystem.readLink(ino as Ino)));
+    },
+    mknod(request: Request, parent: number, name: number, mode: number, rdev: number) {
+      answer("mknod", request, () => {
+        const node = { mode, rdev, caller: requests.caller(request) };
+        reply.entry(request, fileSystem.makeNode(place(parent, name), node));
+      });
+    },
+    mkdir(request: Request, parent: number, name: number, mode: number) {
+      answer("mkdir", request, () => {
+        const node = { mode, rdev: 0, caller: requests.caller(request) };
+        reply.entry(request, fileSystem.makeDirectory(place(parent, name), node));
+      });
+    },
+    unlink(request: Request, parent: number, name: number) {
+      answer("unlink", request, () => {
+        fileSystem.unlink(place(parent, name));
+        reply.error(request, 0);
+      });
+    },
+    rmdir(request: Request, parent: number, name: number) {
+      answer("rmdir", request, () => {
+        fileSystem.removeDirectory(place(parent, name));
+        reply.error(request, 0);
+      });
+    },
+    symlink(request: Request, target: number, parent: number, name: number) {
+      answer("symlink", request, () => {
+        const caller = requests.caller(request);
+        const made = fileSystem.makeSymlink(place(parent, name), requests.name(target), caller);
+        reply.entry(request, made);
+      });
+    },
+    rename(
+      request: Request,
+      parent: number,
+      name: number,
+      newParent: number,
+      newName: number,
+      flags: number,
+    ) {
+      answer("rename", request, () => {
+        fileSystem.rename(place(parent, name), place(newParent, newName), flags);
+        reply.error(request, 0);
+      });
+    },
+    link(request: Request, ino: number, newParent: number, newName: number) {
+      answer("link", request, () => {
+        reply.entry(request, fileSystem.link(ino as Ino, place(newParent, newName)));
+      });
+    },
+    open(request: Request) {
+      // ENOSYS here means "do not ask again, opening always succeeds", which saves a round trip
+      // for every open and close. Only kernels that offer it understand it so.
+      if (opensAreNeeded) reply.opened(request);
+      else reply.error(request, ERRNO.ENOSYS);
+    },
+    opendir(request: Request) {
+      if (opensAreNeeded) reply.opened(request);
+      else reply.error(request, ERRNO.ENOSYS);
+    },
+    read(request: Request, ino: number, sizeBytes: number, offsetBytes: number) {
+      answer("read", request, () => {
+        const range = { offsetBytes, sizeBytes: Math.min(sizeBytes, readBuffer.sizeBytes) };
+        const done = fileSystem.read(ino as Ino, range, readBuffer);
+        reply.bytes(request, readBuffer.address, done);
+      });
+    },
+    write(request: Request, ino: number, from: number, sizeBytes: number, offsetBytes: number) {
+      answer("write", request, () => {
+        fileSystem.write(ino as Ino, from as Address, { offsetBytes, sizeBytes });
+        reply.written(request, sizeBytes);
+      });
+    },
+    fsync(request: Request, ino: number, dataOnly: number) {
+      answer("fsync", request, () => {
+        const options = { dataOnly: dataOnly !== 0 };
+        sync(request, fileSystem.sync(ino as Ino, request, options));
+      });
+    },
+    fsyncdir(request: Request, ino: number) {
+      answer("fsyncdir", request, () => {
+        sync(request, fileSystem.syncDirectory(ino as Ino, request));
+      });
+    },
+    readdir: list(false),
+    readdirplus: list(true),
+    statfs(request: Request) {
+      answer("statfs", request, () => {
+        fileSystem.status(statvfs);
+        reply.status(request, statvfs.address);
+      });
+    },
+    setxattr(
+      request: Request,
+      ino: number,
+      name: number,
+      value: number,
+      sizeBytes: number,
+      flags: number,
+    ) {
+      answer("setxattr", request, () => {
+        const attribute = { name: requests.name(name), value: requests.bytes(value, sizeBytes) };
+        fileSystem.setExtendedAttribute(ino as Ino, attribute, flags);
+        reply.error(request, 0);
+      });
+    },
+    getxattr(request: Request, ino: number, name: number, roomBytes: number) {
+      answer("getxattr", request, () => {
+        const value = fileSystem.getExtendedAttribute(ino as Ino, requests.name(name));
+        if (value === undefined) reply.error(request, ERRNO.ENODATA);
+        else sendValue(request, value, roomBytes);
+      });
+    },
+    listxattr(request: Request, ino: number, roomBytes: number) {
+      answer("listxattr", request, () => {
+        const names = fileSystem.listExtendedAttributes(ino as Ino);
+        const value = bytesOf(names.map((name) => name + "\0").join("") as ByteString);
+        sendValue(request, value, roomBytes);
+      });
+    },
+    removexattr(request: Request, ino: number, name: number) {
+      answer("removexattr", request, () => {
+        fileSystem.removeExtendedAttribute(ino as Ino, requests.name(name));
+        reply.error(request, 0);
+      });
+    },
+    create(request: Request, parent: number, name: number, mode: number) {
+      answer("create", request, () => {
+        const node = { mode, rdev: 0, caller: requests.caller(request) };
+        reply.created(request, fileSystem.makeNode(place(parent, name), node));
+      });
+    },
+    fallocate(request: Request, ino: number, mode: number, at: number, sizeBytes: number) {
+      answer("fallocate", request, () => {
+        fileSystem.allocate(ino as Ino, mode, { offsetBytes: at, sizeBytes });
+        reply.error(request, 0);
+      });
+    },
+  };
+
+  const sendValue = (request: Request, value: Uint8Array<ArrayBuffer>, roomBytes: number): void => {
+    const buffer: NativeBuffer = allocate(value.length);
+    buffer.bytes.set(value);
+    const sent = reply.value(request, buffer, roomBytes);
+    if (sent === "tooLarge") reply.error(request, ERRNO.ERANGE);
+  };
+
+  return handlers as unknown as Handlers;
+}

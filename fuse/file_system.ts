@@ -1,0 +1,148 @@
+/**
+ * What a file system must be able to do to be served. Nothing here knows what is in the files.
+ *
+ * A method returns its result, or throws an error with an `errno`. It does not await: what it has
+ * checked stays true until it returns.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import type { ByteRange } from "../ffi/libc.ts";
+import type { Address, NativeBuffer } from "../ffi/memory.ts";
+
+/** An inode number. The root directory is 1. */
+export type Ino = number & { readonly ino: unique symbol };
+
+/** The inode number of the root directory. */
+export const ROOT_INO = 1 as Ino;
+
+/** A request of the kernel that has not been answered yet. */
+export type Request = Address & { readonly request: unique symbol };
+
+/** A point in time: whole seconds since 1970, and the nanoseconds of the second. */
+export interface Timestamp {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** What stat(2) tells. */
+export interface Attributes {
+  readonly ino: Ino;
+  /** Type and permission bits, as in `st_mode`. */
+  readonly mode: number;
+  readonly links: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Device number of a device node, else 0. */
+  readonly rdev: number;
+  readonly sizeBytes: number;
+  /** Space taken, in units of 512 bytes. */
+  readonly blocks512: number;
+  readonly accessed: Timestamp;
+  readonly modified: Timestamp;
+  readonly changed: Timestamp;
+}
+
+/** What a SETATTR changes; an absent member stays. */
+export interface AttributeChange {
+  /** Permission bits. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly sizeBytes?: number;
+  readonly accessed?: Timestamp | "now";
+  readonly modified?: Timestamp | "now";
+  readonly changed?: Timestamp;
+}
+
+/** A name in a directory. */
+export interface Place {
+  readonly parent: Ino;
+  readonly name: ByteString;
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What to make. */
+export interface NewNode {
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly rdev: number;
+  readonly caller: Caller;
+}
+
+/** A name in a directory listing. `cookie` resumes the listing after it. */
+export interface ListedEntry {
+  readonly name: ByteString;
+  readonly cookie: number;
+  readonly attributes: Attributes;
+}
+
+/** An extended attribute's name and value. */
+export interface ExtendedAttribute {
+  readonly name: ByteString;
+  readonly value: Uint8Array<ArrayBuffer>;
+}
+
+/** Flags of renameat2(2). */
+export const RENAME = { noReplace: 1, exchange: 2 } as const;
+
+/**
+ * How a sync is answered: `done`, or `handedOver` to a worker that from then on owes the kernel
+ * the answer.
+ */
+export type SyncReply = "done" | "handedOver";
+
+/** A file system that {@link Session} serves. */
+export interface FileSystem {
+  /** @returns undefined if there is no such name; the kernel remembers that, too. */
+  lookup(place: Place): Attributes | undefined;
+  /** A listing told the kernel of this inode, which counts as a lookup of its name. */
+  remember(ino: Ino): void;
+  /** The kernel drops `count` references that lookups, listings and creations gave it. */
+  forget(ino: Ino, count: number): void;
+  getAttributes(ino: Ino): Attributes;
+  setAttributes(ino: Ino, change: AttributeChange): Attributes;
+  readLink(ino: Ino): ByteString;
+  /** Makes anything but a directory or a symbolic link. */
+  makeNode(place: Place, node: NewNode): Attributes;
+  makeDirectory(place: Place, node: NewNode): Attributes;
+  makeSymlink(place: Place, target: ByteString, caller: Caller): Attributes;
+  /** Gives the file a further name. */
+  link(ino: Ino, place: Place): Attributes;
+  unlink(place: Place): void;
+  removeDirectory(place: Place): void;
+  /** @param flags Bits of {@link RENAME}. */
+  rename(from: Place, to: Place, flags: number): void;
+  /** Reads into `target`, from its start. @returns Bytes read; fewer at the end of the file only. */
+  read(ino: Ino, range: ByteRange, target: NativeBuffer): number;
+  /** Writes all of the range; its bytes begin at `source`. */
+  write(ino: Ino, source: Address, range: ByteRange): void;
+  /** @param mode Bits of fallocate(2). */
+  allocate(ino: Ino, mode: number, range: ByteRange): void;
+  /** Makes a file's bytes durable, and all that finding them needs. `dataOnly`: not its times. */
+  sync(ino: Ino, request: Request, options: { readonly dataOnly: boolean }): SyncReply;
+  /** Makes a directory's entries durable. */
+  syncDirectory(ino: Ino, request: Request): SyncReply;
+  /** Entries after `cookie`, in a stable order; 0 is the start. `.` and `..` come with them. */
+  list(ino: Ino, cookie: number): Iterable<ListedEntry>;
+  /** Fills a `struct statvfs`. */
+  status(target: NativeBuffer): void;
+  /** @param flags 1: it must be new; 2: it must exist. */
+  setExtendedAttribute(ino: Ino, attribute: ExtendedAttribute, flags: number): void;
+  getExtendedAttribute(ino: Ino, name: ByteString): Uint8Array<ArrayBuffer> | undefined;
+  listExtendedAttributes(ino: Ino): readonly ByteString[];
+  removeExtendedAttribute(ino: Ino, name: ByteString): void;
+  /**
+   * Work that waits for a quiet moment, such as writing back.
+   *
+   * @returns Milliseconds until {@link FileSystem.doDeferred} wants to be called; undefined: never.
+   */
+  deferredMs(): number | undefined;
+  doDeferred(): void;
+}

@@ -1,0 +1,76 @@
+/**
+ * What arrives from the kernel, as TypeScript values: names and structs are valid only during the
+ * call, so they are copied here.
+ *
+ * @module
+ */
+
+import { type ByteString, byteString } from "../ffi/bytes.ts";
+import { FUSE_CTX, SET_ATTRIBUTE, STAT_SIZE_BYTES } from "../ffi/fuse_layout.ts";
+import { readField } from "../ffi/layout.ts";
+import type { Libfuse } from "../ffi/libfuse.ts";
+import { type Address, borrow } from "../ffi/memory.ts";
+import type { AttributeChange, Caller, Request, Timestamp } from "./file_system.ts";
+import { readStat } from "./reply.ts";
+
+/** Long enough for any name or path that the kernel accepts, with the zero byte. */
+const NAME_SIZE_BYTES_MAX = 4097;
+
+/** Reads the arguments of requests. */
+export class RequestReader {
+  readonly #fuse: Libfuse;
+  #memory: Uint8Array = new Uint8Array();
+  #memoryAt = 0;
+
+  constructor(fuse: Libfuse) {
+    this.#fuse = fuse;
+  }
+
+  /** Tells where the request that is being processed lies: names are read there without a copy. */
+  useMemory(at: Address, sizeBytes: number): void {
+    if (this.#memoryAt === at && this.#memory.length === sizeBytes) return;
+    this.#memory = borrow(at, sizeBytes);
+    this.#memoryAt = at;
+  }
+
+  /** A C string: a name in a directory, or the target of a link. */
+  name(at: number): ByteString {
+    const from = at - this.#memoryAt;
+    const inside = from >= 0 && from < this.#memory.length;
+    const memory = inside ? this.#memory : borrow(at as Address, NAME_SIZE_BYTES_MAX);
+    const start = inside ? from : 0;
+    return byteString(memory.subarray(start, memory.indexOf(0, start)));
+  }
+
+  /** Bytes that outlive the call. */
+  bytes(at: number, sizeBytes: number): Uint8Array<ArrayBuffer> {
+    return sizeBytes === 0 ? new Uint8Array() : borrow(at as Address, sizeBytes).slice();
+  }
+
+  caller(request: Request): Caller {
+    const context = borrow(Number(this.#fuse.fuse_req_ctx(request)) as Address, 16);
+    const view = new DataView(context.buffer);
+    return { uid: readField(view, FUSE_CTX.uid), gid: readField(view, FUSE_CTX.gid) };
+  }
+
+  /** @param which Bits that say which members of the `struct stat` at `at` count. */
+  attributeChange(at: number, which: number): AttributeChange {
+    const view = new DataView(borrow(at as Address, STAT_SIZE_BYTES).buffer);
+    const has = (bit: number) => (which & bit) !== 0;
+    const time = (name: "atime" | "mtime" | "ctime"): Timestamp => ({
+      seconds: readStat(view, `${name}Seconds`),
+      nanoseconds: readStat(view, `${name}Nanoseconds`),
+    });
+    return {
+      ...(has(SET_ATTRIBUTE.mode) && { mode: readStat(view, "mode") & 0o7777 }),
+      ...(has(SET_ATTRIBUTE.uid) && { uid: readStat(view, "uid") }),
+      ...(has(SET_ATTRIBUTE.gid) && { gid: readStat(view, "gid") }),
+      ...(has(SET_ATTRIBUTE.size) && { sizeBytes: readStat(view, "size") }),
+      ...(has(SET_ATTRIBUTE.atime) && { accessed: time("atime") }),
+      ...(has(SET_ATTRIBUTE.atimeNow) && { accessed: "now" as const }),
+      ...(has(SET_ATTRIBUTE.mtime) && { modified: time("mtime") }),
+      ...(has(SET_ATTRIBUTE.mtimeNow) && { modified: "now" as const }),
+      ...(has(SET_ATTRIBUTE.ctime) && { changed: time("ctime") }),
+    };
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * A FUSE session: mounts a {@link FileSystem}, and serves the kernel's requests one by one on the
+ * thread that runs it, until the file system is unmounted.
+ *
+ * @module
+ */
+
+import { ERRNO, PbkfsError } from "../errors.ts";
+import { bytesOf, type ByteString, printable } from "../ffi/bytes.ts";
+import {
+  FUSE_ARGS,
+  FUSE_BUF,
+  FUSE_BUF_SIZE_BYTES,
+  LOWLEVEL_OPERATIONS,
+} from "../ffi/fuse_layout.ts";
+import { makeOperations, type Operations } from "../ffi/fuse_operations.ts";
+import { readField, writeField } from "../ffi/layout.ts";
+import { type Fd, type Libc, systemLibc } from "../ffi/libc.ts";
+import { type Libfuse, libfuse } from "../ffi/libfuse.ts";
+import { type Address, addressOf, allocate, type NativeBuffer } from "../ffi/memory.ts";
+import { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
+import { type ErrorSink, makeHandlers } from "./dispatcher.ts";
+import type { FileSystem } from "./file_system.ts";
+import { RequestReader } from "./requests.ts";
+
+/** What to mount, and how. */
+export interface SessionOptions {
+  readonly fileSystem: FileSystem;
+  /** An existing directory, absolute. */
+  readonly mountPath: ByteString;
+  /** Shown as the source of the mount. */
+  readonly source: ByteString;
+  /** Shown as the type of the mount, after `fuse.`. */
+  readonly subtype: string;
+  /** Let other users in, as far as the permissions of the files do. */
+  readonly allowOther: boolean;
+  readonly settings?: Partial<ConnectionSettings>;
+  readonly onError: ErrorSink;
+}
+
+/** Memory that one request takes besides what is written. */
+const REQUEST_HEADER_SIZE_BYTES = 4096;
+
+/** A mounted file system. The thread that opened it must also run it. */
+export class Session {
+  readonly #fuse: Libfuse;
+  readonly #libc: Libc;
+  readonly #session: Address;
+  readonly #operations: Operations;
+  readonly #requests: RequestReader;
+  readonly #fileSystem: FileSystem;
+  readonly #requestSizeBytesMax: number;
+  /** C strings that libfuse may look at for as long as the session lives. */
+  readonly #arguments: unknown;
+  readonly #buffer: NativeBuffer = allocate(FUSE_BUF_SIZE_BYTES);
+
+  private constructor(options: SessionOptions, fuse: Libfuse) {
+    const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    this.#fuse = fuse;
+    this.#libc = systemLibc();
+    this.#fileSystem = options.fileSystem;
+    this.#requests = new RequestReader(fuse);
+    this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
+    this.#operations = makeOperations(makeHandlers({
+      fuse,
+      fileSystem: options.fileSystem,
+      requests: this.#requests,
+      settings,
+      onError: options.onError,
+    }));
+    const args = makeArguments(mountOptions(options, settings));
+    this.#arguments = args;
+    const { address } = this.#operations;
+    const size = LOWLEVEL_OPERATIONS.length * 8;
+    this.#session = Number(fuse.fuse_session_new(args.address, address, size, 0)) as Address;
+  }
+
+  /**
+   * Mounts. Requests wait until {@link Session.run}.
+   *
+   * @throws {PbkfsError} `LibraryMissing`; `MountFailed`, where libfuse has told the reason on
+   * stderr.
+   */
+  static mount(options: SessionOptions): Session {
+    const session = new Session(options, libfuse());
+    const target = printable(options.mountPath);
+    if (session.#session === 0) {
+      session.#operations.close();
+      throw mountFailed(target, "libfuse refused the session");
+    }
+    if (session.#fuse.fuse_session_mount(session.#session, bytesOf(options.mountPath, 1)) !== 0) {
+      session.#fuse.fuse_session_destroy(session.#session);
+      session.#operations.close();
+      throw mountFailed(target, "libfuse could not mount");
+    }
+    return session;
+  }
+
+  /** Serves requests until the file system is unmounted. It does not return before that. */
+  run(): void {
+    const fd = this.#fuse.fuse_session_fd(this.#session) as Fd;
+    while (this.#fuse.fuse_session_exited(this.#session) === 0) {
+      if (!this.#waitForRequest(fd)) continue;
+      const size = this.#fuse.fuse_session_receive_buf(this.#session, this.#buffer.address);
+      if (size === -ERRNO.EINTR || size === -ERRNO.EAGAIN) continue;
+      if (size <= 0) return;
+      const memory = readField(this.#buffer.view, FUSE_BUF.mem) as Address;
+      this.#requests.useMemory(memory, this.#requestSizeBytesMax);
+      this.#fuse.fuse_session_process_buf(this.#session, this.#buffer.address);
+    }
+  }
+
+  /** Unmounts if that has not happened, and frees everything. */
+  close(): void {
+    if (this.#arguments === undefined) return;
+    this.#fuse.fuse_session_unmount(this.#session);
+    this.#fuse.fuse_session_destroy(this.#session);
+    this.#operations.close();
+  }
+
+  /** Waits no longer than the file system's own work can; does that work when it is due. */
+  #waitForRequest(fd: Fd): boolean {
+    const dueMs = this.#fileSystem.deferredMs();
+    if (dueMs === undefined) return true;
+    if (dueMs > 0 && this.#libc.waitReadable(fd, Math.ceil(dueMs))) return true;
+    this.#fileSystem.doDeferred();
+    return false;
+  }
+}
+
+function mountOptions(options: SessionOptions, settings: ConnectionSettings): string {
+  const parts = [
+    `fsname=${options.source.replace(/[\\,]/g, "\\$&")}`,
+    `subtype=${options.subtype}`,
+    "default_permissions",
+    `max_read=${settings.transferSizeBytesMax}`,
+  ];
+  if (options.allowOther) parts.push("allow_other");
+  return parts.join();
+}
+
+/** A `struct fuse_args` with the mount options. It lives as long as the returned buffer. */
+function makeArguments(options: string): NativeBuffer & { readonly keep: unknown } {
+  const strings = ["pbkfs", "-o", options].map((text) => bytesOf(text as ByteString, 1));
+  const argv = allocate((strings.length + 1) * 8);
+  strings.forEach((text, index) => {
+    writeField(argv.view, { kind: "u64", at: index * 8 }, addressOf(text));
+  });
+  const args = allocate(24);
+  writeField(args.view, FUSE_ARGS.argc, strings.length);
+  writeField(args.view, FUSE_ARGS.argv, argv.address);
+  return { ...args, keep: [strings, argv] };
+}
+
+function mountFailed(target: string, why: string): PbkfsError {
+  return new PbkfsError("MountFailed", {
+    what: `Cannot mount on "${target}": ${why}`,
+    todo: "See the line of libfuse or fusermount3 above; check /dev/fuse and the directory.",
+  });
+}

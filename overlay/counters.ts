@@ -1,0 +1,47 @@
+/**
+ * What a mount has done so far, in memory that threads share.
+ *
+ * @module
+ */
+
+/** The numbers, in the order in which they lie in memory. */
+export const COUNTER_NAMES = [
+  "reads",
+  "readBytes",
+  "writes",
+  "writtenBytes",
+  "syncs",
+  "storeReadBytes",
+  "recordsDecoded",
+] as const;
+
+/** The name of a number. */
+export type CounterName = typeof COUNTER_NAMES[number];
+
+/** Numbers that one thread adds to and any may read. */
+export class OverlayCounters {
+  readonly shared: SharedArrayBuffer;
+  readonly #values: Float64Array<SharedArrayBuffer>;
+
+  /** @param shared Memory of another instance, to see its numbers. */
+  constructor(shared = new SharedArrayBuffer(COUNTER_NAMES.length * 8)) {
+    this.shared = shared;
+    this.#values = new Float64Array(shared);
+  }
+
+  add(name: CounterName, amount: number): void {
+    const at = COUNTER_NAMES.indexOf(name);
+    this.#values[at] = (this.#values[at] as number) + amount;
+  }
+
+  set(name: CounterName, value: number): void {
+    this.#values[COUNTER_NAMES.indexOf(name)] = value;
+  }
+
+  /** All numbers, as of now. */
+  snapshot(): Record<CounterName, number> {
+    return Object.fromEntries(
+      COUNTER_NAMES.map((name, at) => [name, this.#values[at]]),
+    ) as Record<CounterName, number>;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The files in the diff that hold changed bytes, and a bounded number of open descriptors.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import type { DataId } from "./metadata_store.ts";
+
+/** Descriptors that stay open, unless a caller says otherwise. */
+const OPEN_MAX = 512;
+
+/** The path of a data file. Sixteen digits, so that names sort as numbers do. */
+export function dataFilePath(directory: ByteString, id: DataId): ByteString {
+  return `${directory}/${id.toString(16).padStart(16, "0")}` as ByteString;
+}
+
+/** Opens, makes and closes data files. A descriptor is valid until the next call. */
+export class DataFiles {
+  readonly #libc: Libc;
+  readonly #directory: ByteString;
+  readonly #openMax: number;
+  /** Least recently used first. */
+  readonly #open = new Map<DataId, Fd>();
+  readonly directoryFd: Fd;
+  /** A name was added to the directory, which has not been synced since. */
+  directoryChanged = false;
+
+  constructor(options: {
+    readonly libc: Libc;
+    readonly directory: ByteString;
+    readonly openMax?: number;
+  }) {
+    this.#libc = options.libc;
+    this.#directory = options.directory;
+    this.#openMax = options.openMax ?? OPEN_MAX;
+    this.directoryFd = options.libc.open(this.#directory, OPEN.readOnly | OPEN.directory);
+  }
+
+  /** Makes an empty file; what a crash left under that name is cut. */
+  create(id: DataId): Fd {
+    return this.#remember(id, OPEN.readWrite | OPEN.create | OPEN.truncate);
+  }
+
+  fd(id: DataId): Fd {
+    const known = this.#open.get(id);
+    if (known === undefined) return this.#remember(id, OPEN.readWrite);
+    this.#open.delete(id);
+    this.#open.set(id, known);
+    return known;
+  }
+
+  /** Closes a file's descriptor, as before the file is deleted. */
+  forget(id: DataId): void {
+    const fd = this.#open.get(id);
+    if (fd === undefined) return;
+    this.#open.delete(id);
+    this.#libc.close(fd);
+  }
+
+  close(): void {
+    for (const id of [...this.#open.keys()]) this.forget(id);
+    this.#libc.close(this.directoryFd);
+  }
+
+  #remember(id: DataId, flags: number): Fd {
+    if (this.#open.size >= this.#openMax) this.forget(this.#open.keys().next().value as DataId);
+    const fd = this.#libc.open(dataFilePath(this.#directory, id), flags, 0o600);
+    this.#open.set(id, fd);
+    if ((flags & OPEN.create) !== 0) this.directoryChanged = true;
+    return fd;
+  }
+}

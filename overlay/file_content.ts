@@ -1,0 +1,364 @@
+/**
+ * The bytes of one file, composed of base and diff.
+ *
+ * A file begins as the base has it. The first change gives it a data file in the diff: a small file
+ * is copied up whole; a data file of PostgreSQL, or a large one, becomes *paged*: only the pages
+ * written go to the diff, at their own offset in a sparse file, and a page map says which they are.
+ *
+ * What holds at all times for a paged file: bytes that the page map does not cover come from the
+ * base below `baseLimitBytes` and are zeros above it; the limit never exceeds the file's size and
+ * never rises, so what was cut off never comes back; bytes of a held page beyond the size are
+ * zeros.
+ *
+ * @module
+ */
+
+import { ERRNO, PbkfsError } from "../errors.ts";
+import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
+import { type Address, allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
+import type { Ino } from "../fuse/mod.ts";
+import type { DataFiles } from "./data_files.ts";
+import type { ContentRecord, DataId, PageMapRecord } from "./metadata_store.ts";
+import { PageMap } from "./page_map.ts";
+
+/** The unit of the page map: PostgreSQL's block. */
+export const PAGE_SIZE_BYTES = 8192;
+
+/** Up to this size, a file that is not a data file is copied up whole. */
+export const COPY_UP_SIZE_BYTES_MAX = 1 << 20;
+
+/** What base offers for one file. */
+export interface BaseFile {
+  readonly isDataFile: boolean;
+  readonly sizeBytes: number;
+  /** Reads all of `range`, which lies within the file, to `target` from `at` on. */
+  read(range: ByteRange, target: NativeBuffer, at: number): void;
+}
+
+/** What contents share. */
+export interface ContentContext {
+  readonly libc: Libc;
+  readonly data: DataFiles;
+  readonly newDataId: () => DataId;
+}
+
+const EMPTY: BaseFile = { isDataFile: false, sizeBytes: 0, read: () => {} };
+
+const scratch: { page?: NativeBuffer; copy?: NativeBuffer; zeros?: NativeBuffer } = {};
+const pageBuffer = () => scratch.page ??= allocate(PAGE_SIZE_BYTES);
+const copyBuffer = () => scratch.copy ??= allocate(COPY_UP_SIZE_BYTES_MAX);
+const zeroPage = () => scratch.zeros ??= allocate(PAGE_SIZE_BYTES);
+
+/** The content of a regular file. */
+export class FileContent {
+  readonly #context: ContentContext;
+  readonly #base: BaseFile;
+  #form: "base" | "whole" | "paged" = "base";
+  #dataId = 0 as DataId;
+  /** -1: neither the base nor the data file has been asked yet. */
+  #sizeBytes = -1;
+  #baseLimitBytes = 0;
+  /** From here on, a paged file's data file was never written: it reads as zeros. */
+  #writtenEndBytes = 0;
+  #map: PageMap | undefined;
+  #recordChanged = false;
+  #cutPages = false;
+
+  /** Bytes were written that have not been synced. */
+  hasUnsyncedBytes = false;
+  /** A sync has failed, and nothing was written since: 0, or the errno to go on failing with. */
+  failedSyncErrno = 0;
+
+  /** @param base What the file is in the base; undefined for a new file. */
+  constructor(context: ContentContext, base: BaseFile | undefined) {
+    this.#context = context;
+    this.#base = base ?? EMPTY;
+  }
+
+  /** The content of a file that is made now. */
+  static create(context: ContentContext): FileContent {
+    const content = new FileContent(context, undefined);
+    content.#becomeWhole();
+    return content;
+  }
+
+  /** Takes over what the store says. Its page map comes by {@link FileContent.setPages}. */
+  restore(record: ContentRecord): void {
+    this.#form = record.form;
+    this.#dataId = record.dataId;
+    this.#sizeBytes = record.form === "whole" ? -1 : record.sizeBytes;
+    // Not known, and asking for each file would make mounting slow: take it that all was written.
+    this.#writtenEndBytes = Infinity;
+    this.#baseLimitBytes = record.baseLimitBytes;
+    if (record.form === "paged") this.#map = new PageMap();
+  }
+
+  setPages(record: PageMapRecord): void {
+    this.#map?.setPart(record.part, record.bits);
+  }
+
+  get sizeBytes(): number {
+    if (this.#sizeBytes < 0) {
+      this.#sizeBytes = this.#form === "base"
+        ? this.#base.sizeBytes
+        : this.#context.libc.fstat(this.#fd()).sizeBytes;
+    }
+    return this.#sizeBytes;
+  }
+
+  /** The data file in the diff; undefined while the file is as the base has it. */
+  get dataId(): DataId | undefined {
+    return this.#form === "base" ? undefined : this.#dataId;
+  }
+
+  /** Whether the store has to be told before what is on disk makes sense. */
+  get hasUncommittedChanges(): boolean {
+    return this.#recordChanged || (this.#map?.hasChanged ?? false);
+  }
+
+  /** Reads to `target` from its start. @returns Bytes read, fewer at the end of the file only. */
+  read(range: ByteRange, target: NativeBuffer): number {
+    const end = Math.min(range.offsetBytes + range.sizeBytes, this.sizeBytes);
+    const size = Math.max(0, end - range.offsetBytes);
+    if (size > 0) this.#readAll({ offsetBytes: range.offsetBytes, sizeBytes: size }, target);
+    return size;
+  }
+
+  /** Writes all of `range`; its bytes begin at `source`. */
+  write(source: Address, range: ByteRange): void {
+    if (range.sizeBytes === 0) return;
+    this.#change();
+    const end = range.offsetBytes + range.sizeBytes;
+    if (this.#map !== undefined) this.#fillEdges(range);
+    this.#context.libc.pwrite(this.#fd(), source, range);
+    this.#bytesWritten();
+    this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
+    if (this.#map !== undefined) this.#hold(range);
+    this.#growTo(end);
+  }
+
+  truncate(sizeBytes: number): void {
+    if (this.#form === "base" && sizeBytes === this.sizeBytes) return;
+    this.#change(sizeBytes);
+    if (this.#map === undefined) {
+      this.#context.libc.ftruncate(this.#fd(), sizeBytes);
+      this.#sizeBytes = sizeBytes;
+      this.#bytesWritten();
+      return;
+    }
+    if (sizeBytes < this.sizeBytes) this.#cut(sizeBytes);
+    this.#sizeBytes = sizeBytes;
+    this.#recordChanged = true;
+  }
+
+  /** fallocate(2): reserves space, or makes a range zero. Other modes are refused. */
+  allocate(mode: number, range: ByteRange): void {
+    const keepSize = (mode & FALLOCATE.keepSize) !== 0;
+    const kind = mode & ~FALLOCATE.keepSize;
+    const zeroes = kind === FALLOCATE.zeroRange || (kind === FALLOCATE.punchHole && keepSize);
+    if (kind !== 0 && !zeroes) throw unsupported(mode);
+    this.#change();
+    const end = range.offsetBytes + range.sizeBytes;
+    if (this.#map === undefined) {
+      this.#context.libc.fallocate(this.#fd(), mode, range);
+      this.#bytesWritten();
+    } else if (zeroes) {
+      this.#zero(range.offsetBytes, Math.min(end, this.sizeBytes));
+    } else {
+      this.#context.libc.fallocate(this.#fd(), FALLOCATE.keepSize, range);
+    }
+    if (!keepSize) this.#growTo(end);
+  }
+
+  /** What to commit, as of now. Told again if {@link FileContent.commitFailed}. */
+  takeRecords(ino: Ino): { content: ContentRecord; pages: PageMapRecord[] } | undefined {
+    if (this.#form === "base") return undefined;
+    this.#recordChanged = false;
+    const map = this.#map;
+    return {
+      content: {
+        ino,
+        form: this.#form,
+        dataId: this.#dataId,
+        sizeBytes: map === undefined ? 0 : this.#sizeBytes,
+        baseLimitBytes: this.#baseLimitBytes,
+      },
+      pages: map?.takeChanged().map((part) => ({ ino, part, bits: map.part(part) })) ?? [],
+    };
+  }
+
+  commitFailed(pages: readonly PageMapRecord[]): void {
+    this.#recordChanged = true;
+    this.#map?.markChanged(pages.map(({ part }) => part));
+  }
+
+  /**
+   * Gives the space of pages that were cut back to the file system. Only when all is committed:
+   * before, a crash would bring the cut pages back, and their bytes have to be there.
+   */
+  reclaim(): void {
+    if (!this.#cutPages || this.#map === undefined || this.hasUncommittedChanges) return;
+    const end = (this.#map.last() + 1) * PAGE_SIZE_BYTES;
+    if (end < this.#writtenEndBytes) this.#context.libc.ftruncate(this.#fd(), end);
+    this.#writtenEndBytes = Math.min(this.#writtenEndBytes, end);
+    this.#cutPages = false;
+  }
+
+  #fd() {
+    return this.#context.data.fd(this.#dataId);
+  }
+
+  #bytesWritten(): void {
+    this.hasUnsyncedBytes = true;
+    this.failedSyncErrno = 0;
+  }
+
+  #growTo(endBytes: number): void {
+    if (endBytes <= this.sizeBytes) return;
+    this.#sizeBytes = endBytes;
+    if (this.#map !== undefined) this.#recordChanged = true;
+  }
+
+  #readAll(range: ByteRange, target: NativeBuffer): void {
+    if (this.#form === "base") return this.#base.read(range, target, 0);
+    if (this.#map === undefined) return this.#readData(range, target, 0);
+    const end = range.offsetBytes + range.sizeBytes;
+    for (let at = range.offsetBytes; at < end;) {
+      const page = Math.floor(at / PAGE_SIZE_BYTES);
+      const run = this.#map.run(page, Math.ceil(end / PAGE_SIZE_BYTES) - page);
+      const runEnd = Math.min(end, (run.first + run.count) * PAGE_SIZE_BYTES);
+      const part = { offsetBytes: at, sizeBytes: runEnd - at };
+      const place = at - range.offsetBytes;
+      if (run.held) this.#readData(part, target, place);
+      else this.#readBase(part, target, place);
+      at = runEnd;
+    }
+  }
+
+  /** From the data file; it is sparse, and may be shorter than the file. */
+  #readData(range: ByteRange, target: NativeBuffer, at: number): void {
+    const done = this.#context.libc.pread(this.#fd(), offset(target.address, at), range);
+    target.bytes.fill(0, at + done, at + range.sizeBytes);
+  }
+
+  /** From the base, up to the limit; zeros from there on. */
+  #readBase(range: ByteRange, target: NativeBuffer, at: number): void {
+    const { offsetBytes, sizeBytes } = range;
+    const size = Math.min(sizeBytes, Math.max(0, this.#baseLimitBytes - offsetBytes));
+    if (size > 0) this.#base.read({ offsetBytes, sizeBytes: size }, target, at);
+    target.bytes.fill(0, at + size, at + sizeBytes);
+  }
+
+  /** Prepares the first change. @param sizeBytes What the file will be cut to, if it is. */
+  #change(sizeBytes = Infinity): void {
+    if (this.#form !== "base") return;
+    const size = this.sizeBytes;
+    if (!this.#base.isDataFile && size <= COPY_UP_SIZE_BYTES_MAX) {
+      this.#copyUp(Math.min(size, sizeBytes));
+      return;
+    }
+    this.#useNewDataFile("paged");
+    this.#map = new PageMap();
+    this.#baseLimitBytes = size;
+  }
+
+  #copyUp(sizeBytes: number): void {
+    const range = { offsetBytes: 0, sizeBytes };
+    const buffer = copyBuffer();
+    if (sizeBytes > 0) this.#base.read(range, buffer, 0);
+    const id = this.#context.newDataId();
+    const fd = this.#context.data.create(id);
+    this.#context.libc.pwrite(fd, buffer.address, range);
+    this.#dataId = id;
+    this.#form = "whole";
+    this.#sizeBytes = sizeBytes;
+    this.#recordChanged = true;
+    this.#bytesWritten();
+  }
+
+  #becomeWhole(): void {
+    this.#useNewDataFile("whole");
+    this.#sizeBytes = 0;
+  }
+
+  #useNewDataFile(form: "whole" | "paged"): void {
+    const id = this.#context.newDataId();
+    this.#context.data.create(id);
+    this.#dataId = id;
+    this.#form = form;
+    this.#recordChanged = true;
+  }
+
+  /** A page written in part gets its other bytes first, unless the diff has the page. */
+  #fillEdges({ offsetBytes, sizeBytes }: ByteRange): void {
+    const end = offsetBytes + sizeBytes;
+    const first = Math.floor(offsetBytes / PAGE_SIZE_BYTES);
+    const last = Math.floor((end - 1) / PAGE_SIZE_BYTES);
+    const headIsPart = offsetBytes % PAGE_SIZE_BYTES !== 0;
+    if (headIsPart) this.#fill(first);
+    if (end % PAGE_SIZE_BYTES !== 0 && !(headIsPart && last === first)) this.#fill(last);
+  }
+
+  /** Brings a page into the data file as it is now, but does not mark it as held. */
+  #fill(page: number): void {
+    const at = page * PAGE_SIZE_BYTES;
+    if (this.#map?.has(page)) return;
+    const isHole = at >= this.#baseLimitBytes && at >= this.#writtenEndBytes;
+    if (isHole) return;
+    const range = { offsetBytes: at, sizeBytes: PAGE_SIZE_BYTES };
+    const buffer = pageBuffer();
+    this.#readBase(range, buffer, 0);
+    this.#context.libc.pwrite(this.#fd(), buffer.address, range);
+    this.#writtenEndBytes = Math.max(this.#writtenEndBytes, at + PAGE_SIZE_BYTES);
+  }
+
+  #hold({ offsetBytes, sizeBytes }: ByteRange): void {
+    const first = Math.floor(offsetBytes / PAGE_SIZE_BYTES);
+    const last = Math.floor((offsetBytes + sizeBytes - 1) / PAGE_SIZE_BYTES);
+    this.#map?.add(first, last - first + 1);
+  }
+
+  /** Lowers a paged file's size. The diff's bytes stay until that is committed. */
+  #cut(sizeBytes: number): void {
+    const map = this.#map as PageMap;
+    const pages = Math.ceil(sizeBytes / PAGE_SIZE_BYTES);
+    const tail = pages * PAGE_SIZE_BYTES - sizeBytes;
+    if (tail > 0 && map.has(pages - 1)) {
+      const range = { offsetBytes: sizeBytes, sizeBytes: tail };
+      this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
+      this.#bytesWritten();
+    }
+    this.#baseLimitBytes = Math.min(this.#baseLimitBytes, sizeBytes);
+    if (map.dropFrom(pages)) this.#cutPages = true;
+  }
+
+  /** Makes bytes of a paged file zero. Whole pages become holes of the data file. */
+  #zero(from: number, to: number): void {
+    for (let at = from; at < to;) {
+      const page = Math.floor(at / PAGE_SIZE_BYTES);
+      const pageEnd = (page + 1) * PAGE_SIZE_BYTES;
+      const isWhole = at === page * PAGE_SIZE_BYTES && pageEnd <= to;
+      const end = isWhole
+        ? Math.floor(to / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES
+        : Math.min(pageEnd, to);
+      const range = { offsetBytes: at, sizeBytes: end - at };
+      if (isWhole) {
+        this.#context.libc.fallocate(this.#fd(), FALLOCATE.punchHole | FALLOCATE.keepSize, range);
+      } else {
+        this.#fill(page);
+        this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
+        this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
+      }
+      this.#bytesWritten();
+      this.#hold(range);
+      at = end;
+    }
+  }
+}
+
+function unsupported(mode: number): PbkfsError {
+  return new PbkfsError("Io", {
+    what: `fallocate mode ${mode} is not supported`,
+    errno: ERRNO.EOPNOTSUPP,
+  });
+}

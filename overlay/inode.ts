@@ -1,0 +1,111 @@
+/**
+ * One file, directory or other node of the tree, while it is mounted.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import type { Attributes, Ino, Timestamp } from "../fuse/mod.ts";
+import type { Directory } from "./directory.ts";
+import type { FileContent } from "./file_content.ts";
+import type { InodeRecord } from "./metadata_store.ts";
+
+/** The type bits of a mode. Source: sys/stat.h. */
+export const TYPE = {
+  mask: 0o170000,
+  socket: 0o140000,
+  symlink: 0o120000,
+  file: 0o100000,
+  directory: 0o040000,
+  fifo: 0o010000,
+} as const;
+
+/** What only this kind of node has. */
+export type NodeBody =
+  | { readonly kind: "file"; readonly content: FileContent }
+  | { readonly kind: "directory"; readonly directory: Directory }
+  | { readonly kind: "symlink"; readonly target: ByteString }
+  | { readonly kind: "special" };
+
+/** A node. Its numbers change; what it is does not. */
+export class Inode {
+  readonly ino: Ino;
+  readonly body: NodeBody;
+  mode: number;
+  uid: number;
+  gid: number;
+  links: number;
+  rdev: number;
+  accessed: Timestamp;
+  modified: Timestamp;
+  changed: Timestamp;
+  /** References that the kernel holds. */
+  lookups = 0;
+  extendedAttributes: Map<ByteString, Uint8Array<ArrayBuffer>> | undefined;
+
+  constructor(ino: Ino, body: NodeBody, from: Omit<InodeRecord, "ino" | "target">) {
+    this.ino = ino;
+    this.body = body;
+    this.mode = from.mode;
+    this.uid = from.uid;
+    this.gid = from.gid;
+    this.links = from.links;
+    this.rdev = from.rdev;
+    this.accessed = from.accessed;
+    this.modified = from.modified;
+    this.changed = from.changed;
+  }
+
+  /** As stat(2) tells it. */
+  attributes(): Attributes {
+    const sizeBytes = this.#sizeBytes();
+    const { ino, mode, links, uid, gid, rdev, accessed, modified, changed } = this;
+    const blocks512 = Math.ceil(sizeBytes / 512);
+    const times = { accessed, modified, changed };
+    return { ino, mode, links, uid, gid, rdev, sizeBytes, blocks512, ...times };
+  }
+
+  record(): InodeRecord {
+    const { ino, mode, uid, gid, links, rdev, accessed, modified, changed } = this;
+    const record = { ino, mode, uid, gid, links, rdev, accessed, modified, changed };
+    return this.body.kind === "symlink" ? { ...record, target: this.body.target } : record;
+  }
+
+  /** Takes over what the store says. */
+  restore(record: InodeRecord): void {
+    this.mode = record.mode;
+    this.uid = record.uid;
+    this.gid = record.gid;
+    this.links = record.links;
+    this.rdev = record.rdev;
+    this.accessed = record.accessed;
+    this.modified = record.modified;
+    this.changed = record.changed;
+  }
+
+  #sizeBytes(): number {
+    switch (this.body.kind) {
+      case "file":
+        return this.body.content.sizeBytes;
+      case "directory":
+        return 4096;
+      case "symlink":
+        return this.body.target.length;
+      case "special":
+        return 0;
+    }
+  }
+}
+
+/** This moment. */
+export function now(): Timestamp {
+  const milliseconds = performance.timeOrigin + performance.now();
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds, nanoseconds: Math.floor((milliseconds - seconds * 1000) * 1e6) };
+}
+
+/** A point in time given in milliseconds since 1970. */
+export function timestamp(milliseconds: number): Timestamp {
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds, nanoseconds: Math.floor(milliseconds - seconds * 1000) * 1_000_000 };
+}

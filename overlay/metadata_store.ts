@@ -1,0 +1,100 @@
+/**
+ * What a diff remembers besides the bytes of files: names, attributes, and which pages it holds.
+ *
+ * A store is loaded once, when a diff is mounted, and from then on only told of changes.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import type { Ino, Timestamp } from "../fuse/mod.ts";
+
+/** Names one file in the diff's data directory. Never used twice. */
+export type DataId = number & { readonly data: unique symbol };
+
+/** An inode that is new, or differs from the base. */
+export interface InodeRecord {
+  readonly ino: Ino;
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly links: number;
+  readonly rdev: number;
+  readonly accessed: Timestamp;
+  readonly modified: Timestamp;
+  readonly changed: Timestamp;
+  /** Of a symbolic link made after the mount. */
+  readonly target?: ByteString;
+}
+
+/** A name that is new, or that the base has and the tree no longer has. */
+export interface NameRecord {
+  readonly parent: Ino;
+  readonly name: ByteString;
+  /** `whiteout`: hides the base's entry. `none`: the base has no such name either, so forget it. */
+  readonly to: Ino | "whiteout" | "none";
+}
+
+/** Where the bytes of a file are that is new, or differs from the base. */
+export interface ContentRecord {
+  readonly ino: Ino;
+  /** `whole`: all in the data file, whose length is the file's. `paged`: see the page map. */
+  readonly form: "whole" | "paged";
+  readonly dataId: DataId;
+  /** Length of a paged file; 0 for a whole one. */
+  readonly sizeBytes: number;
+  /** Up to here the base shows through a paged file, where the page map has no page. */
+  readonly baseLimitBytes: number;
+}
+
+/** A part of a page map: one bit a page, the lowest bit first. */
+export interface PageMapRecord {
+  readonly ino: Ino;
+  /** Position of the part, in units of {@link PAGE_MAP_PART_SIZE_BYTES}. */
+  readonly part: number;
+  readonly bits: Uint8Array<ArrayBuffer>;
+}
+
+/** Bytes of a page map that are stored together: 4096 pages, 32 MiB of file. */
+export const PAGE_MAP_PART_SIZE_BYTES = 512;
+
+/** An extended attribute; without a value it is removed. */
+export interface ExtendedAttributeRecord {
+  readonly ino: Ino;
+  readonly name: ByteString;
+  readonly value: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Numbers to hand out next, so that none is used twice. */
+export interface Counters {
+  readonly nextIno: number;
+  readonly nextDataId: number;
+}
+
+/** Changes that become visible together or not at all. Later records win. */
+export interface MetadataBatch {
+  readonly inodes: readonly InodeRecord[];
+  readonly names: readonly NameRecord[];
+  readonly contents: readonly ContentRecord[];
+  readonly pages: readonly PageMapRecord[];
+  readonly extendedAttributes: readonly ExtendedAttributeRecord[];
+  /** Inodes that are gone, with everything that was recorded for them. */
+  readonly removed: readonly Ino[];
+  readonly counters: Counters;
+}
+
+/** All that a store remembers. Names are never `none`, attributes never without a value. */
+export type MetadataState = Omit<MetadataBatch, "removed" | "counters"> & {
+  /** undefined in a store that has never been committed to. */
+  readonly counters: Counters | undefined;
+};
+
+/** Remembers. All methods may throw a {@link PbkfsError}. */
+export interface MetadataStore {
+  /** Everything committed so far. */
+  load(): MetadataState;
+  /** When it returns, the batches are durable, all of them; when it throws, none is. */
+  commit(batches: readonly MetadataBatch[]): void;
+  close(): void;
+}

@@ -1,0 +1,24 @@
+/**
+ * The file system that pbkfs serves: a chain below, a diff on top.
+ *
+ * @module
+ */
+
+export { baseFiles } from "./base_files.ts";
+export {
+  type CommitContext,
+  type CommitJob,
+  type CommitOutcome,
+  type Committer,
+  InlineCommitter,
+} from "./committer.ts";
+export { COUNTER_NAMES, type CounterName, OverlayCounters } from "./counters.ts";
+export { checkDataFiles } from "./data_check.ts";
+export { PAGE_SIZE_BYTES } from "./file_content.ts";
+export { timestamp } from "./inode.ts";
+export type { TreeOwner } from "./inode_table.ts";
+export { MemoryStore } from "./memory_store.ts";
+export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
+export { Overlay, type OverlayOptions } from "./overlay.ts";
+export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
+export { WorkerCommitter } from "./worker_committer.ts";

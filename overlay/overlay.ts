@@ -1,0 +1,492 @@
+/**
+ * The file system: a read-only base below, everything that changed in a diff on top.
+ *
+ * @module
+ */
+
+import type { BaseTree, EntryIndex } from "../backup/mod.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import type { ByteRange, Libc } from "../ffi/libc.ts";
+import type { Address, NativeBuffer } from "../ffi/memory.ts";
+import {
+  type AttributeChange,
+  type Attributes,
+  type Caller,
+  type ExtendedAttribute,
+  type FileSystem,
+  type Ino,
+  type ListedEntry,
+  type NewNode,
+  type Place,
+  RENAME,
+  type Request,
+  type SyncReply,
+} from "../fuse/mod.ts";
+import type { Committer } from "./committer.ts";
+import type { OverlayCounters } from "./counters.ts";
+import { DataFiles } from "./data_files.ts";
+import { Directory } from "./directory.ts";
+import { type BaseFile, FileContent } from "./file_content.ts";
+import { type Inode, type NodeBody, now, TYPE } from "./inode.ts";
+import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
+import { Journal } from "./journal.ts";
+import type { DataId, MetadataState } from "./metadata_store.ts";
+
+/** What an overlay is composed of. */
+export interface OverlayOptions {
+  readonly base: BaseTree;
+  readonly baseFile: (entry: EntryIndex) => BaseFile;
+  /** What the diff's store holds. */
+  readonly state: MetadataState;
+  readonly committer: Committer;
+  readonly libc: Libc;
+  /** The diff's directory of data files. */
+  readonly dataDirectory: ByteString;
+  readonly owner: TreeOwner;
+  readonly counters: OverlayCounters;
+}
+
+const NAME_SIZE_BYTES_MAX = 255;
+const LINKS_MAX = 65_000;
+const ATTRIBUTE_SIZE_BYTES_MAX = 65_536;
+const SET_GROUP_ID = 0o2000;
+
+/** A {@link FileSystem} of base and diff. One thread uses it. */
+export class Overlay implements FileSystem {
+  readonly #libc: Libc;
+  readonly #data: DataFiles;
+  readonly #table: InodeTable;
+  readonly #journal: Journal;
+  readonly #counters: OverlayCounters;
+  readonly #content: { libc: Libc; data: DataFiles; newDataId: () => DataId };
+
+  constructor(options: OverlayOptions) {
+    const { libc, state, base, baseFile, owner } = options;
+    let nextDataId = state.counters?.nextDataId ?? 1;
+    this.#libc = libc;
+    this.#counters = options.counters;
+    this.#data = new DataFiles({ libc, directory: options.dataDirectory });
+    this.#content = { libc, data: this.#data, newDataId: () => nextDataId++ as DataId };
+    const content = this.#content;
+    const table = new InodeTable({ base, baseFile, content, owner, state });
+    this.#table = table;
+    this.#journal = new Journal({
+      table,
+      data: this.#data,
+      libc,
+      committer: options.committer,
+      counters: () => ({ nextIno: table.nextIno, nextDataId }),
+    });
+  }
+
+  lookup(place: Place): Attributes | undefined {
+    const ino = this.#directory(place.parent).get(place.name);
+    return ino === undefined ? undefined : this.#referenced(this.#table.get(ino));
+  }
+
+  remember(ino: Ino): void {
+    this.#table.get(ino).lookups++;
+  }
+
+  forget(ino: Ino, count: number): void {
+    const inode = this.#table.find(ino);
+    if (inode === undefined) return;
+    inode.lookups = Math.max(0, inode.lookups - count);
+    if (inode.lookups === 0 && inode.links === 0) this.#drop(inode);
+  }
+
+  getAttributes(ino: Ino): Attributes {
+    return this.#table.get(ino).attributes();
+  }
+
+  setAttributes(ino: Ino, change: AttributeChange): Attributes {
+    const inode = this.#table.get(ino);
+    if (change.sizeBytes !== undefined) this.#truncate(inode, change.sizeBytes);
+    const time = now();
+    const timeOf = (t: AttributeChange["accessed"]) => (t === "now" ? time : t);
+    if (change.mode !== undefined) inode.mode = (inode.mode & TYPE.mask) | (change.mode & 0o7777);
+    inode.uid = change.uid ?? inode.uid;
+    inode.gid = change.gid ?? inode.gid;
+    inode.accessed = timeOf(change.accessed) ?? inode.accessed;
+    inode.modified = timeOf(change.modified) ?? inode.modified;
+    inode.changed = change.changed ?? time;
+    const isMore = (change.mode ?? change.uid ?? change.gid) !== undefined;
+    if (inode.links > 0) {
+      if (isMore) this.#journal.inodeChanged(inode);
+      else this.#journal.timesChanged(inode);
+    }
+    return inode.attributes();
+  }
+
+  readLink(ino: Ino): ByteString {
+    const { body } = this.#table.get(ino);
+    if (body.kind !== "symlink") throw refusal("EINVAL", `Inode ${ino} is not a symbolic link`);
+    return body.target;
+  }
+
+  makeNode(place: Place, node: NewNode): Attributes {
+    const type = (node.mode & TYPE.mask) || TYPE.file;
+    switch (type) {
+      case TYPE.file: {
+        const directory = this.#freeName(place);
+        const content = FileContent.create(this.#content);
+        const inode = this.#add(place, directory, { kind: "file", content }, node);
+        this.#journal.fileCreated(inode);
+        return this.#referenced(inode);
+      }
+      case TYPE.fifo:
+      case TYPE.socket:
+        return this.#referenced(
+          this.#add(place, this.#freeName(place), { kind: "special" }, node),
+        );
+      default:
+        throw refusal("EPERM", "Device nodes cannot be made here");
+    }
+  }
+
+  makeDirectory(place: Place, node: NewNode): Attributes {
+    const parent = this.#table.get(place.parent);
+    const directory = this.#freeName(place);
+    const body = { kind: "directory" as const, directory: new Directory(place.parent) };
+    const mode = TYPE.directory | (node.mode & 0o7777) | (parent.mode & SET_GROUP_ID);
+    const inode = this.#add(place, directory, body, { ...node, mode });
+    parent.links++;
+    return this.#referenced(inode);
+  }
+
+  makeSymlink(place: Place, target: ByteString, caller: Caller): Attributes {
+    const node = { mode: TYPE.symlink | 0o777, rdev: 0, caller };
+    const body = { kind: "symlink" as const, target };
+    return this.#referenced(this.#add(place, this.#freeName(place), body, node));
+  }
+
+  link(ino: Ino, place: Place): Attributes {
+    const inode = this.#table.get(ino);
+    if (inode.body.kind === "directory") throw refusal("EPERM", "Directories have one name");
+    if (inode.links >= LINKS_MAX) throw refusal("EMLINK", `Inode ${ino} has ${LINKS_MAX} names`);
+    if (inode.links === 0) throw refusal("ENOENT", `Inode ${ino} has been deleted`);
+    this.#freeName(place).set(place.name, ino);
+    inode.links++;
+    this.#nameChanged(place);
+    this.#statusChanged(inode);
+    return this.#referenced(inode);
+  }
+
+  unlink(place: Place): void {
+    const { directory, inode } = this.#existing(place);
+    if (inode.body.kind === "directory") throw refusal("EISDIR", "This is a directory");
+    directory.delete(place.name);
+    this.#nameChanged(place);
+    this.#unlinked(inode);
+  }
+
+  removeDirectory(place: Place): void {
+    const { directory, inode } = this.#existing(place);
+    this.#mustBeEmpty(inode);
+    directory.delete(place.name);
+    this.#nameChanged(place);
+    this.#removedDirectory(inode, place.parent);
+  }
+
+  rename(from: Place, to: Place, flags: number): void {
+    const source = this.#existing(from);
+    const target = this.#directory(to.parent).get(to.name);
+    if ((flags & ~(RENAME.noReplace | RENAME.exchange)) !== 0) {
+      throw refusal("EINVAL", `Rename flags ${flags} are not supported`);
+    }
+    checkName(to.name);
+    if (this.#isBelow(to.parent, source.inode)) {
+      throw refusal("EINVAL", "A directory cannot move into itself");
+    }
+    if ((flags & RENAME.exchange) !== 0) {
+      if (target === undefined) throw refusal("ENOENT", "There is nothing to exchange with");
+      this.#exchange(from, to, source.inode, this.#table.get(target));
+      return;
+    }
+    if (target !== undefined) {
+      if ((flags & RENAME.noReplace) !== 0) throw refusal("EEXIST", "The new name is taken");
+      if (target === source.inode.ino) return;
+      this.#replace(this.#table.get(target), source.inode, to);
+    }
+    this.#directory(from.parent).delete(from.name);
+    this.#move(source.inode, from.parent, to);
+    this.#nameChanged(from);
+    this.#nameChanged(to);
+    this.#statusChanged(source.inode);
+  }
+
+  read(ino: Ino, range: ByteRange, target: NativeBuffer): number {
+    const done = this.#file(ino).content.read(range, target);
+    this.#counters.add("reads", 1);
+    this.#counters.add("readBytes", done);
+    return done;
+  }
+
+  write(ino: Ino, source: Address, range: ByteRange): void {
+    const { inode, content } = this.#file(ino);
+    try {
+      content.write(source, range);
+    } finally {
+      // Even a write that fails may have made the data file.
+      this.#journal.contentChanged(inode, content);
+    }
+    this.#counters.add("writes", 1);
+    this.#counters.add("writtenBytes", range.sizeBytes);
+    inode.modified = inode.changed = now();
+    if (inode.links > 0) this.#journal.timesChanged(inode);
+  }
+
+  allocate(ino: Ino, mode: number, range: ByteRange): void {
+    const { inode, content } = this.#file(ino);
+    try {
+      content.allocate(mode, range);
+    } finally {
+      this.#journal.contentChanged(inode, content);
+    }
+    inode.modified = inode.changed = now();
+    if (inode.links > 0) this.#journal.timesChanged(inode);
+  }
+
+  sync(ino: Ino, request: Request, { dataOnly }: { readonly dataOnly: boolean }): SyncReply {
+    this.#counters.add("syncs", 1);
+    return this.#journal.sync(this.#table.get(ino), { request, dataOnly });
+  }
+
+  syncDirectory(_ino: Ino, request: Request): SyncReply {
+    this.#counters.add("syncs", 1);
+    return this.#journal.syncNames(request);
+  }
+
+  *list(ino: Ino, cookie: number): Generator<ListedEntry> {
+    const inode = this.#table.get(ino);
+    const directory = this.#directory(ino);
+    if (cookie < 1) yield { name: "." as ByteString, cookie: 1, attributes: inode.attributes() };
+    if (cookie < 2) {
+      const parent = this.#table.find(directory.parent) ?? inode;
+      yield { name: ".." as ByteString, cookie: 2, attributes: parent.attributes() };
+    }
+    for (const entry of directory.after(cookie)) {
+      const attributes = this.#table.get(entry.ino).attributes();
+      yield { name: entry.name, cookie: entry.cookie, attributes };
+    }
+  }
+
+  status(target: NativeBuffer): void {
+    this.#libc.fstatvfs(this.#data.directoryFd, target.address);
+  }
+
+  setExtendedAttribute(ino: Ino, { name, value }: ExtendedAttribute, flags: number): void {
+    const inode = this.#table.get(ino);
+    if (!/^(user|trusted)\../s.test(name)) {
+      throw refusal("EOPNOTSUPP", `Attributes such as ${name} are not supported`);
+    }
+    if (value.length > ATTRIBUTE_SIZE_BYTES_MAX) {
+      throw refusal("ENOSPC", `A value of ${value.length} bytes is too large`);
+    }
+    const exists = inode.extendedAttributes?.has(name) ?? false;
+    if (flags === 1 && exists) throw refusal("EEXIST", `${name} exists`);
+    if (flags === 2 && !exists) throw refusal("ENODATA", `${name} does not exist`);
+    inode.extendedAttributes ??= new Map();
+    inode.extendedAttributes.set(name, value);
+    this.#attributeChanged(inode, name);
+  }
+
+  getExtendedAttribute(ino: Ino, name: ByteString): Uint8Array<ArrayBuffer> | undefined {
+    return this.#table.get(ino).extendedAttributes?.get(name);
+  }
+
+  listExtendedAttributes(ino: Ino): readonly ByteString[] {
+    return [...(this.#table.get(ino).extendedAttributes?.keys() ?? [])];
+  }
+
+  removeExtendedAttribute(ino: Ino, name: ByteString): void {
+    const inode = this.#table.get(ino);
+    if (inode.extendedAttributes?.delete(name) !== true) {
+      throw refusal("ENODATA", `${name} does not exist`);
+    }
+    this.#attributeChanged(inode, name);
+  }
+
+  deferredMs(): number | undefined {
+    return this.#journal.dueMs();
+  }
+
+  doDeferred(): void {
+    this.#journal.commitAll();
+  }
+
+  /** Makes everything durable. @throws {PbkfsError} if something could not be. */
+  flush(): void {
+    // After an unmount nobody holds what was deleted while open.
+    for (const inode of [...this.#table.all()]) if (inode.links === 0) this.#drop(inode);
+    this.#journal.flush();
+  }
+
+  /** Closes files. What was not flushed is as after a crash. */
+  close(): void {
+    this.#data.close();
+  }
+
+  #referenced(inode: Inode): Attributes {
+    const attributes = inode.attributes();
+    inode.lookups++;
+    return attributes;
+  }
+
+  #directory(ino: Ino): Directory {
+    const { body } = this.#table.get(ino);
+    if (body.kind !== "directory") throw refusal("ENOTDIR", `Inode ${ino} is not a directory`);
+    return body.directory;
+  }
+
+  #file(ino: Ino): { readonly inode: Inode; readonly content: FileContent } {
+    const inode = this.#table.get(ino);
+    if (inode.body.kind === "directory") throw refusal("EISDIR", `Inode ${ino} is a directory`);
+    if (inode.body.kind !== "file") throw refusal("EINVAL", `Inode ${ino} is not a file`);
+    return { inode, content: inode.body.content };
+  }
+
+  #existing(place: Place): { readonly directory: Directory; readonly inode: Inode } {
+    const directory = this.#directory(place.parent);
+    const ino = directory.get(place.name);
+    if (ino === undefined) throw refusal("ENOENT", `There is no ${place.name}`);
+    return { directory, inode: this.#table.get(ino) };
+  }
+
+  /** The directory of a name that can be made. */
+  #freeName(place: Place): Directory {
+    const parent = this.#table.get(place.parent);
+    const directory = this.#directory(place.parent);
+    if (parent.links === 0) throw refusal("ENOENT", "The directory has been removed");
+    checkName(place.name);
+    if (directory.get(place.name) !== undefined) throw refusal("EEXIST", `${place.name} exists`);
+    return directory;
+  }
+
+  #add(place: Place, directory: Directory, body: NodeBody, node: NewNode): Inode {
+    const parent = this.#table.get(place.parent);
+    const time = now();
+    const inode = this.#table.add(body, {
+      mode: (node.mode & TYPE.mask) === 0 ? TYPE.file | node.mode : node.mode,
+      uid: node.caller.uid,
+      gid: (parent.mode & SET_GROUP_ID) !== 0 ? parent.gid : node.caller.gid,
+      links: body.kind === "directory" ? 2 : 1,
+      rdev: node.rdev,
+      accessed: time,
+      modified: time,
+      changed: time,
+    });
+    directory.set(place.name, inode.ino);
+    this.#journal.inodeChanged(inode);
+    this.#nameChanged(place);
+    return inode;
+  }
+
+  #nameChanged(place: Place): void {
+    this.#journal.nameChanged(place.parent, place.name);
+    const parent = this.#table.get(place.parent);
+    parent.modified = parent.changed = now();
+    this.#journal.inodeChanged(parent);
+  }
+
+  #statusChanged(inode: Inode): void {
+    inode.changed = now();
+    if (inode.links > 0) this.#journal.inodeChanged(inode);
+  }
+
+  #attributeChanged(inode: Inode, name: ByteString): void {
+    if (inode.links > 0) this.#journal.attributeChanged(inode.ino, name);
+    this.#statusChanged(inode);
+  }
+
+  #truncate(inode: Inode, sizeBytes: number): void {
+    const { content } = this.#file(inode.ino);
+    try {
+      content.truncate(sizeBytes);
+    } finally {
+      this.#journal.contentChanged(inode, content);
+    }
+    inode.modified = now();
+  }
+
+  /** A name of a file is gone. */
+  #unlinked(inode: Inode): void {
+    inode.links--;
+    inode.changed = now();
+    if (inode.links > 0) this.#journal.inodeChanged(inode);
+    else this.#gone(inode);
+  }
+
+  #removedDirectory(inode: Inode, parent: Ino): void {
+    inode.links = 0;
+    this.#table.get(parent).links--;
+    this.#gone(inode);
+  }
+
+  #gone(inode: Inode): void {
+    this.#journal.inodeRemoved(inode);
+    if (inode.lookups === 0) this.#drop(inode);
+  }
+
+  /** Nobody can reach the node any more. */
+  #drop(inode: Inode): void {
+    this.#table.delete(inode.ino);
+    if (inode.body.kind !== "file") return;
+    const { dataId } = inode.body.content;
+    if (dataId === undefined) return;
+    this.#data.forget(dataId);
+    this.#journal.dataDropped(inode, dataId);
+  }
+
+  #mustBeEmpty(inode: Inode): void {
+    if (inode.body.kind !== "directory") throw refusal("ENOTDIR", "This is not a directory");
+    if (inode.body.directory.size > 0) throw refusal("ENOTEMPTY", "The directory is not empty");
+  }
+
+  /** Whether `directory` is `inode` or somewhere in it. */
+  #isBelow(directory: Ino, inode: Inode): boolean {
+    if (inode.body.kind !== "directory") return false;
+    for (let at = directory;; at = this.#directory(at).parent) {
+      if (at === inode.ino) return true;
+      if (at === this.#directory(at).parent) return false;
+    }
+  }
+
+  /** Makes way for a rename onto `target`. */
+  #replace(target: Inode, source: Inode, to: Place): void {
+    const isDirectory = source.body.kind === "directory";
+    if (!isDirectory && target.body.kind === "directory") {
+      throw refusal("EISDIR", "A file cannot replace a directory");
+    }
+    if (isDirectory) this.#mustBeEmpty(target);
+    this.#directory(to.parent).delete(to.name);
+    if (isDirectory) this.#removedDirectory(target, to.parent);
+    else this.#unlinked(target);
+  }
+
+  #move(inode: Inode, from: Ino, to: Place): void {
+    this.#directory(to.parent).set(to.name, inode.ino);
+    if (inode.body.kind !== "directory") return;
+    inode.body.directory.parent = to.parent;
+    this.#table.get(from).links--;
+    this.#table.get(to.parent).links++;
+  }
+
+  #exchange(from: Place, to: Place, first: Inode, second: Inode): void {
+    if (this.#isBelow(from.parent, second)) {
+      throw refusal("EINVAL", "A directory cannot move into itself");
+    }
+    this.#directory(from.parent).delete(from.name);
+    this.#directory(to.parent).delete(to.name);
+    this.#move(first, from.parent, to);
+    this.#move(second, to.parent, from);
+    for (const place of [from, to]) this.#nameChanged(place);
+    for (const inode of [first, second]) this.#statusChanged(inode);
+  }
+}
+
+function checkName(name: ByteString): void {
+  if (name.length > NAME_SIZE_BYTES_MAX) {
+    throw refusal("ENAMETOOLONG", `A name of ${name.length} bytes is too long`);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Which backup a diff belongs to. A diff holds changed pages of one particular base: on another
+ * one they would be nonsense, so the first mount writes down which it was.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../errors.ts";
+
+/** What identifies a chain, wherever its catalog lies. */
+export interface ChainIdentity {
+  readonly catalogPath: string;
+  readonly instance: string;
+  readonly systemIdentifier?: string;
+  /** From FULL to dest. */
+  readonly members: readonly { readonly id: string; readonly contentCrc?: number }[];
+}
+
+/** Where `pg_wal` is: an ordinary directory beside the data, or a directory of the mount. */
+export type WalPlace = "outside" | "inside";
+
+/** `.pbkfs-binding.json`, the file. */
+export interface Binding {
+  /** Of this format. */
+  readonly version: 1;
+  readonly catalogPath: string;
+  readonly instance: string;
+  readonly backupId: string;
+  readonly chain: readonly { readonly id: string; readonly contentCrc?: number }[];
+  readonly systemIdentifier?: string;
+  /** PostgreSQL's major version. */
+  readonly serverVersion: string;
+  readonly mountPath: string;
+  readonly wal: WalPlace;
+  /** Milliseconds since 1970: the time of the tree's files, as of a restore at that moment. */
+  readonly createdAt: number;
+  /** Who owns the files of the tree. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  /** Lines that the clone's `postgresql.auto.conf` has been given. */
+  readonly settings: readonly string[];
+  /** The pbkfs that made the diff. */
+  readonly madeBy: string;
+}
+
+/** The version of {@link Binding} that is written. */
+export const BINDING_VERSION = 1;
+
+/**
+ * Checks a binding against the chain that was asked for.
+ *
+ * @throws {PbkfsError} `DiffForeign` with both values, if they are not the same.
+ */
+export function checkBinding(binding: Binding, wanted: ChainIdentity, path: string): void {
+  const dest = wanted.members.at(-1)?.id ?? "";
+  const differs = (what: string, found: unknown, asked: unknown): never => {
+    throw new PbkfsError("DiffForeign", {
+      what: `The diff of "${path}" belongs to ${what} ${found}, not ${asked}`,
+      todo: `Mount ${what} ${found}, or choose an empty diff directory.`,
+    });
+  };
+  if (binding.instance !== wanted.instance) differs("instance", binding.instance, wanted.instance);
+  if (binding.backupId !== dest) differs("backup", binding.backupId, dest);
+  const known = binding.systemIdentifier;
+  const asked = wanted.systemIdentifier;
+  if (known !== undefined && asked !== undefined && known !== asked) {
+    differs("the cluster with system identifier", known, asked);
+  }
+  const chainOf = (members: ChainIdentity["members"]) =>
+    members.map(({ id, contentCrc }) => `${id}/${contentCrc ?? "-"}`).join(" ");
+  if (chainOf(binding.chain) !== chainOf(wanted.members)) {
+    differs("the chain", chainOf(binding.chain), chainOf(wanted.members));
+  }
+}
+
+/**
+ * A binding from the bytes of its file.
+ *
+ * @throws {PbkfsError} `DiffDamaged` if it is not one, `DiffVersion` if a newer pbkfs wrote it.
+ */
+export function parseBinding(text: string, path: string): Binding {
+  const damaged = (why: string, cause?: unknown) =>
+    new PbkfsError("DiffDamaged", {
+      what: `"${path}" is not a binding: ${why}`,
+      todo: "Restore the file from a copy, or choose an empty diff directory.",
+      cause,
+    });
+  let data: Partial<Binding>;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw damaged("it is not JSON", error);
+  }
+  if (data === null || typeof data !== "object") throw damaged("it is not an object");
+  if (data.version !== BINDING_VERSION) {
+    throw new PbkfsError("DiffVersion", {
+      what: `"${path}" has version ${data.version}; this pbkfs knows ${BINDING_VERSION}`,
+      todo: "Mount this diff with the pbkfs that wrote it.",
+    });
+  }
+  const isText = (value: unknown) => typeof value === "string";
+  const { catalogPath, instance, backupId, serverVersion, mountPath, owner } = data;
+  const areTexts = [catalogPath, instance, backupId, serverVersion, mountPath].every(isText);
+  const isWalPlace = data.wal === "outside" || data.wal === "inside";
+  const areLists = Array.isArray(data.chain) && Array.isArray(data.settings);
+  const isOwner = Number.isInteger(owner?.uid) && Number.isInteger(owner?.gid);
+  if (!areTexts || !isWalPlace || !areLists || !isOwner || !Number.isFinite(data.createdAt)) {
+    throw damaged("members are missing or of another type");
+  }
+  return data as Binding;
+}

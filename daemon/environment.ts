@@ -1,0 +1,155 @@
+/**
+ * What a mount needs from the machine, checked before anything is made.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../errors.ts";
+import { libfuse } from "../ffi/libfuse.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
+import { OPEN, systemLibc } from "../ffi/libc.ts";
+import { listMounts } from "./mount_table.ts";
+
+/** Where to look; tests look elsewhere. */
+export interface Environment {
+  readonly fuseDevice: string;
+  readonly libfuseNames?: readonly string[];
+}
+
+/** This machine. `PBKFS_FUSE_DEVICE` and `PBKFS_LIBFUSE` name others. */
+export function environment(env: Pick<typeof Deno.env, "get"> = Deno.env): Environment {
+  const library = env.get("PBKFS_LIBFUSE");
+  return {
+    fuseDevice: env.get("PBKFS_FUSE_DEVICE") ?? "/dev/fuse",
+    ...(library !== undefined && { libfuseNames: [library] }),
+  };
+}
+
+/**
+ * Checks for FUSE.
+ *
+ * @throws {PbkfsError} `FuseDeviceMissing`, `LibraryMissing`, `PermissionDenied`.
+ */
+export function checkFuse({ fuseDevice, libfuseNames }: Environment): void {
+  libfuse(libfuseNames);
+  let status: Deno.FileInfo;
+  try {
+    status = Deno.statSync(fuseDevice);
+  } catch (error) {
+    throw new PbkfsError("FuseDeviceMissing", {
+      what: `There is no "${fuseDevice}": ${(error as Error).message}`,
+      todo: "Load the kernel module (modprobe fuse); in a container, add --device /dev/fuse.",
+      cause: error,
+    });
+  }
+  try {
+    systemLibc().close(systemLibc().open(byteStringOf(fuseDevice), OPEN.readWrite));
+  } catch (error) {
+    const mode = ((status.mode ?? 0) & 0o777).toString(8);
+    throw new PbkfsError("PermissionDenied", {
+      what: `"${fuseDevice}" (mode ${mode}) cannot be opened: ${(error as Error).message}`,
+      todo: `Let everybody open it, as systems usually do: chmod 666 ${fuseDevice}.`,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Checks a directory to mount on.
+ *
+ * @returns Its path without symbolic links.
+ * @throws {PbkfsError} `MountDirMissing`, `MountDirBusy`, `MountDirNotEmpty`.
+ */
+export function checkMountDir(path: string): string {
+  // A mount whose process died answers every question with an error, so look at the list first.
+  mustNotBeMounted(absolute(path));
+  let real: string;
+  try {
+    real = Deno.realPathSync(path);
+    if (!Deno.statSync(real).isDirectory) throw new Deno.errors.NotADirectory("not a directory");
+  } catch (error) {
+    throw new PbkfsError("MountDirMissing", {
+      what: `The mount directory "${path}" is not there: ${(error as Error).message}`,
+      todo: `Make it: mkdir -p "${path}"`,
+      cause: error,
+    });
+  }
+  mustNotBeMounted(real);
+  const [first] = Deno.readDirSync(real);
+  if (first !== undefined) {
+    throw new PbkfsError("MountDirNotEmpty", {
+      what: `The mount directory "${path}" is not empty: it holds "${first.name}"`,
+      todo: "Give an empty directory with -D; what is in this one would be hidden.",
+    });
+  }
+  return real;
+}
+
+/**
+ * Checks where a diff is to be.
+ *
+ * @returns Its path without symbolic links; the last part need not exist.
+ * @throws {PbkfsError} `DiffMisplaced`.
+ */
+export function checkDiffPlace(
+  path: string,
+  others: { readonly catalogPath: string; readonly mountPath: string },
+): string {
+  const real = realPathOf(absolute(path));
+  const { catalogPath, mountPath } = others;
+  const refuse = (what: string, todo: string): never => {
+    throw new PbkfsError("DiffMisplaced", { what: `The diff directory "${path}" ${what}`, todo });
+  };
+  if (isWithin(real, catalogPath)) {
+    refuse(`is inside the catalog "${catalogPath}"`, "The store is never written: choose another.");
+  }
+  if (isWithin(catalogPath, real)) {
+    refuse(`holds the catalog "${catalogPath}"`, "Choose a directory of its own.");
+  }
+  if (isWithin(real, mountPath)) {
+    refuse(
+      `is inside the mount directory "${mountPath}"`,
+      "The mount would hide it: choose another.",
+    );
+  }
+  if (isWithin(mountPath, real)) {
+    refuse(`holds the mount directory "${mountPath}"`, "Choose a directory of its own.");
+  }
+  return real;
+}
+
+/** An absolute path without `.`, `..` or a slash at its end. */
+export function absolute(path: string): string {
+  const parts: string[] = [];
+  const from = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  for (const part of from.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+
+function realPathOf(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const slash = path.lastIndexOf("/");
+    const parent = path.slice(0, slash);
+    return parent === "" ? path : `${realPathOf(parent)}${path.slice(slash)}`;
+  }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory ||
+    path.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
+}
+
+function mustNotBeMounted(path: string): void {
+  const found = listMounts().findLast(({ mountPath }) => mountPath === path);
+  if (found === undefined) return;
+  throw new PbkfsError("MountDirBusy", {
+    what: `"${path}" is a mount point already: ${found.type} of ${found.source}`,
+    todo: "Unmount it first, or give another directory with -D.",
+  });
+}

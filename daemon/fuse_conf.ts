@@ -1,0 +1,24 @@
+/**
+ * Whether other users may enter a mount.
+ *
+ * @module
+ */
+
+/**
+ * Root may let others in; anybody else only if `/etc/fuse.conf` says `user_allow_other`.
+ *
+ * @param conf The file's text.
+ */
+export function mayAllowOthers(conf = readConf()): boolean {
+  if (Deno.uid() === 0) return true;
+  return conf.split("\n").some((line) => line.trim() === "user_allow_other");
+}
+
+function readConf(): string {
+  try {
+    return Deno.readTextFileSync("/etc/fuse.conf");
+  } catch {
+    // Absent or not readable for us: then it allows nothing that we could use.
+    return "";
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Who uses a mount.
+ *
+ * @module
+ */
+
+/** A process with something open in a mount. */
+export interface MountUser {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** Processes whose working directory, root, program or open files are in `mountPath`. */
+export function usersOf(mountPath: string, procPath = "/proc"): MountUser[] {
+  const users: MountUser[] = [];
+  for (const { name } of Deno.readDirSync(procPath)) {
+    if (!/^\d+$/.test(name)) continue;
+    const isUser = linksOf(`${procPath}/${name}`).some((path) =>
+      path === mountPath || path.startsWith(`${mountPath}/`)
+    );
+    if (isUser) users.push({ pid: Number(name), command: commandOf(`${procPath}/${name}`) });
+  }
+  return users;
+}
+
+function linksOf(process: string): string[] {
+  const names = ["cwd", "root", "exe", ...listOf(`${process}/fd`).map((fd) => `fd/${fd}`)];
+  return names.map((name) => {
+    try {
+      return Deno.readLinkSync(`${process}/${name}`);
+    } catch {
+      // The process has ended, or is not ours to look at.
+      return "";
+    }
+  });
+}
+
+function listOf(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function commandOf(process: string): string {
+  try {
+    return Deno.readTextFileSync(`${process}/comm`).trim();
+  } catch {
+    return "a process";
+  }
+}

@@ -74,7 +74,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
   const committer = await WorkerCommitter.start({ storePath, dataDirectory });
   const overlay = new Overlay({
     base,
-    baseFile: baseFiles(base, reader),
+    baseFile: baseFiles({ base, reader, onRead: () => counters.takeOver(base.counters) }),
     state,
     committer,
     libc,

@@ -81,6 +81,12 @@ export interface Libc {
   dup(fd: Fd): Fd;
   /** Makes descriptor `target`, such as 2 for stderr, stand for the same file as `fd`. */
   replace(fd: Fd, target: number): void;
+  /** A pipe: what is written to `write` can be read from `read`. */
+  pipe(): { readonly read: Fd; readonly write: Fd };
+  /** One read(2) from where the descriptor stands. @returns Bytes read. */
+  read(fd: Fd, target: Address, sizeBytes: number): number;
+  /** One write(2) of all bytes, as a device wants it. */
+  write(fd: Fd, source: Address, sizeBytes: number): void;
   /** @returns Bytes read; fewer than asked for at the end of the file only. */
   pread(fd: Fd, target: Address, range: ByteRange): number;
   /** Writes all bytes of the range, from `source` on. */
@@ -110,6 +116,12 @@ const SYMBOLS = {
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // int dup2(int fd, int target)
   dup2: { parameters: ["i32", "i32"], result: "i32" },
+  // int pipe2(int fds[2], int flags)
+  pipe2: { parameters: ["usize", "i32"], result: "i32" },
+  // ssize_t read(int fd, void *target, size_t size)
+  read: { parameters: ["i32", "usize", "usize"], result: "isize" },
+  // ssize_t write(int fd, const void *source, size_t size)
+  write: { parameters: ["i32", "usize", "usize"], result: "isize" },
   // ssize_t pread(int fd, void *target, size_t size, off_t offset)
   pread: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
   // ssize_t pwrite(int fd, const void *source, size_t size, off_t offset)
@@ -191,6 +203,20 @@ function makeLibc(): Libc {
     },
     replace(fd, target) {
       check(symbols.dup2(fd, target), "dup2", fd);
+    },
+    pipe() {
+      const ends = allocate(8);
+      check(symbols.pipe2(ends.address, OPEN.closeOnExec), "pipe", "a new pipe");
+      return { read: ends.view.getInt32(0, true) as Fd, write: ends.view.getInt32(4, true) as Fd };
+    },
+    read(fd, target, sizeBytes) {
+      const done = Number(symbols.read(fd, target, sizeBytes));
+      check(done, "read", fd);
+      return done;
+    },
+    write(fd, source, sizeBytes) {
+      const done = Number(symbols.write(fd, source, sizeBytes));
+      if (done !== sizeBytes) fail("write", `descriptor ${fd}`);
     },
     pread(fd, target, { offsetBytes, sizeBytes }) {
       let done = 0;

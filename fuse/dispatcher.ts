@@ -176,6 +176,7 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
     write(request: Request, ino: number, from: number, sizeBytes: number, offsetBytes: number) {
       answer("write", request, () => {
         fileSystem.write(ino as Ino, from as Address, { offsetBytes, sizeBytes });
+        if (requests.writeClearsPrivileges()) fileSystem.clearPrivileges(ino as Ino);
         reply.written(request, sizeBytes);
       });
     },

@@ -54,6 +54,8 @@ export interface AttributeChange {
   readonly accessed?: Timestamp | "now";
   readonly modified?: Timestamp | "now";
   readonly changed?: Timestamp;
+  /** Clears set-user-ID, and set-group-ID where the group may execute. So does a new owner. */
+  readonly clearsPrivileges?: boolean;
 }
 
 /** A name in a directory. */
@@ -123,6 +125,8 @@ export interface FileSystem {
   read(ino: Ino, range: ByteRange, target: NativeBuffer): number;
   /** Writes all of the range; its bytes begin at `source`. */
   write(ino: Ino, source: Address, range: ByteRange): void;
+  /** Clears set-user-ID, and set-group-ID where the group may execute, as after a write. */
+  clearPrivileges(ino: Ino): void;
   /** @param mode Bits of fallocate(2). */
   allocate(ino: Ino, mode: number, range: ByteRange): void;
   /** Makes a file's bytes durable, and all that finding them needs. `dataOnly`: not its times. */

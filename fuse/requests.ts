@@ -7,7 +7,7 @@
 
 import { type ByteString, byteString } from "../ffi/bytes.ts";
 import { FUSE_CTX, SET_ATTRIBUTE, STAT_SIZE_BYTES } from "../ffi/fuse_layout.ts";
-import { readField } from "../ffi/layout.ts";
+import { type Layout, readField } from "../ffi/layout.ts";
 import type { Libfuse } from "../ffi/libfuse.ts";
 import { type Address, borrow } from "../ffi/memory.ts";
 import type { AttributeChange, Caller, Request, Timestamp } from "./file_system.ts";
@@ -16,11 +16,19 @@ import { readStat } from "./reply.ts";
 /** Long enough for any name or path that the kernel accepts, with the zero byte. */
 const NAME_SIZE_BYTES_MAX = 4097;
 
+/** `struct fuse_write_in` and `struct fuse_setattr_in` behind their header. Source: linux/fuse.h. */
+const WRITE_IN = { flags: { kind: "u32", at: 40 + 20 } } as const satisfies Layout;
+const SETATTR_IN = { valid: { kind: "u32", at: 40 } } as const satisfies Layout;
+
+const WRITE_CLEARS_PRIVILEGES = 1 << 2;
+const SETATTR_CLEARS_PRIVILEGES = 1 << 11;
+
 /** Reads the arguments of requests. */
 export class RequestReader {
   readonly #fuse: Libfuse;
-  #memory: Uint8Array = new Uint8Array();
+  #memory: Uint8Array<ArrayBuffer> = new Uint8Array();
   #memoryAt = 0;
+  #view = new DataView(new ArrayBuffer(0));
 
   constructor(fuse: Libfuse) {
     this.#fuse = fuse;
@@ -31,6 +39,17 @@ export class RequestReader {
     if (this.#memoryAt === at && this.#memory.length === sizeBytes) return;
     this.#memory = borrow(at, sizeBytes);
     this.#memoryAt = at;
+    this.#view = new DataView(this.#memory.buffer, this.#memory.byteOffset);
+  }
+
+  /** The request that is being processed, as the kernel sent it, header and all. */
+  view(): DataView {
+    return this.#view;
+  }
+
+  /** A WRITE that must clear the set-user-ID bits. libfuse does not pass that flag on. */
+  writeClearsPrivileges(): boolean {
+    return (readField(this.#view, WRITE_IN.flags) & WRITE_CLEARS_PRIVILEGES) !== 0;
   }
 
   /** A C string: a name in a directory, or the target of a link. */
@@ -71,6 +90,8 @@ export class RequestReader {
       ...(has(SET_ATTRIBUTE.mtime) && { modified: time("mtime") }),
       ...(has(SET_ATTRIBUTE.mtimeNow) && { modified: "now" as const }),
       ...(has(SET_ATTRIBUTE.ctime) && { changed: time("ctime") }),
+      ...((readField(this.#view, SETATTR_IN.valid) & SETATTR_CLEARS_PRIVILEGES) !== 0 &&
+        { clearsPrivileges: true }),
     };
   }
 }

@@ -21,6 +21,7 @@ import { type Address, addressOf, allocate, type NativeBuffer } from "../ffi/mem
 import { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
 import { type ErrorSink, makeHandlers } from "./dispatcher.ts";
 import type { FileSystem } from "./file_system.ts";
+import { completeInit } from "./init_reply.ts";
 import { RequestReader } from "./requests.ts";
 
 /** What to mount, and how. */
@@ -52,6 +53,7 @@ export class Session {
   readonly #requestSizeBytesMax: number;
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
+  #isInitialized = false;
   readonly #buffer: NativeBuffer = allocate(FUSE_BUF_SIZE_BYTES);
 
   private constructor(options: SessionOptions, fuse: Libfuse) {
@@ -106,8 +108,20 @@ export class Session {
       if (size <= 0) return;
       const memory = readField(this.#buffer.view, FUSE_BUF.mem) as Address;
       this.#requests.useMemory(memory, this.#requestSizeBytesMax);
-      this.#fuse.fuse_session_process_buf(this.#session, this.#buffer.address);
+      if (this.#isInitialized) this.#process();
+      else this.#initialize(fd);
     }
+  }
+
+  /** The first request is the kernel's offer. */
+  #initialize(fuseFd: Fd): void {
+    const request = this.#requests.view();
+    completeInit({ libc: this.#libc, fuseFd, request, process: () => this.#process() });
+    this.#isInitialized = true;
+  }
+
+  #process(): void {
+    this.#fuse.fuse_session_process_buf(this.#session, this.#buffer.address);
   }
 
   /** Unmounts if that has not happened, and frees everything. */

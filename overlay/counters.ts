@@ -11,8 +11,12 @@ export const COUNTER_NAMES = [
   "writes",
   "writtenBytes",
   "syncs",
-  "storeReadBytes",
+  "storeBytesRead",
+  "indexBytesRead",
+  "storeReads",
   "recordsDecoded",
+  "indexesMade",
+  "filesOpened",
 ] as const;
 
 /** The name of a number. */
@@ -34,8 +38,12 @@ export class OverlayCounters {
     this.#values[at] = (this.#values[at] as number) + amount;
   }
 
-  set(name: CounterName, value: number): void {
-    this.#values[COUNTER_NAMES.indexOf(name)] = value;
+  /** Takes over numbers that somebody else counts. */
+  takeOver(counts: Partial<Record<CounterName, number>>): void {
+    for (const name in counts) {
+      const at = COUNTER_NAMES.indexOf(name as CounterName);
+      if (at >= 0) this.#values[at] = counts[name as CounterName] as number;
+    }
   }
 
   /** All numbers, as of now. */

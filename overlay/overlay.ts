@@ -49,7 +49,9 @@ export interface OverlayOptions {
 const NAME_SIZE_BYTES_MAX = 255;
 const LINKS_MAX = 65_000;
 const ATTRIBUTE_SIZE_BYTES_MAX = 65_536;
+const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
+const GROUP_EXECUTE = 0o010;
 
 /** A {@link FileSystem} of base and diff. One thread uses it. */
 export class Overlay implements FileSystem {
@@ -105,6 +107,9 @@ export class Overlay implements FileSystem {
     const time = now();
     const timeOf = (t: AttributeChange["accessed"]) => (t === "now" ? time : t);
     if (change.mode !== undefined) inode.mode = (inode.mode & TYPE.mask) | (change.mode & 0o7777);
+    if ((change.clearsPrivileges ?? change.uid ?? change.gid) !== undefined) {
+      this.clearPrivileges(ino);
+    }
     inode.uid = change.uid ?? inode.uid;
     inode.gid = change.gid ?? inode.gid;
     inode.accessed = timeOf(change.accessed) ?? inode.accessed;
@@ -234,6 +239,16 @@ export class Overlay implements FileSystem {
     this.#counters.add("writtenBytes", range.sizeBytes);
     inode.modified = inode.changed = now();
     if (inode.links > 0) this.#journal.timesChanged(inode);
+  }
+
+  clearPrivileges(ino: Ino): void {
+    const inode = this.#table.get(ino);
+    if (inode.body.kind !== "file") return;
+    const isGroupToo = (inode.mode & GROUP_EXECUTE) !== 0;
+    const mode = inode.mode & ~(SET_USER_ID | (isGroupToo ? SET_GROUP_ID : 0));
+    if (mode === inode.mode) return;
+    inode.mode = mode;
+    this.#statusChanged(inode);
   }
 
   allocate(ino: Ino, mode: number, range: ByteRange): void {

@@ -10,8 +10,9 @@
 import { destOf, loadCodecs, openChain } from "../backup/mod.ts";
 import { type Binding, BINDING_VERSION, checkBinding, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError, toPbkfsError } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { OverlayCounters } from "../overlay/mod.ts";
+import { OverlayCounters, startCommitWorker } from "../overlay/mod.ts";
 import { cloneSettings } from "../postgres/mod.ts";
 import { ControlServer } from "./control_socket.ts";
 import { detach } from "./detach.ts";
@@ -173,7 +174,12 @@ class Dispatcher {
     this.ended = ended;
   }
 
-  static async start(setup: DispatcherSetup): Promise<Dispatcher> {
+  static async start(options: Omit<DispatcherSetup, "state" | "commits">): Promise<Dispatcher> {
+    const commits = await startCommitWorker({
+      storePath: `${options.diffPath}/metadata.sqlite`,
+      dataDirectory: byteStringOf(`${options.diffPath}/data`),
+    });
+    const setup: DispatcherSetup = { ...options, state: commits.state, commits: commits.channel };
     const worker = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
       type: "module",
     });
@@ -193,13 +199,17 @@ class Dispatcher {
       mounted.reject(error);
       ended.reject(error);
     };
-    worker.postMessage(setup);
+    worker.postMessage(setup, [commits.channel.port]);
+    const terminate = () => {
+      worker.terminate();
+      commits.terminate();
+    };
     try {
       await mounted.promise;
     } catch (error) {
-      worker.terminate();
+      terminate();
       throw error;
     }
-    return new Dispatcher(ended.promise.finally(() => worker.terminate()));
+    return new Dispatcher(ended.promise.finally(terminate));
   }
 }

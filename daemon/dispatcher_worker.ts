@@ -15,7 +15,6 @@ import {
   checkDataFiles,
   Overlay,
   OverlayCounters,
-  SqliteStore,
   timestamp,
   WorkerCommitter,
 } from "../overlay/mod.ts";
@@ -46,7 +45,7 @@ scope.onmessage = async ({ data }) => {
 
 /** Mounts. @returns What serves the mount to its end, and then brings everything to disk. */
 async function prepare(setup: DispatcherSetup): Promise<() => void> {
-  const { spec, binding, diffPath, mountPath } = setup;
+  const { spec, binding, diffPath, mountPath, state } = setup;
   const libc = systemLibc();
   const counters = new OverlayCounters(setup.counters);
   const codecs = await loadCodecs();
@@ -61,17 +60,9 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     },
   });
   const reader = new PieceReader({ libc, codecs, counters: base.counters });
-  const storePath = `${diffPath}/metadata.sqlite`;
-  const store = new SqliteStore(storePath);
-  let state;
-  try {
-    state = store.load();
-  } finally {
-    store.close();
-  }
   checkDataFiles(`${diffPath}/data`, state);
   const dataDirectory = byteStringOf(`${diffPath}/data`);
-  const committer = await WorkerCommitter.start({ storePath, dataDirectory });
+  const committer = new WorkerCommitter(setup.commits);
   const overlay = new Overlay({
     base,
     baseFile: baseFiles({ base, reader, onRead: () => counters.takeOver(base.counters) }),

@@ -7,7 +7,7 @@
 
 import type { ChainSpec } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
-import type { CounterName } from "../overlay/mod.ts";
+import type { CommitChannel, CounterName, MetadataState } from "../overlay/mod.ts";
 import type { Code } from "../errors.ts";
 
 /** Asks a daemon to mount. Paths are absolute and free of symbolic links. */
@@ -40,6 +40,9 @@ export interface DispatcherSetup {
   readonly mountPath: string;
   readonly allowOther: boolean;
   readonly counters: SharedArrayBuffer;
+  /** What the diff's store holds, and the way to the thread that has it open. */
+  readonly state: MetadataState;
+  readonly commits: CommitChannel;
 }
 
 /** What the dispatcher thread tells. */

@@ -7,46 +7,45 @@
 import { toPbkfsError } from "../errors.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
 import { replyError } from "../fuse/mod.ts";
-import { type CommitContext, type CommitJob, runJobs } from "./committer.ts";
+import { type CommitContext, type CommitJob, makeContext, runJobs } from "./committer.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import {
   CommitRing,
+  type CommitWorkerAnswer,
   type CommitWorkerMessage,
   type CommitWorkerSetup,
 } from "./worker_committer.ts";
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<CommitWorkerMessage>) => void;
-  postMessage(message: unknown): void;
+  onmessage: (event: MessageEvent<CommitWorkerSetup>) => void;
+  postMessage(message: CommitWorkerAnswer): void;
 };
 
 let ring: CommitRing;
 let context: CommitContext;
 const waiting: CommitJob[] = [];
 
-scope.onmessage = ({ data }) => {
-  if ("setup" in data) begin(data.setup);
-  else if ("job" in data) take(data.job);
-  else end();
-};
+scope.onmessage = ({ data }) => begin(data);
 
 function begin(setup: CommitWorkerSetup): void {
   try {
     const libc = systemLibc();
     ring = new CommitRing(setup.shared);
-    context = {
+    context = makeContext({
       store: new SqliteStore(setup.storePath),
       libc,
       dataDirectory: setup.dataDirectory,
       dataDirectoryFd: libc.open(setup.dataDirectory, OPEN.readOnly | OPEN.directory),
       reply: replyError,
       onError: report,
-      failedEpoch: 0,
-      failedErrno: 0,
+    });
+    setup.port.onmessage = ({ data }: MessageEvent<CommitWorkerMessage>) => {
+      if ("job" in data) take(data.job);
+      else end(setup.port);
     };
-    scope.postMessage("ready");
+    scope.postMessage({ state: context.store.load() });
   } catch (error) {
-    scope.postMessage(toPbkfsError(error).toJSON());
+    scope.postMessage({ error: toPbkfsError(error).toJSON() });
   }
 }
 
@@ -57,9 +56,10 @@ function take(job: CommitJob): void {
   for (const outcome of runJobs(waiting.splice(0), context)) ring.complete(outcome);
 }
 
-function end(): void {
+function end(port: MessagePort): void {
   context.libc.close(context.dataDirectoryFd);
   context.store.close();
+  port.close();
   ring.closed();
 }
 

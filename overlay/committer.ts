@@ -13,6 +13,13 @@ import type { Request } from "../fuse/mod.ts";
 import { dataFilePath } from "./data_files.ts";
 import type { DataId, MetadataBatch, MetadataStore } from "./metadata_store.ts";
 
+/** A data file in a job. */
+export interface FileToSync {
+  readonly id: DataId;
+  /** A descriptor that the job owns and closes; undefined if an earlier job does the sync. */
+  readonly fd: Fd | undefined;
+}
+
 /** One thing to make durable. Plain data, so that it can go to a worker. */
 export interface CommitJob {
   /** Counts jobs, from 1. */
@@ -21,13 +28,15 @@ export interface CommitJob {
   readonly epoch: number;
   /** The request that waits for this, if one does. */
   readonly request: Request | undefined;
-  /** Data files to sync: descriptors that the job owns and closes. */
-  readonly syncs: readonly Fd[];
+  /** The last job whose outcome was known when this one was made. */
+  readonly settled: number;
+  /** Data files whose bytes must be on disk; at most 32. */
+  readonly files: readonly FileToSync[];
   /** Names were added to the data directory. */
   readonly syncDirectory: boolean;
-  /** Names and attributes: right whatever becomes of `syncs`. */
+  /** Names and attributes: right whatever becomes of `files`. */
   readonly names: MetadataBatch | undefined;
-  /** What points at the bytes in `syncs`: committed only if all of them could be synced. */
+  /** What points at the bytes of `files`: committed only if all of them could be synced. */
   readonly contents: MetadataBatch | undefined;
   /** Data files that nothing points at when this is committed. */
   readonly deletions: readonly DataId[];
@@ -38,6 +47,8 @@ export interface CommitOutcome {
   readonly sequence: number;
   readonly storeErrno: number;
   readonly syncErrno: number;
+  /** Which of the job's files could not be synced: bit n stands for the n-th. */
+  readonly failedFiles: number;
 }
 
 /** Carries out jobs, in their order. */
@@ -63,6 +74,15 @@ export interface CommitContext {
   failedEpoch: number;
   /** The errno it failed with. */
   failedErrno: number;
+  /** Data files that could not be synced: in which job, and why. */
+  readonly failedFiles: Map<DataId, { readonly sequence: number; readonly errno: number }>;
+}
+
+/** A context in which nothing has failed yet. */
+export function makeContext(
+  parts: Omit<CommitContext, "failedEpoch" | "failedErrno" | "failedFiles">,
+): CommitContext {
+  return { ...parts, failedEpoch: 0, failedErrno: 0, failedFiles: new Map() };
 }
 
 /**
@@ -74,14 +94,14 @@ export interface CommitContext {
  */
 export function runJobs(jobs: readonly CommitJob[], context: CommitContext): CommitOutcome[] {
   const { libc } = context;
-  const syncErrnos = jobs.map((job) => attempt(context, "sync", () => syncBytes(libc, job)));
+  const syncs = jobs.map((job) => syncFiles(job, context));
   let storeErrno = attempt(context, "sync the data directory", () => {
     if (jobs.some((job) => job.syncDirectory)) libc.fsync(context.dataDirectoryFd);
   });
   const epoch = (jobs.at(-1) as CommitJob).epoch;
   const live = jobs.filter((job) => job.epoch > context.failedEpoch);
   const batches = live.flatMap((job) => {
-    const isSynced = syncErrnos[jobs.indexOf(job)] === 0;
+    const isSynced = syncs[jobs.indexOf(job)]?.errno === 0;
     const { names, contents } = job;
     return [names, isSynced ? contents : undefined].filter((batch) => batch !== undefined);
   });
@@ -94,25 +114,50 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
   }
   return jobs.map((job, index) => {
     const failed = job.epoch <= context.failedEpoch ? context.failedErrno : 0;
-    const syncErrno = syncErrnos[index] as number;
+    const { errno: syncErrno, failedFiles } = syncs[index] as SyncOutcome;
     if (job.request !== undefined) context.reply(job.request, syncErrno || failed);
     if (failed === 0) deleteFiles(job, context);
-    return { sequence: job.sequence, storeErrno: failed, syncErrno };
+    return { sequence: job.sequence, storeErrno: failed, syncErrno, failedFiles };
   });
 }
 
-function syncBytes(libc: Libc, job: CommitJob): void {
-  let failure: { error: unknown } | undefined;
-  for (const fd of job.syncs) {
-    try {
-      libc.fdatasync(fd);
-    } catch (error) {
-      failure ??= { error };
-    } finally {
-      libc.close(fd);
+interface SyncOutcome {
+  /** That of the first file that failed. */
+  readonly errno: number;
+  readonly failedFiles: number;
+}
+
+/**
+ * Syncs a job's files.
+ *
+ * The system tells of bytes that it could not write once, and then forgets. A job that was made
+ * before this was known must not succeed instead, so its files fail again.
+ */
+function syncFiles(job: CommitJob, context: CommitContext): SyncOutcome {
+  let first = 0;
+  let failedFiles = 0;
+  job.files.forEach(({ id, fd }, index) => {
+    const before = context.failedFiles.get(id);
+    const isNew = before !== undefined && before.sequence > job.settled;
+    const own = fd === undefined ? 0 : attempt(context, "sync", () => syncAndClose(context, fd));
+    const errno = isNew ? before.errno : own;
+    if (errno === 0) {
+      context.failedFiles.delete(id);
+      return;
     }
+    context.failedFiles.set(id, { sequence: job.sequence, errno });
+    failedFiles |= 1 << index;
+    first ||= errno;
+  });
+  return { errno: first, failedFiles };
+}
+
+function syncAndClose({ libc }: CommitContext, fd: Fd): void {
+  try {
+    libc.fdatasync(fd);
+  } finally {
+    libc.close(fd);
   }
-  if (failure !== undefined) throw failure.error;
 }
 
 function deleteFiles(job: CommitJob, context: CommitContext): void {

@@ -59,6 +59,16 @@ export class DataFiles {
     this.#libc.close(fd);
   }
 
+  /** Deletes a file that nothing points at. One that stays is deleted at the next mount. */
+  discard(id: DataId): void {
+    this.forget(id);
+    try {
+      this.#libc.unlink(dataFilePath(this.#directory, id));
+    } catch {
+      // The next mount looks for files that nothing points at.
+    }
+  }
+
   close(): void {
     for (const id of [...this.#open.keys()]) this.forget(id);
     this.#libc.close(this.directoryFd);

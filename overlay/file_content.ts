@@ -24,6 +24,9 @@ import { PageMap } from "./page_map.ts";
 /** The unit of the page map: PostgreSQL's block. */
 export const PAGE_SIZE_BYTES = 8192;
 
+/** A paged file is no longer than this: 16 TiB, which is what ext4 can hold. */
+const PAGED_SIZE_BYTES_MAX = 2 ** 44 - PAGE_SIZE_BYTES;
+
 /** Up to this size, a file that is not a data file is copied up whole. */
 export const COPY_UP_SIZE_BYTES_MAX = 1 << 20;
 
@@ -68,6 +71,8 @@ export class FileContent {
   hasUnsyncedBytes = false;
   /** A sync has failed, and nothing was written since: 0, or the errno to go on failing with. */
   failedSyncErrno = 0;
+  /** The last job that synced or committed this content. */
+  lastJob = 0;
 
   /** @param base What the file is in the base; undefined for a new file. */
   constructor(context: ContentContext, base: BaseFile | undefined) {
@@ -90,6 +95,8 @@ export class FileContent {
     // Not known, and asking for each file would make mounting slow: take it that all was written.
     this.#writtenEndBytes = Infinity;
     this.#baseLimitBytes = record.baseLimitBytes;
+    // Who wrote them may have died before they were synced.
+    this.hasUnsyncedBytes = true;
     if (record.form === "paged") this.#map = new PageMap();
   }
 
@@ -129,14 +136,13 @@ export class FileContent {
     if (range.sizeBytes === 0) return;
     this.#change();
     const end = range.offsetBytes + range.sizeBytes;
-    if (this.#map !== undefined) this.#fillEdges(range);
-    this.#context.libc.pwrite(this.#fd(), source, range);
+    if (this.#map === undefined) this.#writeData(source, range);
+    else this.#writePages(this.#map, source, range);
     this.#bytesWritten();
-    this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
-    if (this.#map !== undefined) this.#hold(range);
     this.#growTo(end);
   }
 
+  /** Lowers or raises the size; what is added reads as zeros. */
   truncate(sizeBytes: number): void {
     if (this.#form === "base" && sizeBytes === this.sizeBytes) return;
     this.#change(sizeBytes);
@@ -146,7 +152,8 @@ export class FileContent {
       this.#bytesWritten();
       return;
     }
-    if (sizeBytes < this.sizeBytes) this.#cut(sizeBytes);
+    mustFit(sizeBytes);
+    if (sizeBytes < this.sizeBytes) this.#cut(this.#map, sizeBytes);
     this.#sizeBytes = sizeBytes;
     this.#recordChanged = true;
   }
@@ -159,6 +166,7 @@ export class FileContent {
     if (kind !== 0 && !zeroes) throw unsupported(mode);
     this.#change();
     const end = range.offsetBytes + range.sizeBytes;
+    if (this.#map !== undefined) mustFit(end);
     if (this.#map === undefined) {
       this.#context.libc.fallocate(this.#fd(), mode, range);
       this.#bytesWritten();
@@ -199,7 +207,11 @@ export class FileContent {
   reclaim(): void {
     if (!this.#cutPages || this.#map === undefined || this.hasUncommittedChanges) return;
     const end = (this.#map.last() + 1) * PAGE_SIZE_BYTES;
-    if (end < this.#writtenEndBytes) this.#context.libc.ftruncate(this.#fd(), end);
+    try {
+      if (end < this.#writtenEndBytes) this.#context.libc.ftruncate(this.#fd(), end);
+    } catch {
+      return; // Nobody waits for it, and nothing depends on it; the next commit tries again.
+    }
     this.#writtenEndBytes = Math.min(this.#writtenEndBytes, end);
     this.#cutPages = false;
   }
@@ -211,6 +223,34 @@ export class FileContent {
   #bytesWritten(): void {
     this.hasUnsyncedBytes = true;
     this.failedSyncErrno = 0;
+  }
+
+  /** Writes to a whole file. */
+  #writeData(source: Address, range: ByteRange): void {
+    this.hasUnsyncedBytes = true;
+    try {
+      this.#context.libc.pwrite(this.#fd(), source, range);
+    } catch (error) {
+      this.#sizeBytes = -1; // A part of it may have been written.
+      throw error;
+    }
+  }
+
+  /** Writes to a paged file. */
+  #writePages(map: PageMap, source: Address, range: ByteRange): void {
+    const end = range.offsetBytes + range.sizeBytes;
+    mustFit(end);
+    this.#fillEdges(range);
+    this.hasUnsyncedBytes = true;
+    this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
+    try {
+      this.#context.libc.pwrite(this.#fd(), source, range);
+    } catch (error) {
+      // A part of it may have been written, beyond the end perhaps.
+      if (end > this.sizeBytes) this.#zeroTail(map, this.sizeBytes);
+      throw error;
+    }
+    this.#hold(range);
   }
 
   #growTo(endBytes: number): void {
@@ -268,7 +308,12 @@ export class FileContent {
     if (sizeBytes > 0) this.#base.read(range, buffer, 0);
     const id = this.#context.newDataId();
     const fd = this.#context.data.create(id);
-    this.#context.libc.pwrite(fd, buffer.address, range);
+    try {
+      this.#context.libc.pwrite(fd, buffer.address, range);
+    } catch (error) {
+      this.#context.data.discard(id); // It would take space, and there may be none.
+      throw error;
+    }
     this.#dataId = id;
     this.#form = "whole";
     this.#sizeBytes = sizeBytes;
@@ -308,8 +353,8 @@ export class FileContent {
     const range = { offsetBytes: at, sizeBytes: PAGE_SIZE_BYTES };
     const buffer = pageBuffer();
     this.#readBase(range, buffer, 0);
-    this.#context.libc.pwrite(this.#fd(), buffer.address, range);
     this.#writtenEndBytes = Math.max(this.#writtenEndBytes, at + PAGE_SIZE_BYTES);
+    this.#context.libc.pwrite(this.#fd(), buffer.address, range);
   }
 
   #hold({ offsetBytes, sizeBytes }: ByteRange): void {
@@ -319,17 +364,20 @@ export class FileContent {
   }
 
   /** Lowers a paged file's size. The diff's bytes stay until that is committed. */
-  #cut(sizeBytes: number): void {
-    const map = this.#map as PageMap;
-    const pages = Math.ceil(sizeBytes / PAGE_SIZE_BYTES);
-    const tail = pages * PAGE_SIZE_BYTES - sizeBytes;
-    if (tail > 0 && map.has(pages - 1)) {
-      const range = { offsetBytes: sizeBytes, sizeBytes: tail };
-      this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
-      this.#bytesWritten();
-    }
+  #cut(map: PageMap, sizeBytes: number): void {
+    if (this.#zeroTail(map, sizeBytes)) this.#bytesWritten();
     this.#baseLimitBytes = Math.min(this.#baseLimitBytes, sizeBytes);
-    if (map.dropFrom(pages)) this.#cutPages = true;
+    if (map.dropFrom(Math.ceil(sizeBytes / PAGE_SIZE_BYTES))) this.#cutPages = true;
+  }
+
+  /** Makes a held page's bytes from `sizeBytes` on zero. @returns Whether there were any. */
+  #zeroTail(map: PageMap, sizeBytes: number): boolean {
+    const page = Math.floor(sizeBytes / PAGE_SIZE_BYTES);
+    const tail = (page + 1) * PAGE_SIZE_BYTES - sizeBytes;
+    if (tail === PAGE_SIZE_BYTES || !map.has(page)) return false;
+    const range = { offsetBytes: sizeBytes, sizeBytes: tail };
+    this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
+    return true;
   }
 
   /** Makes bytes of a paged file zero. Whole pages become holes of the data file. */
@@ -346,14 +394,23 @@ export class FileContent {
         this.#context.libc.fallocate(this.#fd(), FALLOCATE.punchHole | FALLOCATE.keepSize, range);
       } else {
         this.#fill(page);
-        this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
         this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
+        this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
       }
       this.#bytesWritten();
       this.#hold(range);
       at = end;
     }
   }
+}
+
+/** @throws {PbkfsError} EFBIG if a paged file cannot be that long. */
+function mustFit(sizeBytes: number): void {
+  if (sizeBytes <= PAGED_SIZE_BYTES_MAX) return;
+  throw new PbkfsError("Io", {
+    what: `A file that the base has cannot become ${sizeBytes} bytes long`,
+    errno: ERRNO.EFBIG,
+  });
 }
 
 function unsupported(mode: number): PbkfsError {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ERRNO, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Attributes, Ino, Timestamp } from "../fuse/mod.ts";
 import type { Directory } from "./directory.ts";
@@ -16,7 +17,9 @@ export const TYPE = {
   socket: 0o140000,
   symlink: 0o120000,
   file: 0o100000,
+  block: 0o060000,
   directory: 0o040000,
+  character: 0o020000,
   fifo: 0o010000,
 } as const;
 
@@ -95,6 +98,12 @@ export class Inode {
         return 0;
     }
   }
+}
+
+/** @throws {PbkfsError} EINVAL if the node is not a regular file. */
+export function contentOf({ ino, body }: Inode): FileContent {
+  if (body.kind === "file") return body.content;
+  throw new PbkfsError("Io", { what: `Inode ${ino} is not a file`, errno: ERRNO.EINVAL });
 }
 
 /** This moment. */

@@ -10,7 +10,9 @@ export {
   type CommitJob,
   type CommitOutcome,
   type Committer,
+  type FileToSync,
   InlineCommitter,
+  makeContext,
 } from "./committer.ts";
 export { COUNTER_NAMES, type CounterName, OverlayCounters } from "./counters.ts";
 export { checkDataFiles } from "./data_check.ts";
@@ -21,4 +23,9 @@ export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
 export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
-export { WorkerCommitter } from "./worker_committer.ts";
+export {
+  type CommitChannel,
+  type CommitWorker,
+  startCommitWorker,
+  WorkerCommitter,
+} from "./worker_committer.ts";

@@ -82,6 +82,7 @@ export class Overlay implements FileSystem {
   }
 
   lookup(place: Place): Attributes | undefined {
+    checkName(place.name);
     const ino = this.#directory(place.parent).get(place.name);
     return ino === undefined ? undefined : this.#referenced(this.#table.get(ino));
   }
@@ -139,13 +140,16 @@ export class Overlay implements FileSystem {
         this.#journal.fileCreated(inode);
         return this.#referenced(inode);
       }
+      // Device nodes can be kept here; the mount's flag nodev keeps them from being opened.
+      case TYPE.character:
+      case TYPE.block:
       case TYPE.fifo:
       case TYPE.socket:
         return this.#referenced(
           this.#add(place, this.#freeName(place), { kind: "special" }, node),
         );
       default:
-        throw refusal("EPERM", "Device nodes cannot be made here");
+        throw refusal("EPERM", `Nodes of type ${type.toString(8)} cannot be made here`);
     }
   }
 
@@ -273,16 +277,17 @@ export class Overlay implements FileSystem {
   }
 
   *list(ino: Ino, cookie: number): Generator<ListedEntry> {
-    const inode = this.#table.get(ino);
     const directory = this.#directory(ino);
-    if (cookie < 1) yield { name: "." as ByteString, cookie: 1, attributes: inode.attributes() };
-    if (cookie < 2) {
-      const parent = this.#table.find(directory.parent) ?? inode;
-      yield { name: ".." as ByteString, cookie: 2, attributes: parent.attributes() };
-    }
-    for (const entry of directory.after(cookie)) {
-      const attributes = this.#table.get(entry.ino).attributes();
-      yield { name: entry.name, cookie: entry.cookie, attributes };
+    const entry = (name: string, ino: Ino, cookie: number): ListedEntry => ({
+      name: name as ByteString,
+      cookie,
+      ino,
+      mode: this.#table.find(ino)?.mode ?? TYPE.directory,
+    });
+    if (cookie < 1) yield entry(".", ino, 1);
+    if (cookie < 2) yield entry("..", directory.parent, 2);
+    for (const { name, ino, cookie: next } of directory.after(cookie)) {
+      yield entry(name, ino, next);
     }
   }
 

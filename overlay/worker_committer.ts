@@ -2,7 +2,8 @@
  * Commits on a thread of their own, so that a sync does not hold up reads.
  *
  * The submitting thread serves the kernel and never returns to its event loop. So jobs go out as
- * messages, which needs no event loop, and outcomes come back in shared memory.
+ * messages, which needs no event loop, and outcomes come back in shared memory. For the same reason
+ * it cannot start the worker: a third thread does, and hands it a {@link CommitChannel}.
  *
  * @module
  */
@@ -10,32 +11,44 @@
 import { PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { CommitJob, CommitOutcome, Committer } from "./committer.ts";
+import type { MetadataState } from "./metadata_store.ts";
 
 /** What the worker needs to begin. */
 export interface CommitWorkerSetup {
+  readonly port: MessagePort;
   readonly shared: SharedArrayBuffer;
   readonly storePath: string;
   readonly dataDirectory: ByteString;
 }
 
-/** What the worker is told. */
-export type CommitWorkerMessage =
-  | { readonly setup: CommitWorkerSetup }
-  | { readonly job: CommitJob }
-  | { readonly close: true };
+/** What the worker is told on its port. */
+export type CommitWorkerMessage = { readonly job: CommitJob } | { readonly close: true };
+
+/** What the worker answers to its setup: what the store holds, or why it cannot be opened. */
+export type CommitWorkerAnswer =
+  | { readonly state: MetadataState }
+  | { readonly error: { code: string; what: string; todo: string; errno: number } };
+
+/** The way to a commit worker, to be handed to one other thread; the port is transferred. */
+export interface CommitChannel {
+  readonly port: MessagePort;
+  readonly shared: SharedArrayBuffer;
+}
 
 const RING_SIZE = 1024;
 const SUBMITTED_AT = 0;
 const COMPLETED_AT = 1;
 const CLOSED_AT = 2;
 const RING_AT = 4;
+/** Cells that an outcome takes. */
+const OUTCOME_SIZE = 3;
 
 /** The shared memory: counters, and a ring with the outcomes of the last jobs. */
 export class CommitRing {
   readonly shared: SharedArrayBuffer;
   readonly #cells: Int32Array<SharedArrayBuffer>;
 
-  constructor(shared = new SharedArrayBuffer((RING_AT + RING_SIZE * 2) * 4)) {
+  constructor(shared = new SharedArrayBuffer((RING_AT + RING_SIZE * OUTCOME_SIZE) * 4)) {
     this.shared = shared;
     this.#cells = new Int32Array(shared);
   }
@@ -52,19 +65,21 @@ export class CommitRing {
     return Atomics.load(this.#cells, COMPLETED_AT);
   }
 
-  complete({ sequence, storeErrno, syncErrno }: CommitOutcome): void {
-    const at = RING_AT + (sequence % RING_SIZE) * 2;
+  complete({ sequence, storeErrno, syncErrno, failedFiles }: CommitOutcome): void {
+    const at = RING_AT + (sequence % RING_SIZE) * OUTCOME_SIZE;
     Atomics.store(this.#cells, at, storeErrno);
     Atomics.store(this.#cells, at + 1, syncErrno);
+    Atomics.store(this.#cells, at + 2, failedFiles);
     Atomics.store(this.#cells, COMPLETED_AT, sequence);
     Atomics.notify(this.#cells, COMPLETED_AT);
   }
 
   outcome(sequence: number): CommitOutcome {
-    const at = RING_AT + (sequence % RING_SIZE) * 2;
+    const at = RING_AT + (sequence % RING_SIZE) * OUTCOME_SIZE;
     const storeErrno = Atomics.load(this.#cells, at);
     const syncErrno = Atomics.load(this.#cells, at + 1);
-    return { sequence, storeErrno, syncErrno };
+    const failedFiles = Atomics.load(this.#cells, at + 2);
+    return { sequence, storeErrno, syncErrno, failedFiles };
   }
 
   /** Waits until the job with this sequence has an outcome. */
@@ -84,39 +99,54 @@ export class CommitRing {
   }
 }
 
+/** A commit worker, for the thread that starts it. */
+export interface CommitWorker {
+  readonly channel: CommitChannel;
+  /** What the store holds. */
+  readonly state: MetadataState;
+  terminate(): void;
+}
+
+/**
+ * Starts a commit worker, and waits until it has opened the store.
+ *
+ * @throws {PbkfsError} as {@link SqliteStore} does.
+ */
+export async function startCommitWorker(
+  options: Pick<CommitWorkerSetup, "storePath" | "dataDirectory">,
+): Promise<CommitWorker> {
+  const { shared } = new CommitRing();
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(new URL("./commit_worker.ts", import.meta.url), { type: "module" });
+  const ready = Promise.withResolvers<MetadataState>();
+  worker.onmessage = ({ data }: MessageEvent<CommitWorkerAnswer>) => {
+    if ("state" in data) ready.resolve(data.state);
+    else ready.reject(PbkfsError.fromJSON(data.error));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    ready.reject(new Error(event.message));
+  };
+  worker.postMessage({ ...options, port: port2, shared } satisfies CommitWorkerSetup, [port2]);
+  try {
+    const state = await ready.promise;
+    return { channel: { port: port1, shared }, state, terminate: () => worker.terminate() };
+  } catch (error) {
+    port1.close();
+    worker.terminate();
+    throw error;
+  }
+}
+
 /** A {@link Committer} whose jobs run in a worker. */
 export class WorkerCommitter implements Committer {
-  readonly #worker: Worker;
+  readonly #port: MessagePort;
   readonly #ring: CommitRing;
   #reported = 0;
 
-  private constructor(worker: Worker, ring: CommitRing) {
-    this.#worker = worker;
-    this.#ring = ring;
-  }
-
-  /**
-   * Starts the worker, and waits until it has opened the store.
-   *
-   * @throws {PbkfsError} as {@link SqliteStore} does.
-   */
-  static async start(setup: Omit<CommitWorkerSetup, "shared">): Promise<WorkerCommitter> {
-    const ring = new CommitRing();
-    const worker = new Worker(new URL("./commit_worker.ts", import.meta.url), { type: "module" });
-    const ready = Promise.withResolvers<void>();
-    worker.onmessage = ({ data }) => {
-      if (data === "ready") ready.resolve();
-      else ready.reject(PbkfsError.fromJSON(data));
-    };
-    worker.onerror = (event) => ready.reject(new Error(event.message));
-    worker.postMessage({ setup: { ...setup, shared: ring.shared } } satisfies CommitWorkerMessage);
-    try {
-      await ready.promise;
-    } catch (error) {
-      worker.terminate();
-      throw error;
-    }
-    return new WorkerCommitter(worker, ring);
+  constructor({ port, shared }: CommitChannel) {
+    this.#port = port;
+    this.#ring = new CommitRing(shared);
   }
 
   submit(job: CommitJob): void {
@@ -125,7 +155,7 @@ export class WorkerCommitter implements Committer {
       this.#ring.waitFor(job.sequence - RING_SIZE / 2);
     }
     this.#ring.submitted = job.sequence;
-    this.#worker.postMessage({ job } satisfies CommitWorkerMessage);
+    this.#port.postMessage({ job } satisfies CommitWorkerMessage);
   }
 
   outcomes(): CommitOutcome[] {
@@ -140,8 +170,8 @@ export class WorkerCommitter implements Committer {
   }
 
   close(): void {
-    this.#worker.postMessage({ close: true } satisfies CommitWorkerMessage);
+    this.#port.postMessage({ close: true } satisfies CommitWorkerMessage);
     this.#ring.waitForClosed();
-    this.#worker.terminate();
+    this.#port.close();
   }
 }

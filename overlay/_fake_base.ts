@@ -1,0 +1,83 @@
+/**
+ * A small base in memory, for tests.
+ *
+ * @module
+ */
+
+import type { BaseEntry, BaseTree, EntryIndex } from "../backup/mod.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import type { BaseFile } from "./file_content.ts";
+
+/** What a path of the base is. */
+export type FakeEntry =
+  | { readonly kind: "directory" }
+  | { readonly kind: "symlink"; readonly target: string }
+  | { readonly kind: "file"; readonly isDataFile: boolean; readonly bytes: Uint8Array };
+
+/** A base of the entries given, by path; directories come before what is in them. */
+export class FakeBase implements BaseTree {
+  readonly entries: readonly BaseEntry[];
+  readonly #files: readonly FakeEntry[];
+  /** Paths whose bytes and sizes the chain cannot tell. */
+  readonly damaged = new Set<string>();
+  /** Reads so far: path and range. */
+  readonly reads: string[] = [];
+
+  constructor(files: Readonly<Record<string, FakeEntry>>) {
+    const paths = Object.keys(files).sort();
+    this.#files = paths.map((path) => files[path] as FakeEntry);
+    this.entries = this.#files.map((entry, index) => ({
+      path: paths[index] as ByteString,
+      kind: entry.kind,
+      mode: entry.kind === "directory" ? 0o700 : entry.kind === "symlink" ? 0o777 : 0o600,
+      isDataFile: entry.kind === "file" && entry.isDataFile,
+      ...(entry.kind === "symlink" && { target: entry.target as ByteString }),
+    }));
+  }
+
+  sizeBytes(entry: EntryIndex): number {
+    return this.#bytes(entry).length;
+  }
+
+  planRead(): never {
+    throw new Error("The overlay reads through baseFile");
+  }
+
+  close(): void {}
+
+  readonly baseFile = (entry: EntryIndex): BaseFile => {
+    const bytes = () => this.#bytes(entry);
+    const { reads } = this;
+    const { isDataFile, path } = this.entries[entry] as BaseEntry;
+    return {
+      isDataFile,
+      get sizeBytes() {
+        return bytes().length;
+      },
+      read({ offsetBytes, sizeBytes }, target, at) {
+        const part = bytes().subarray(offsetBytes, offsetBytes + sizeBytes);
+        if (part.length !== sizeBytes) throw new Error(`A read of ${path} leaves the file`);
+        reads.push(`${path} ${offsetBytes}+${sizeBytes}`);
+        target.bytes.set(part, at);
+      },
+    };
+  };
+
+  #bytes(entry: EntryIndex): Uint8Array {
+    const { path } = this.entries[entry] as BaseEntry;
+    const file = this.#files[entry];
+    if (this.damaged.has(path)) throw new Error(`${path} is damaged`);
+    return file?.kind === "file" ? file.bytes : new Uint8Array();
+  }
+}
+
+/** Bytes that differ from place to place, and from salt to salt. None is zero. */
+export function pattern(sizeBytes: number, salt: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(sizeBytes);
+  let state = (salt * 2654435761 + 12345) >>> 0;
+  for (let at = 0; at < sizeBytes; at++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[at] = (state >>> 24) || 1;
+  }
+  return bytes;
+}

@@ -29,13 +29,32 @@ export interface BaseEntry {
   readonly target?: ByteString;
 }
 
+/** Where in the tree the bytes of a stored file belong. Messages about damage name it. */
+export interface StoreOrigin {
+  /** The file in the tree. */
+  readonly path: ByteString;
+  /** The backup that holds these bytes. */
+  readonly backupId: string;
+  /** The block within the file; missing if the file is stored as it is. */
+  readonly block?: number;
+}
+
 /**
  * Where a part of a file's bytes lies. The pieces of a read, in order, cover the range asked for,
  * clipped at the end of the file.
  */
 export type Piece =
-  /** Bytes as they are in a file of the store or the diff. */
-  | { readonly in: "file"; readonly fd: Fd; readonly range: ByteRange }
+  /**
+   * Bytes as they are in a file of the store or the diff. With `of` the file is the store's, which
+   * never shrinks: if it holds less than the range, it is damaged. Without `of` the file may be
+   * sparse and shorter than what it stands for: what lies past its end reads as zeros.
+   */
+  | {
+    readonly in: "file";
+    readonly fd: Fd;
+    readonly range: ByteRange;
+    readonly of?: StoreOrigin;
+  }
   /** Part of the page that one stored record inflates to. `range` is the payload in the store. */
   | {
     readonly in: "record";
@@ -44,8 +63,7 @@ export type Piece =
     readonly codec: Codec;
     /** Which bytes of the inflated page are wanted. */
     readonly wanted: ByteRange;
-    /** For messages: the file in the tree and the block. */
-    readonly of: { readonly path: ByteString; readonly block: number };
+    readonly of: StoreOrigin;
   }
   | { readonly in: "memory"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly in: "zeros"; readonly sizeBytes: number };

@@ -1,0 +1,215 @@
+/**
+ * A chain of backups as a tree: {@link BaseTree} for pg_probackup.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import type { ByteRange, Libc } from "../ffi/libc.ts";
+import { allocate } from "../ffi/memory.ts";
+import { appendToAutoConf, rewriteAutoConf } from "./auto_conf.ts";
+import { type BaseEntry, BLOCK_SIZE_BYTES, type EntryIndex, type Piece } from "./base_tree.ts";
+import { type ChainSpec, destOf } from "./chain_spec.ts";
+import type { Codecs } from "./codecs.ts";
+import { newCounters } from "./counters.ts";
+import { IndexCache } from "./index_cache.ts";
+import { IndexMaker } from "./index_maker.ts";
+import type { Base, StoredWal, TreeLayout } from "./open_chain.ts";
+import type { PageIndex } from "./page_index.ts";
+import type { Row } from "./path_table.ts";
+import { planBlocks } from "./plan_blocks.ts";
+import type { FileLists } from "./read_lists.ts";
+import { originDamaged, storeDamaged } from "./store_error.ts";
+import { StoreFiles } from "./store_files.ts";
+import { StoreLayout } from "./store_layout.ts";
+import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
+import { AUTO_CONF, listTree, rootModeOf } from "./tree_list.ts";
+
+/** What a tree is made of. */
+export interface ChainTreeParts {
+  readonly lists: FileLists;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly libc: Libc;
+  readonly codecs: Codecs;
+  readonly layout: TreeLayout;
+  readonly descriptorsMax: number;
+  readonly indexBudgetBytes: number;
+}
+
+/** Files that are read whole when the tree is opened are not longer than this. */
+const SMALL_FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+export class ChainTree implements Base {
+  readonly entries: readonly BaseEntry[];
+  readonly rootMode: number;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly counters = newCounters();
+  readonly libc: Libc;
+  readonly codecs: Codecs;
+  readonly walFiles: readonly StoredWal[];
+  readonly #lists: FileLists;
+  readonly #store: StoreLayout;
+  readonly #files: StoreFiles;
+  readonly #maker: IndexMaker;
+  readonly #indexes: IndexCache;
+  /** The row of dest's list for each entry; -1 for what we added. */
+  readonly #rows: Int32Array;
+  /** Lengths found so far; NaN where not asked yet. */
+  readonly #sizes: Float64Array;
+  /** Files of which the content is not the store's. */
+  readonly #contents = new Map<EntryIndex, Uint8Array<ArrayBuffer>>();
+
+  constructor(readonly spec: ChainSpec, parts: ChainTreeParts) {
+    const { lists, libc, codecs, layout } = parts;
+    this.owner = parts.owner;
+    this.libc = libc;
+    this.codecs = codecs;
+    this.#lists = lists;
+    this.#store = new StoreLayout(spec, lists);
+    this.#store.check();
+    this.#files = new StoreFiles(libc, this.counters, parts.descriptorsMax);
+    this.#maker = new IndexMaker({
+      lists,
+      store: this.#store,
+      files: this.#files,
+      libc,
+      codecs,
+      counters: this.counters,
+    });
+    this.#indexes = new IndexCache(parts.indexBudgetBytes);
+    try {
+      const dest = destOf(spec);
+      const serverMajor = Number.parseInt(dest.serverVersion, 10);
+      const { mountPath, walLink } = layout;
+      const nodes = listTree(lists, {
+        tablespaces: parseTablespaceMap(this.#readSmall("tablespace_map")),
+        externalCount: externalDirectories(dest.externalDirs).length,
+        mountPath,
+        ...(walLink === undefined ? {} : { walLink }),
+        inheritsMode: serverMajor >= 11,
+      });
+      this.entries = nodes.map((node) => node.entry);
+      this.#rows = Int32Array.from(nodes, (node) => node.row);
+      this.#sizes = new Float64Array(nodes.length).fill(NaN);
+      this.rootMode = rootModeOf(lists);
+      this.walFiles = this.#listWal();
+      const stored = this.#readSmall(AUTO_CONF);
+      const { restoredAt, settings } = layout;
+      this.#contents.set(
+        this.find(AUTO_CONF as ByteString)!,
+        serverMajor >= 12
+          ? rewriteAutoConf(stored, { backupId: dest.id, restoredAt, settings })
+          : appendToAutoConf(stored, settings),
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  find(path: ByteString): EntryIndex | undefined {
+    let low = 0;
+    let high = this.entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.entries[middle]!.path < path) low = middle + 1;
+      else high = middle;
+    }
+    return this.entries[low]?.path === path ? low as EntryIndex : undefined;
+  }
+
+  sizeBytes(entry: EntryIndex): number {
+    const known = this.#sizes[entry];
+    if (known !== undefined && !Number.isNaN(known)) return known;
+    const size = this.#findSize(entry);
+    this.#sizes[entry] = size;
+    return size;
+  }
+
+  planRead(entry: EntryIndex, range: ByteRange): Piece[] {
+    this.#files.unpin();
+    const file = this.#entry(entry);
+    const sizeBytes = this.sizeBytes(entry);
+    const { offsetBytes } = range;
+    const end = Math.min(offsetBytes + range.sizeBytes, sizeBytes);
+    if (file.kind !== "file" || end <= offsetBytes) return [];
+    const clipped = { offsetBytes, sizeBytes: end - offsetBytes };
+    const content = this.#contents.get(entry);
+    if (content !== undefined) {
+      return [{ in: "memory", bytes: content.subarray(offsetBytes, end) }];
+    }
+    const row = this.#rows[entry] as Row;
+    if (!file.isDataFile) {
+      const stored = this.#store.storedFile(row, this.#store.holderOf(row), file.path);
+      const fd = this.#files.descriptor(stored);
+      return [{ in: "file", fd, range: clipped, of: stored.of }];
+    }
+    return planBlocks(this.#indexOf(entry), clipped, (member) => {
+      const stored = this.#store.storedFile(row, member, file.path);
+      const codec = this.#lists.members[member]!.codec(row);
+      return { fd: this.#files.descriptor(stored), codec, of: stored.of };
+    });
+  }
+
+  close(): void {
+    this.#files.close();
+    this.#indexes.clear();
+  }
+
+  #entry(entry: EntryIndex): BaseEntry {
+    const found = this.entries[entry];
+    if (found === undefined) throw new RangeError(`There is no entry ${entry}`);
+    return found;
+  }
+
+  #findSize(entry: EntryIndex): number {
+    const { kind, isDataFile, target } = this.#entry(entry);
+    if (kind === "symlink") return target?.length ?? 0;
+    if (kind === "directory") return 0;
+    const content = this.#contents.get(entry);
+    if (content !== undefined) return content.length;
+    const row = this.#rows[entry] as Row;
+    if (!isDataFile) return this.#lists.members[this.#store.holderOf(row)]!.storedSizeBytes(row);
+    const blocks = this.#maker.blockCountForSure(row) ?? this.#indexOf(entry).blockCount;
+    return blocks * BLOCK_SIZE_BYTES;
+  }
+
+  #indexOf(entry: EntryIndex): PageIndex {
+    const row = this.#rows[entry] as Row;
+    return this.#indexes.get(row, () => this.#maker.make(row, this.#entry(entry).path));
+  }
+
+  /** The content of a plain file at the top of the data directory; empty if there is none. */
+  #readSmall(path: string): Uint8Array<ArrayBuffer> {
+    const row = this.#lists.paths.rowOf(path as ByteString);
+    if (row === undefined) return new Uint8Array();
+    const stored = this.#store.storedFile(row, this.#store.holderOf(row), path as ByteString);
+    const sizeBytes = stored.sizeBytes ?? 0;
+    if (sizeBytes > SMALL_FILE_BYTES_MAX) {
+      throw storeDamaged(`"${path}" in backup ${stored.of.backupId} has ${sizeBytes} bytes`);
+    }
+    if (sizeBytes === 0) return new Uint8Array();
+    const buffer = allocate(sizeBytes);
+    this.#files.unpin();
+    const fd = this.#files.descriptor(stored);
+    const got = this.libc.pread(fd, buffer.address, { offsetBytes: 0, sizeBytes });
+    if (got !== sizeBytes) throw originDamaged(stored.of, "its stored file has shrunk");
+    return buffer.bytes;
+  }
+
+  #listWal(): StoredWal[] {
+    const found: StoredWal[] = [];
+    const { paths, modes } = this.#lists;
+    for (let index = 0; index < paths.count; index++) {
+      const row = index as Row;
+      const path = paths.path(row);
+      const isFile = (modes[row]! & 0o170000) === 0o100000;
+      if (!isFile || paths.external(row) > 0 || !path.startsWith("pg_wal/")) continue;
+      const name = path.slice("pg_wal/".length) as ByteString;
+      if (name.includes("/")) continue;
+      const stored = this.#store.storedFile(row, this.#store.holderOf(row), path);
+      found.push({ name, path: stored.path, sizeBytes: stored.sizeBytes ?? 0 });
+    }
+    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}

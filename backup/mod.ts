@@ -1,0 +1,49 @@
+/**
+ * A pg_probackup store, only ever read: which backups there are, what a restore of one would
+ * write, and where every byte of it lies.
+ *
+ * @module
+ */
+
+export {
+  type BaseEntry,
+  type BaseTree,
+  BLOCK_SIZE_BYTES,
+  type Codec,
+  type EntryIndex,
+  type Piece,
+  type StoreOrigin,
+} from "./base_tree.ts";
+export {
+  type BackupInfo,
+  type BackupMode,
+  type ChainSpec,
+  destOf,
+  type InstanceSettings,
+} from "./chain_spec.ts";
+export {
+  type CatalogListing,
+  type CatalogOptions,
+  type ChainOptions,
+  listBackups,
+  type ListedBackup,
+  type ListedInstance,
+  resolveChain,
+} from "./resolve_chain.ts";
+export {
+  type Base,
+  openChain,
+  type OpenOptions,
+  type StoredWal,
+  type TreeLayout,
+} from "./open_chain.ts";
+export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from "./codecs.ts";
+export { type Counters, newCounters } from "./counters.ts";
+export { PieceReader, type PieceReaderParts, sizeOf } from "./piece_reader.ts";
+export { readFile, readRange } from "./read_file.ts";
+export { formatLsn, type Lsn, parseLsn } from "./lsn.ts";
+export { crc32c } from "./crc32c.ts";
+export { planWal } from "./wal_archive.ts";
+export type { WalFile, WalPlan } from "./wal_file.ts";
+export { copyWal, type WalOwner } from "./wal_copy.ts";
+export { externalDirectories } from "./tablespace_map.ts";

@@ -1,0 +1,90 @@
+/**
+ * Opens a chain as the tree that a restore would write.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import type { Libc } from "../ffi/libc.ts";
+import { systemLibc } from "../ffi/libc.ts";
+import type { BaseTree, EntryIndex } from "./base_tree.ts";
+import { ChainTree } from "./chain_tree.ts";
+import type { ChainSpec } from "./chain_spec.ts";
+import type { Codecs } from "./codecs.ts";
+import type { Counters } from "./counters.ts";
+import { readFileLists } from "./read_lists.ts";
+
+/** How a tree is laid out where a restore leaves a choice. */
+export interface TreeLayout {
+  /** Where the tree will be seen: tablespaces are links into it. */
+  readonly mountPath: ByteString;
+  /** The time of the restore, in milliseconds since 1970. */
+  readonly restoredAt: number;
+  /** Lines appended to `postgresql.auto.conf`. */
+  readonly settings: readonly string[];
+  /** Makes `pg_wal` a symbolic link to this, and leaves out what is stored below it. */
+  readonly walLink?: ByteString;
+}
+
+/** What opening a chain takes. */
+export interface OpenOptions {
+  /** The system's own if left out. */
+  readonly libc?: Libc;
+  readonly layout: TreeLayout;
+  readonly codecs: Codecs;
+  /** Stored files open at a time; a single plan may need more. 256 if left out. */
+  readonly descriptorsMax?: number;
+  /** Memory for page indexes, 8 bytes a block; 64 MiB if left out. */
+  readonly indexBudgetBytes?: number;
+}
+
+/** A WAL file inside a backup. */
+export interface StoredWal {
+  /** Without directories. */
+  readonly name: ByteString;
+  /** In the store. */
+  readonly path: ByteString;
+  readonly sizeBytes: number;
+}
+
+/** A chain as a tree, with what else is known of it. */
+export interface Base extends BaseTree {
+  readonly spec: ChainSpec;
+  /** Mode of the data directory itself, which has no entry. */
+  readonly rootMode: number;
+  /** Who owns the backup, and by default the tree. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly counters: Counters;
+  readonly libc: Libc;
+  readonly codecs: Codecs;
+  /** What dest stores below `pg_wal`, also if the tree has a link there. Sorted by name. */
+  readonly walFiles: readonly StoredWal[];
+  /** The entry with a path, if there is one. */
+  find(path: ByteString): EntryIndex | undefined;
+}
+
+/**
+ * Reads the file lists of a chain. No data is read: files are opened when they are.
+ *
+ * The tree has what `pg_probackup restore` writes, with these exceptions. Tablespaces are in
+ * `pbkfs_tablespaces`, external directories in `external_directories`. The lines of
+ * {@link TreeLayout.settings} are at the end of `postgresql.auto.conf`. For backups whose WAL is
+ * in the archive a restore adds `recovery.signal` and a `restore_command`; the tree does not,
+ * since whoever serves it puts the WAL needed into `pg_wal`, see `planWal`.
+ *
+ * @throws {PbkfsError} `StoreDamaged`, `CodecUnsupported`, `VersionUnsupported` or
+ * `PermissionDenied`.
+ */
+export async function openChain(spec: ChainSpec, options: OpenOptions): Promise<Base> {
+  const lists = readFileLists(spec);
+  const dest = await Deno.stat(spec.members.at(-1)!.dirPath);
+  return new ChainTree(spec, {
+    lists,
+    owner: { uid: dest.uid ?? 0, gid: dest.gid ?? 0 },
+    libc: options.libc ?? systemLibc(),
+    codecs: options.codecs,
+    layout: options.layout,
+    descriptorsMax: options.descriptorsMax ?? 256,
+    indexBudgetBytes: options.indexBudgetBytes ?? 64 * 1024 * 1024,
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * The stored files of a chain, opened when needed, a bounded number at a time.
+ *
+ * @module
+ */
+
+import { ERRNO, PbkfsError } from "../errors.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import type { StoreOrigin } from "./base_tree.ts";
+import type { Counters } from "./counters.ts";
+import { originDamaged } from "./store_error.ts";
+
+/** A file to open. */
+export interface StoredFile {
+  /** Different for every file of the chain. */
+  readonly key: number;
+  readonly path: ByteString;
+  /** What the file list says; undefined if it does not. */
+  readonly sizeBytes?: number;
+  readonly of: StoreOrigin;
+}
+
+const TYPE_BITS = 0o170000;
+const REGULAR = 0o100000;
+
+/** Keeps descriptors open, the least recently used of which are closed to make room. */
+export class StoreFiles {
+  /** In order of use: a Map gives its keys in the order of insertion. */
+  readonly #open = new Map<number, Fd>();
+  /** Opened or used for the plan that is being made; not closed before the next one. */
+  readonly #pinned = new Set<number>();
+
+  constructor(
+    private readonly libc: Libc,
+    private readonly counters: Counters,
+    private readonly descriptorsMax: number,
+  ) {}
+
+  /** Begins a new plan: descriptors handed out for earlier ones may be closed. */
+  unpin(): void {
+    this.#pinned.clear();
+  }
+
+  /**
+   * A descriptor of the file, open for reading only.
+   *
+   * @throws {PbkfsError} `StoreDamaged` if there is no such file, or it has another size.
+   */
+  descriptor(file: StoredFile): Fd {
+    this.#pinned.add(file.key);
+    const known = this.#open.get(file.key);
+    if (known !== undefined) {
+      this.#open.delete(file.key);
+      this.#open.set(file.key, known);
+      return known;
+    }
+    this.#makeRoom();
+    const fd = this.#openFile(file);
+    this.#open.set(file.key, fd);
+    return fd;
+  }
+
+  close(): void {
+    for (const fd of this.#open.values()) this.libc.close(fd);
+    this.#open.clear();
+    this.#pinned.clear();
+  }
+
+  #makeRoom(): void {
+    for (const [key, fd] of this.#open) {
+      if (this.#open.size < this.descriptorsMax) return;
+      if (this.#pinned.has(key)) continue;
+      this.#open.delete(key);
+      this.libc.close(fd);
+    }
+  }
+
+  #openFile(file: StoredFile): Fd {
+    let fd: Fd;
+    try {
+      fd = this.libc.open(file.path, OPEN.readOnly);
+    } catch (error) {
+      throw openFailed(file, error);
+    }
+    this.counters.filesOpened++;
+    try {
+      const status = this.libc.fstat(fd);
+      if ((status.mode & TYPE_BITS) !== REGULAR) {
+        throw originDamaged(file.of, "its stored file is not a regular file");
+      }
+      if (file.sizeBytes !== undefined && status.sizeBytes !== file.sizeBytes) {
+        throw originDamaged(
+          file.of,
+          `its stored file has ${status.sizeBytes} bytes, the file list says ${file.sizeBytes}`,
+        );
+      }
+      return fd;
+    } catch (error) {
+      this.libc.close(fd);
+      throw error;
+    }
+  }
+}
+
+/** A missing file is damage. That we may not read it, or have too many open, is not. */
+function openFailed(file: StoredFile, error: unknown): unknown {
+  const errno = error instanceof PbkfsError ? error.errno : undefined;
+  const why = error instanceof Error ? error.message : String(error);
+  if (errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR) {
+    return originDamaged(file.of, `its stored file cannot be opened: ${why}`, error);
+  }
+  if (errno !== ERRNO.EACCES) return error;
+  return new PbkfsError("PermissionDenied", {
+    what: `Cannot read backup ${file.of.backupId}: ${why}`,
+    todo: "Run pbkfs as the user who owns the catalog.",
+    cause: error,
+  });
+}

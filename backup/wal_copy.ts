@@ -1,0 +1,101 @@
+/**
+ * Copies WAL out of a store.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../errors.ts";
+import { storeDamaged } from "./store_error.ts";
+import type { WalFile, WalPlan } from "./wal_file.ts";
+
+/** Who shall own the copies. */
+export interface WalOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const OWNER_ONLY = 0o600;
+
+/**
+ * Writes the files of a plan into an existing directory. Each gets its name only when it is
+ * complete and on disk, and replaces a file of that name.
+ *
+ * @throws {PbkfsError} `StoreDamaged` if a file cannot be unpacked, or a segment has another
+ * length; `WalMissing` if it has gone since it was planned.
+ */
+export async function copyWal(plan: WalPlan, dirPath: string, owner?: WalOwner): Promise<void> {
+  for (const file of plan.files) {
+    const targetPath = `${dirPath}/${file.name}`;
+    const unfinishedPath = `${targetPath}.unfinished`;
+    try {
+      await writeCopy(file, unfinishedPath);
+      if (owner !== undefined) await Deno.chown(unfinishedPath, owner.uid, owner.gid);
+      await Deno.rename(unfinishedPath, targetPath);
+    } catch (error) {
+      await Deno.remove(unfinishedPath).catch(() => {});
+      throw error;
+    }
+  }
+  using dir = await Deno.open(dirPath, { read: true });
+  await dir.sync();
+}
+
+/** @throws {PbkfsError} `StoreDamaged` if it is no gzip file, or unpacks to more than allowed. */
+export async function readGzip(path: string, sizeBytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunksOf({ name: path, sourcePath: path, isGzip: true })) {
+    size += chunk.length;
+    if (size > sizeBytesMax) throw storeDamaged(`"${path}" unpacks to more than expected`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+}
+
+async function writeCopy(file: WalFile, path: string): Promise<void> {
+  using target = await Deno.open(path, {
+    write: true,
+    create: true,
+    truncate: true,
+    mode: OWNER_ONLY,
+  });
+  await Deno.chmod(path, OWNER_ONLY);
+  let size = 0;
+  for await (const chunk of chunksOf(file)) {
+    size += chunk.length;
+    if (size > (file.sizeBytes ?? Infinity)) break;
+    for (let at = 0; at < chunk.length;) at += await target.write(chunk.subarray(at));
+  }
+  if (file.sizeBytes !== undefined && size !== file.sizeBytes) {
+    const found = size > file.sizeBytes ? "more" : `${size}`;
+    throw storeDamaged(
+      `WAL file "${file.sourcePath}" gives ${found} bytes, expected ${file.sizeBytes}`,
+    );
+  }
+  await target.sync();
+}
+
+/** The content of a file, unpacked, in pieces. */
+async function* chunksOf(file: WalFile): AsyncGenerator<Uint8Array> {
+  let source: Deno.FsFile;
+  try {
+    source = await Deno.open(file.sourcePath, { read: true });
+  } catch (error) {
+    throw new PbkfsError("WalMissing", {
+      what: `Cannot open WAL file "${file.sourcePath}": ${(error as Error).message}`,
+      todo: "Choose another backup, or restore the file to where it was.",
+      cause: error,
+    });
+  }
+  if (!file.isGzip) {
+    yield* source.readable;
+    return;
+  }
+  const stream = source.readable.pipeThrough(new DecompressionStream("gzip"));
+  try {
+    yield* stream;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw storeDamaged(`WAL file "${file.sourcePath}" cannot be unpacked: ${why}`, error);
+  }
+}

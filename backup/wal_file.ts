@@ -1,0 +1,22 @@
+/**
+ * What a plan says of WAL files.
+ *
+ * @module
+ */
+
+/** A file to put into `pg_wal`. */
+export interface WalFile {
+  /** What it is called there. */
+  readonly name: string;
+  /** Where it is in the store. */
+  readonly sourcePath: string;
+  /** It has to be unpacked. */
+  readonly isGzip: boolean;
+  /** Length in `pg_wal`; missing if it is not known before. */
+  readonly sizeBytes?: number;
+}
+
+/** The WAL that a backup needs. */
+export interface WalPlan {
+  readonly files: readonly WalFile[];
+}

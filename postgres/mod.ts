@@ -1,0 +1,18 @@
+/**
+ * PostgreSQL's own facts: which versions are installed, what a clone must not do, and a server
+ * on a data directory.
+ *
+ * @module
+ */
+
+export { type CloneHazard, cloneHazards, parseConfig } from "./clone_hazards.ts";
+export { cloneSettings } from "./clone_settings.ts";
+export { commandAs, type Identity, isRoot, ownerOf } from "./identity.ts";
+export {
+  findInstallation,
+  type Installation,
+  majorVersionOf,
+  parseMajorVersion,
+  tryFindInstallation,
+} from "./installation.ts";
+export { PostgresServer, type ServerOptions, type StopMode } from "./server.ts";

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import config from "../deno.json" with { type: "json" };
+import { folderOf, importsOf, type Source, sources } from "./support/imports.ts";
+
+/**
+ * The arrows. Who may import a folder may also import what lies behind it: `overlay/` hands on
+ * types of `ffi/` that it got from `fuse/`.
+ */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  cli: ["daemon", "backup"],
+  daemon: ["overlay", "binding", "postgres", "fuse", "backup"],
+  overlay: ["fuse", "backup"],
+  binding: ["ffi"],
+  backup: ["ffi", "postgres"],
+  fuse: ["ffi"],
+  ffi: [],
+  postgres: [],
+};
+
+/** These look at everything, and nobody looks at them. */
+const OUTSIDERS = ["tests", "bench"];
+
+const isTest = (path: string) => path.endsWith("_test.ts");
+const files = sources();
+const inside = files.filter(({ path }) => !OUTSIDERS.includes(folderOf(path)) && !isTest(path));
+
+/** Each import of one of our own files, by one of `from`. */
+function ownImports(from: readonly Source[]): { path: string; target: string }[] {
+  const known = new Set(files.map(({ path }) => path));
+  return from.flatMap(({ path, imports }) =>
+    imports.filter((target) => known.has(target)).map((target) => ({ path, target }))
+  );
+}
+
+function behind(folder: string): Set<string> {
+  const found = new Set<string>();
+  const add = (next: string): void => {
+    for (const name of ARROWS[next] ?? []) {
+      found.add(name);
+      add(name);
+    }
+  };
+  add(folder);
+  return found;
+}
+
+Deno.test("FR-301 imports between folders point one way, as style and architecture draw them", () => {
+  const wrong = ownImports(inside).filter(({ path, target }) => {
+    const [from, to] = [folderOf(path), folderOf(target)];
+    if (from === to || target === "errors.ts") return false;
+    // Not an import: the daemon is the program itself, started once more.
+    if (path === "daemon/own_command.ts" && target === "cli.ts") return false;
+    if (from === "") return path === "cli.ts" ? to !== "cli" : OUTSIDERS.includes(to);
+    return !behind(from).has(to);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("FR-301 every folder with code is in the picture", () => {
+  const folders = new Set(inside.map(({ path }) => folderOf(path)).filter((name) => name !== ""));
+  for (const folder of folders) assert(folder in ARROWS, `${folder}/ is not in the picture`);
+});
+
+Deno.test("FR-301 from outside a folder only its mod.ts is imported, or a file of ffi/", () => {
+  const wrong = ownImports(inside).filter(({ path, target }) => {
+    const to = folderOf(target);
+    if (folderOf(path) === to || to === "" || to === "ffi") return false;
+    const isStart = path === "cli.ts" && to === "cli";
+    return target !== `${to}/mod.ts` && !isStart;
+  });
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("FR-301 a file named _like_this.ts stays inside its folder", () => {
+  const wrong = ownImports(files).filter(({ path, target }) => {
+    const name = target.slice(target.lastIndexOf("/") + 1);
+    return name.startsWith("_") && dirOf(path) !== dirOf(target);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
+  const wrong = files.filter(({ path, text }) =>
+    folderOf(path) !== "ffi" && !isTest(path) &&
+    codeOf(text).some((line) => /\bDeno\.(dlopen|Unsafe(Pointer|Callback|FnPointer))/.test(line))
+  );
+  assert.deepEqual(wrong.map(({ path }) => path), []);
+});
+
+Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {
+  const declared = Object.keys(config.imports);
+  const wrong = inside.flatMap(({ path, imports }) =>
+    imports.filter((name) =>
+      !files.some((file) => file.path === name) && !name.startsWith("node:") &&
+      name !== "deno.json" && !declared.some((own) => name === own || name.startsWith(`${own}/`))
+    ).map((name) => `${path} imports ${name}`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("importsOf finds every way to import", () => {
+  const text = [
+    'import a from "../errors.ts";',
+    "import {",
+    "  b,",
+    '} from "./x/b.ts";',
+    'export type { C } from "./c.ts";',
+    'import "node:fs";',
+    'const d = await import("./d.ts");',
+    'new Worker(new URL("./worker.ts", import.meta.url));',
+    ' * import e from "./comment.ts";',
+  ].join("\n");
+  assert.deepEqual(importsOf("cli/main.ts", text).sort(), [
+    "cli/c.ts",
+    "cli/d.ts",
+    "cli/worker.ts",
+    "cli/x/b.ts",
+    "errors.ts",
+    "node:fs",
+  ]);
+});
+
+function dirOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+/** The lines that are not comments. */
+function codeOf(text: string): string[] {
+  return text.split("\n").filter((line) => !/^\s*(\/\/|\/?\*)/.test(line));
+}

@@ -1,0 +1,53 @@
+/**
+ * Runs the command line as its users do: as a program of its own.
+ *
+ * @module
+ */
+
+import { checkoutFor } from "./checkout.ts";
+import { commandAs, type Identity } from "./users.ts";
+
+/** How a command ended. */
+export interface CliOutcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Who runs it, and for how long at most. */
+export interface CliOptions {
+  readonly user?: Identity | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+const text = new TextDecoder();
+
+/** Runs `deno run -A cli.ts ARGS` and waits for its end, whatever the exit status. */
+export async function runCli(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<CliOutcome> {
+  const { dirPath, denoPath, denoDir } = await checkoutFor(options.user);
+  const command = [denoPath, "run", "-A", `${dirPath}/cli.ts`, ...args];
+  const [program = "", ...rest] = commandAs(options.user, command);
+  const output = await new Deno.Command(program, {
+    args: rest,
+    cwd: "/",
+    env: {
+      ...(denoDir === undefined ? {} : { DENO_DIR: denoDir, HOME: dirPath }),
+      DENO_NO_UPDATE_CHECK: "1",
+      NO_COLOR: "1",
+      ...options.env,
+    },
+    signal: AbortSignal.timeout(options.timeoutMs ?? 60_000),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  return {
+    code: output.code,
+    stdout: text.decode(output.stdout),
+    stderr: text.decode(output.stderr),
+  };
+}

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type SystemDecoder, systemLz4, systemZlib, systemZstd } from "../ffi/codecs.ts";
+import {
+  type SystemDecoder,
+  systemDeflate,
+  systemLz4,
+  systemZlib,
+  systemZstd,
+} from "../ffi/codecs.ts";
 import { type NativeBuffer, offset } from "../ffi/memory.ts";
 import type { Codec } from "./base_tree.ts";
 import { decodePglz } from "./pglz.ts";
@@ -56,7 +62,7 @@ type Decode = (request: DecodeRequest) => boolean;
  */
 export async function loadCodecs(options: CodecsOptions = {}): Promise<Codecs> {
   const wanted = options.system ?? true;
-  const zlib = wanted ? systemZlib() : undefined;
+  const zlib = wanted ? (systemDeflate() ?? systemZlib()) : undefined;
   const lz4 = wanted ? systemLz4() : undefined;
   const zstd = wanted ? systemZstd() : undefined;
   const zstdDecode = zstd === undefined ? onArrays(await portableZstd()) : onAddresses(zstd);

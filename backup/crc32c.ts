@@ -25,11 +25,16 @@ function makeTables(count: number): Int32Array {
   return tables;
 }
 
-/** @returns The checksum as an unsigned number. Eight bytes go a step, since lists are long. */
-export function crc32c(bytes: Uint8Array): number {
+/**
+ * Eight bytes go a step, since lists are long.
+ *
+ * @param before The checksum of what comes before `bytes`.
+ * @returns The checksum as an unsigned number.
+ */
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const t = TABLES;
   const end = bytes.length - 7;
-  let crc = -1;
+  let crc = ~before;
   let at = 0;
   for (; at < end; at += 8) {
     const low = crc ^

@@ -1,5 +1,5 @@
 /**
- * Decompressors of the system: libz, liblz4 and libzstd, each for input and output of which the
+ * Decompressors of the system: libdeflate, libz, liblz4 and libzstd, each for input and output of which the
  * whole lies in memory and the sizes are known.
  *
  * @module
@@ -48,6 +48,17 @@ const ZLIB = {
   inflate: { parameters: ["usize", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+const DEFLATE = {
+  // struct libdeflate_decompressor *libdeflate_alloc_decompressor(void)
+  libdeflate_alloc_decompressor: { parameters: [], result: "pointer" },
+  // enum libdeflate_result libdeflate_zlib_decompress(struct libdeflate_decompressor *,
+  //     const void *source, size_t, void *target, size_t, size_t *written)
+  libdeflate_zlib_decompress: {
+    parameters: ["usize", "usize", "usize", "usize", "usize", "usize"],
+    result: "i32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
 const LZ4 = {
   // int LZ4_decompress_safe(const char *source, char *target, int sourceSize, int targetSize)
   LZ4_decompress_safe: { parameters: ["usize", "usize", "i32", "i32"], result: "i32" },
@@ -86,6 +97,35 @@ export function systemZlib(): SystemDecoder | undefined {
       writeField(stream.view, Z_STREAM.availOut, target.sizeBytes);
       const result = z.inflate(stream.address, Z_FINISH);
       return result === Z_STREAM_END && stream.view.getUint32(Z_STREAM.availOut.at, true) === 0;
+    },
+  };
+}
+
+/**
+ * As {@link systemZlib}, in half the time, since it does not stream.
+ *
+ * @returns undefined if the machine has no libdeflate.
+ */
+export function systemDeflate(): SystemDecoder | undefined {
+  const found = tryOpenLibrary(["libdeflate.so.0"], DEFLATE);
+  if ("reason" in found) return undefined;
+  const { functions: deflate, name } = found;
+  const decompressor = toAddress(deflate.libdeflate_alloc_decompressor());
+  if (decompressor === 0) return undefined;
+  return {
+    library: name,
+    decode(source, target) {
+      // Without a place to tell the size, it must be the target's exactly.
+      const { address, sizeBytes } = target;
+      const result = deflate.libdeflate_zlib_decompress(
+        decompressor,
+        source.address,
+        source.sizeBytes,
+        address,
+        sizeBytes,
+        0,
+      );
+      return result === 0;
     },
   };
 }

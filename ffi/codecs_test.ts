@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { deflate } from "pako";
 import {
   type SystemDecoder,
+  systemDeflate,
   systemLz4,
   systemZlib,
   systemZstd,
@@ -60,6 +62,7 @@ const ZSTD_FRAME = Uint8Array.of(
   ...TEXT,
 );
 const cases: [string, SystemDecoder | undefined, Uint8Array<ArrayBuffer>][] = [
+  ["libdeflate", systemDeflate(), new Uint8Array(deflate(TEXT))],
   ["libz", systemZlib(), new Uint8Array(deflate(TEXT))],
   ["liblz4", systemLz4(), LZ4_BLOCK],
   ["libzstd", systemZstd(), ZSTD_FRAME],
@@ -84,3 +87,22 @@ for (const [name, decoder, packed] of cases) {
     },
   });
 }
+
+Deno.test({
+  name: "FR-120 libdeflate and libz agree, also on what they refuse (needs both)",
+  ignore: systemDeflate() === undefined || systemZlib() === undefined,
+  fn: () => {
+    const [one, two] = [systemDeflate()!, systemZlib()!];
+    const decode = (decoder: SystemDecoder, source: Uint8Array<ArrayBuffer>) => {
+      const target = new Uint8Array(512);
+      return decoder.decode(spanOf(source), spanOf(target)) ? target : undefined;
+    };
+    const page = fc.uint8Array({ minLength: 512, maxLength: 512 });
+    const damage = fc.array(fc.tuple(fc.nat(600), fc.nat(255)), { maxLength: 3 });
+    fc.assert(fc.property(page, damage, fc.integer({ min: 0, max: 9 }), (bytes, hits, level) => {
+      const packed = new Uint8Array(deflate(bytes, { level: level as 0 }));
+      for (const [at, value] of hits) if (at < packed.length) packed[at] = value;
+      assert.deepEqual(decode(one, packed), decode(two, packed));
+    }));
+  },
+});

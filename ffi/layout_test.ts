@@ -216,7 +216,8 @@ async function probe(): Promise<Map<string, number> | { readonly missing: string
 Deno.test("FR-501 struct layouts and constants agree with the C headers", async () => {
   const c = await probe();
   if (!(c instanceof Map)) {
-    console.log(`skipped: cc, libfuse3-dev and zlib1g-dev are needed (${c.missing})`);
+    const skipped = `SKIPPED FR-501: cc, libfuse3-dev, zlib1g-dev are needed (${c.missing})\n`;
+    Deno.stdout.writeSync(new TextEncoder().encode(skipped));
     return;
   }
   for (const { struct, layout } of PROBES) {

@@ -25,6 +25,14 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   skipOpens: true,
 };
 
+/** What came of it. */
+export interface Agreement {
+  /** The kernel tells of open and close, and waits for an answer. */
+  readonly opensAreNeeded: boolean;
+  /** The kernel tells when a file was modified; writes that it sends later do not count. */
+  readonly kernelKeepsTimes: boolean;
+}
+
 const FUSE_CONN_INFO_SIZE_BYTES = 128;
 
 /**
@@ -37,7 +45,7 @@ const FUSE_CONN_INFO_SIZE_BYTES = 128;
 export function configure(
   connection: Address,
   settings: ConnectionSettings,
-): { readonly opensAreNeeded: boolean } {
+): Agreement {
   const view = new DataView(borrow(connection, FUSE_CONN_INFO_SIZE_BYTES).buffer);
   const capable = readField(view, FUSE_CONN_INFO.capable);
   const wished = CAPABILITY.asyncRead | CAPABILITY.readdirPlus | CAPABILITY.readdirPlusAuto |
@@ -54,5 +62,8 @@ export function configure(
   writeField(view, FUSE_CONN_INFO.congestionThreshold, 48);
   writeField(view, FUSE_CONN_INFO.timeGran, 1);
   const noOpens = CAPABILITY.noOpen | CAPABILITY.noOpendir;
-  return { opensAreNeeded: (want & noOpens) !== noOpens };
+  return {
+    opensAreNeeded: (want & noOpens) !== noOpens,
+    kernelKeepsTimes: (want & CAPABILITY.writebackCache) !== 0,
+  };
 }

@@ -10,8 +10,16 @@ import { bytesOf, type ByteString } from "../ffi/bytes.ts";
 import type { Handlers } from "../ffi/fuse_operations.ts";
 import type { Libfuse } from "../ffi/libfuse.ts";
 import { type Address, allocate, type NativeBuffer } from "../ffi/memory.ts";
-import { configure, type ConnectionSettings } from "./connection.ts";
-import type { FileSystem, Ino, ListedEntry, Place, Request, SyncReply } from "./file_system.ts";
+import { type Agreement, configure, type ConnectionSettings } from "./connection.ts";
+import type {
+  Attributes,
+  FileSystem,
+  Ino,
+  ListedEntry,
+  Place,
+  Request,
+  SyncReply,
+} from "./file_system.ts";
 import { Replier } from "./reply.ts";
 import type { RequestReader } from "./requests.ts";
 
@@ -25,15 +33,17 @@ export interface DispatcherOptions {
   readonly requests: RequestReader;
   readonly settings: ConnectionSettings;
   readonly onError: ErrorSink;
+  /** Told when another thread has taken over to answer a request. */
+  readonly onHandedOver: (request: Request) => void;
 }
 
 /** Makes the callbacks for a file system. They share buffers: one thread runs them. */
 export function makeHandlers(options: DispatcherOptions): Handlers {
-  const { fuse, fileSystem, requests, settings, onError } = options;
+  const { fuse, fileSystem, requests, settings, onError, onHandedOver } = options;
   const reply = new Replier(fuse);
   const readBuffer = allocate(settings.transferSizeBytesMax);
   const statvfs = allocate(256);
-  let opensAreNeeded = true;
+  let agreement: Agreement = { opensAreNeeded: true, kernelKeepsTimes: false };
 
   /** Runs `handle`, which answers as its last step; answers for it if it throws before. */
   const answer = (operation: string, request: Request, handle: () => void): void => {
@@ -51,30 +61,39 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
   });
   const sync = (request: Request, result: SyncReply): void => {
     if (result === "done") reply.error(request, 0);
+    else onHandedOver(request);
+  };
+  /** Bytes of a file have changed. */
+  const modified = (ino: Ino): void => {
+    if (!agreement.kernelKeepsTimes) fileSystem.setAttributes(ino, { modified: "now" });
   };
   const list = (withAttributes: boolean) =>
   (
     ...[request, ino, roomBytes, cookie]: number[]
   ): void => {
     answer("readdir", request as Request, () => {
-      const entries = fileSystem.list(ino as Ino, cookie as number);
-      const listed = withAttributes ? remember : () => {};
-      reply.listing(request as Request, entries, {
+      reply.listing(request as Request, fileSystem.list(ino as Ino, cookie as number), {
         roomBytes: roomBytes as number,
-        withAttributes,
-        listed,
+        attributesOf: withAttributes ? attributesOf : undefined,
+        // A listing with attributes counts as a lookup of each name.
+        listed: (entry) => fileSystem.remember(entry.ino),
       });
     });
   };
-  /** A listing with attributes counts as a lookup of each name but `.` and `..`. */
-  const remember = ({ name, attributes }: ListedEntry): void => {
-    if (name !== "." && name !== "..") fileSystem.remember(attributes.ino);
+  /** One damaged file must not hide the others: without attributes, the kernel looks it up. */
+  const attributesOf = ({ name, ino }: ListedEntry): Attributes | undefined => {
+    if (name === "." || name === "..") return undefined;
+    try {
+      return fileSystem.getAttributes(ino);
+    } catch {
+      return undefined;
+    }
   };
 
   const handlers = {
     init(_userdata: number, connection: number) {
       try {
-        opensAreNeeded = configure(connection as Address, settings).opensAreNeeded;
+        agreement = configure(connection as Address, settings);
       } catch (error) {
         onError("init", error);
       }
@@ -159,24 +178,32 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
     open(request: Request) {
       // ENOSYS here means "do not ask again, opening always succeeds", which saves a round trip
       // for every open and close. Only kernels that offer it understand it so.
-      if (opensAreNeeded) reply.opened(request);
+      if (agreement.opensAreNeeded) reply.opened(request);
       else reply.error(request, ERRNO.ENOSYS);
     },
     opendir(request: Request) {
-      if (opensAreNeeded) reply.opened(request);
+      if (agreement.opensAreNeeded) reply.opened(request);
       else reply.error(request, ERRNO.ENOSYS);
     },
     read(request: Request, ino: number, sizeBytes: number, offsetBytes: number) {
       answer("read", request, () => {
         const range = { offsetBytes, sizeBytes: Math.min(sizeBytes, readBuffer.sizeBytes) };
-        const done = fileSystem.read(ino as Ino, range, readBuffer);
-        reply.bytes(request, readBuffer.address, done);
+        const done = fileSystem.read(ino as Ino, range, readBuffer, request);
+        if (done === "handedOver") onHandedOver(request);
+        else reply.bytes(request, readBuffer.address, done);
       });
     },
     write(request: Request, ino: number, from: number, sizeBytes: number, offsetBytes: number) {
       answer("write", request, () => {
-        fileSystem.write(ino as Ino, from as Address, { offsetBytes, sizeBytes });
+        const range = { offsetBytes, sizeBytes };
+        try {
+          fileSystem.write(ino as Ino, from as Address, range);
+        } catch (error) {
+          if (requests.writeIsFromCache()) fileSystem.lose?.(ino as Ino, range, errnoOf(error));
+          throw error;
+        }
         if (requests.writeClearsPrivileges()) fileSystem.clearPrivileges(ino as Ino);
+        modified(ino as Ino);
         reply.written(request, sizeBytes);
       });
     },
@@ -242,6 +269,7 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
     fallocate(request: Request, ino: number, mode: number, at: number, sizeBytes: number) {
       answer("fallocate", request, () => {
         fileSystem.allocate(ino as Ino, mode, { offsetBytes: at, sizeBytes });
+        modified(ino as Ino);
         reply.error(request, 0);
       });
     },

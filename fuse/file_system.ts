@@ -82,7 +82,9 @@ export interface NewNode {
 export interface ListedEntry {
   readonly name: ByteString;
   readonly cookie: number;
-  readonly attributes: Attributes;
+  readonly ino: Ino;
+  /** Of which the type counts. */
+  readonly mode: number;
 }
 
 /** An extended attribute's name and value. */
@@ -121,13 +123,22 @@ export interface FileSystem {
   removeDirectory(place: Place): void;
   /** @param flags Bits of {@link RENAME}. */
   rename(from: Place, to: Place, flags: number): void;
-  /** Reads into `target`, from its start. @returns Bytes read; fewer at the end of the file only. */
-  read(ino: Ino, range: ByteRange, target: NativeBuffer): number;
-  /** Writes all of the range; its bytes begin at `source`. */
+  /**
+   * Reads into `target`, from its start.
+   *
+   * @returns Bytes read, fewer at the end of the file only; or that a worker answers the request.
+   */
+  read(ino: Ino, range: ByteRange, target: NativeBuffer, request: Request): number | "handedOver";
+  /** Writes all of the range; its bytes begin at `source`. Times stay. */
   write(ino: Ino, source: Address, range: ByteRange): void;
+  /**
+   * A write has failed for which nobody waits, of bytes that a program believes written: syncs of
+   * the file must fail, until these bytes are written again.
+   */
+  lose?(ino: Ino, range: ByteRange, errno: number): void;
   /** Clears set-user-ID, and set-group-ID where the group may execute, as after a write. */
   clearPrivileges(ino: Ino): void;
-  /** @param mode Bits of fallocate(2). */
+  /** @param mode Bits of fallocate(2). Times stay. */
   allocate(ino: Ino, mode: number, range: ByteRange): void;
   /** Makes a file's bytes durable, and all that finding them needs. `dataOnly`: not its times. */
   sync(ino: Ino, request: Request, options: { readonly dataOnly: boolean }): SyncReply;

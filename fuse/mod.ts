@@ -6,5 +6,13 @@
 
 export * from "./file_system.ts";
 export { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
-export { replyError } from "./reply.ts";
+export {
+  clockMs,
+  Latencies,
+  type LatencySummary,
+  REQUEST_KINDS,
+  type RequestKind,
+} from "./latencies.ts";
+export { replyBytes, replyError } from "./reply.ts";
 export { Session, type SessionOptions } from "./session.ts";
+export { outcomeText, type TraceSink } from "./trace.ts";

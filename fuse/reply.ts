@@ -33,6 +33,11 @@ export function replyError(request: Request, errno: number): void {
   libfuse().fuse_reply_err(request, errno);
 }
 
+/** Answers a READ. Any thread may do this. */
+export function replyBytes(request: Request, from: Address, sizeBytes: number): void {
+  libfuse().fuse_reply_buf(request, from, sizeBytes);
+}
+
 /** Sends answers. Its buffers are reused from request to request; one thread uses it. */
 export class Replier {
   readonly #fuse: Libfuse;
@@ -108,27 +113,33 @@ export class Replier {
   /**
    * As many entries as fit.
    *
+   * @param attributesOf For a listing with attributes: those of an entry, undefined if the kernel
+   * is to know no more than its name.
    * @param listed Called for each entry that was sent with its attributes.
    */
   listing(request: Request, entries: Iterable<ListedEntry>, options: {
     readonly roomBytes: number;
-    readonly withAttributes: boolean;
+    readonly attributesOf: ((entry: ListedEntry) => Attributes | undefined) | undefined;
     readonly listed: (entry: ListedEntry) => void;
   }): void {
+    const { attributesOf, listed } = options;
     const room = Math.min(options.roomBytes, this.#listing.sizeBytes);
-    const add = options.withAttributes
-      ? this.#fuse.fuse_add_direntry_plus
-      : this.#fuse.fuse_add_direntry;
+    const add = attributesOf === undefined
+      ? this.#fuse.fuse_add_direntry
+      : this.#fuse.fuse_add_direntry_plus;
+    const what = attributesOf === undefined ? this.#statAddress : this.#entry.address;
     let used = 0;
     for (const entry of entries) {
-      this.#fillEntry(entry.attributes);
-      const what = options.withAttributes ? this.#entry.address : this.#statAddress;
+      const attributes = attributesOf?.(entry);
+      this.#fillEntry(attributes);
+      writeField(this.#stat, STAT.ino, entry.ino);
+      writeField(this.#stat, STAT.mode, attributes?.mode ?? entry.mode);
       const place = offset(this.#listing.address, used);
       const name = bytesOf(entry.name, 1);
       const needed = Number(add(request, place, room - used, name, what, entry.cookie));
       if (needed > room - used) break;
       used += needed;
-      options.listed(entry);
+      if (attributes !== undefined) listed(entry);
     }
     this.#fuse.fuse_reply_buf(request, this.#listing.address, used);
   }

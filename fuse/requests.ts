@@ -20,6 +20,7 @@ const NAME_SIZE_BYTES_MAX = 4097;
 const WRITE_IN = { flags: { kind: "u32", at: 40 + 20 } } as const satisfies Layout;
 const SETATTR_IN = { valid: { kind: "u32", at: 40 } } as const satisfies Layout;
 
+const WRITE_FROM_CACHE = 1 << 0;
 const WRITE_CLEARS_PRIVILEGES = 1 << 2;
 const SETATTR_CLEARS_PRIVILEGES = 1 << 11;
 
@@ -50,6 +51,11 @@ export class RequestReader {
   /** A WRITE that must clear the set-user-ID bits. libfuse does not pass that flag on. */
   writeClearsPrivileges(): boolean {
     return (readField(this.#view, WRITE_IN.flags) & WRITE_CLEARS_PRIVILEGES) !== 0;
+  }
+
+  /** A WRITE of what the kernel has gathered: who wrote it does not wait for the outcome. */
+  writeIsFromCache(): boolean {
+    return (readField(this.#view, WRITE_IN.flags) & WRITE_FROM_CACHE) !== 0;
   }
 
   /** A C string: a name in a directory, or the target of a link. */

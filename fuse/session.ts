@@ -14,7 +14,7 @@ import {
   LOWLEVEL_OPERATIONS,
 } from "../ffi/fuse_layout.ts";
 import { makeOperations, type Operations } from "../ffi/fuse_operations.ts";
-import { readField, writeField } from "../ffi/layout.ts";
+import { type Layout, readField, writeField } from "../ffi/layout.ts";
 import { type Fd, type Libc, systemLibc } from "../ffi/libc.ts";
 import { type Libfuse, libfuse } from "../ffi/libfuse.ts";
 import { type Address, addressOf, allocate, type NativeBuffer } from "../ffi/memory.ts";
@@ -22,7 +22,9 @@ import { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
 import { type ErrorSink, makeHandlers } from "./dispatcher.ts";
 import type { FileSystem } from "./file_system.ts";
 import { completeInit } from "./init_reply.ts";
+import { KIND_OF_OPCODE, Latencies } from "./latencies.ts";
 import { RequestReader } from "./requests.ts";
+import { Trace, type TraceSink } from "./trace.ts";
 
 /** What to mount, and how. */
 export interface SessionOptions {
@@ -37,7 +39,14 @@ export interface SessionOptions {
   readonly allowOther: boolean;
   readonly settings?: Partial<ConnectionSettings>;
   readonly onError: ErrorSink;
+  /** Where to count how long requests take. */
+  readonly latencies?: Latencies;
+  /** Told of each request and reply; usually nobody. */
+  readonly trace?: TraceSink | undefined;
 }
+
+/** `struct fuse_in_header`, linux/fuse.h. */
+const HEADER = { opcode: { kind: "u32", at: 4 } } as const satisfies Layout;
 
 /** Memory that one request takes besides what is written. */
 const REQUEST_HEADER_SIZE_BYTES = 4096;
@@ -50,7 +59,11 @@ export class Session {
   readonly #operations: Operations;
   readonly #requests: RequestReader;
   readonly #fileSystem: FileSystem;
+  readonly #onError: ErrorSink;
   readonly #requestSizeBytesMax: number;
+  readonly #latencies: Latencies;
+  readonly #trace: Trace | undefined;
+  #handedOver = false;
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
   #isInitialized = false;
@@ -61,14 +74,21 @@ export class Session {
     this.#fuse = fuse;
     this.#libc = systemLibc();
     this.#fileSystem = options.fileSystem;
+    this.#onError = options.onError;
     this.#requests = new RequestReader(fuse);
+    this.#latencies = options.latencies ?? new Latencies();
+    this.#trace = options.trace && new Trace(options.trace);
     this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
     this.#operations = makeOperations(makeHandlers({
-      fuse,
+      fuse: this.#trace?.replies(fuse) ?? fuse,
       fileSystem: options.fileSystem,
       requests: this.#requests,
       settings,
       onError: options.onError,
+      onHandedOver: (request) => {
+        this.#handedOver = true;
+        this.#trace?.handedOver(request);
+      },
     }));
     const args = makeArguments(mountOptions(options, settings));
     this.#arguments = args;
@@ -121,7 +141,15 @@ export class Session {
   }
 
   #process(): void {
+    const view = this.#requests.view();
+    const kind = KIND_OF_OPCODE[readField(view, HEADER.opcode)] as number;
+    this.#handedOver = false;
+    this.#trace?.begin(view);
+    const start = performance.now();
     this.#fuse.fuse_session_process_buf(this.#session, this.#buffer.address);
+    // What waits for the disk is counted by the thread that answers it.
+    if (!this.#handedOver) this.#latencies.add(kind, performance.now() - start);
+    this.#trace?.end();
   }
 
   /** Unmounts if that has not happened, and frees everything. */
@@ -137,7 +165,11 @@ export class Session {
     const dueMs = this.#fileSystem.deferredMs();
     if (dueMs === undefined) return true;
     if (dueMs > 0 && this.#libc.waitReadable(fd, Math.ceil(dueMs))) return true;
-    this.#fileSystem.doDeferred();
+    try {
+      this.#fileSystem.doDeferred();
+    } catch (error) {
+      this.#onError("deferred work", error); // It waits for its next time.
+    }
     return false;
   }
 }

@@ -54,6 +54,11 @@ export class FakeBase implements BaseTree {
       get sizeBytes() {
         return bytes().length;
       },
+      plan({ offsetBytes, sizeBytes }) {
+        reads.push(`${path} ${offsetBytes}+${sizeBytes}`);
+        const part = bytes().slice(offsetBytes, offsetBytes + sizeBytes);
+        return [{ in: "memory", bytes: new Uint8Array(part) }];
+      },
       read({ offsetBytes, sizeBytes }, target, at) {
         const part = bytes().subarray(offsetBytes, offsetBytes + sizeBytes);
         if (part.length !== sizeBytes) throw new Error(`A read of ${path} leaves the file`);

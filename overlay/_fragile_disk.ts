@@ -4,9 +4,10 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { errnoName, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
-import { type Fd, type Libc, systemLibc } from "../ffi/libc.ts";
+import { type Fd, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
 
 /** What a power cut may keep or lose on its own. */
 export const SECTOR_SIZE_BYTES = 4096;
@@ -56,6 +57,9 @@ export class FragileDisk {
     return this.#fault !== undefined;
   }
 
+  /** The most descriptors that were open at once. */
+  openFilesMax = 0;
+
   get openFiles(): number {
     return this.#pathOf.size;
   }
@@ -103,6 +107,7 @@ export class FragileDisk {
       ...libc,
       open: (path: ByteString, flags: number, mode?: number) => {
         mayFail("open");
+        if ((flags & OPEN.create) !== 0 && !existsSync(path)) this.#synced.delete(path);
         const fd = libc.open(path, flags, mode);
         this.#pathOf.set(fd, path);
         return fd;
@@ -111,6 +116,7 @@ export class FragileDisk {
         mayFail("dup");
         const copy = libc.dup(fd);
         this.#pathOf.set(copy, this.#pathOf.get(fd) as string);
+        this.openFilesMax = Math.max(this.openFilesMax, this.#pathOf.size);
         return copy;
       },
       close: (fd: Fd) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ERRNO } from "../errors.ts";
 import { SECTOR_SIZE_BYTES } from "./_fragile_disk.ts";
@@ -40,6 +41,8 @@ export class ModelNode {
   /** What a crash may bring: what was synced, and everything that came after. */
   versions: Uint8Array[] = [];
   entries = new Map<string, ModelNode>();
+  /** Time of modification in seconds, if a test has set it and nothing has changed it since. */
+  modified: number | undefined;
 
   constructor(kind: ModelNode["kind"], mode: number, target = "") {
     this.kind = kind;
@@ -53,6 +56,7 @@ export class ModelNode {
   become(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.versions.push(bytes);
+    this.modified = undefined;
   }
 
   synced(): void {
@@ -113,6 +117,11 @@ export class Model {
   make(path: string, node: ModelNode): void {
     const place = this.place(path);
     if (place.parent.entries.has(place.name)) throw new Refused("EEXIST");
+    const { mode, gid } = place.parent.status;
+    if ((mode & 0o2000) !== 0) {
+      node.status.gid = gid;
+      if (node.kind === "directory") node.status.mode |= 0o2000;
+    }
     this.#enter(place, node);
   }
 
@@ -131,6 +140,7 @@ export class Model {
     if (node === undefined) throw new Refused("ENOENT");
     if (node.kind === "directory") throw new Refused("EISDIR");
     parent.entries.delete(name);
+    parent.modified = undefined;
     node.status.links--;
   }
 
@@ -153,8 +163,9 @@ export class Model {
     if (how === "exchange") {
       if (other === undefined) throw new Refused("ENOENT");
       if (isBelow(from.parent, other)) throw new Refused("EINVAL");
+      if (other === node) return;
       this.#leave(from, node);
-      if (other !== node) this.#leave(to, other);
+      this.#leave(to, other);
       this.#enter(to, node);
       this.#enter(from, other);
       return;
@@ -196,17 +207,20 @@ export class Model {
     for (const [node, { status, entries }] of this.#committed) {
       node.status = status;
       node.entries = entries;
+      node.modified = undefined;
     }
     this.commit();
   }
 
   #enter({ parent, name }: ModelPlace, node: ModelNode): void {
     parent.entries.set(name, node);
+    parent.modified = undefined;
     if (node.kind === "directory") parent.status.links++;
   }
 
   #leave({ parent, name }: ModelPlace, node: ModelNode): void {
     parent.entries.delete(name);
+    parent.modified = undefined;
     if (node.kind === "directory") parent.status.links--;
   }
 }
@@ -245,4 +259,12 @@ function isAt(bytes: Uint8Array, whole: Uint8Array, at: number): boolean {
 /** Whether two arrays hold the same. */
 export function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Compares bytes, and tells the first place where they differ. */
+export function assertBytes(actual: Uint8Array, expected: Uint8Array, what = "bytes"): void {
+  if (Buffer.compare(actual, expected) === 0) return;
+  const at = actual.findIndex((byte, index) => byte !== expected[index]);
+  const sizes = `${actual.length} and ${expected.length} bytes`;
+  assert.fail(`${what}: ${actual[at]} at ${at}, not ${expected[at]}; ${sizes}`);
 }

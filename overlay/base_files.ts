@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BaseTree, EntryIndex, PieceReader } from "../backup/mod.ts";
+import type { BaseTree, EntryIndex, Piece, PieceReader } from "../backup/mod.ts";
 import type { ByteRange } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import { PbkfsError } from "../errors.ts";
@@ -38,6 +38,10 @@ class EntryFile implements BaseFile {
 
   get sizeBytes(): number {
     return this.#options.base.sizeBytes(this.#entry);
+  }
+
+  plan(range: ByteRange): Piece[] {
+    return this.#options.base.planRead(this.#entry, range);
   }
 
   read(range: ByteRange, target: NativeBuffer, at: number): void {

@@ -5,8 +5,9 @@
  */
 
 import { toPbkfsError } from "../errors.ts";
+import { Faults } from "../ffi/faulty_libc.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
-import { replyError } from "../fuse/mod.ts";
+import { clockMs, Latencies, replyError, type Request, REQUEST_KINDS } from "../fuse/mod.ts";
 import { type CommitContext, type CommitJob, makeContext, runJobs } from "./committer.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import {
@@ -15,32 +16,37 @@ import {
   type CommitWorkerMessage,
   type CommitWorkerSetup,
 } from "./worker_committer.ts";
+import type { WorkerNews } from "./worker_news.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<CommitWorkerSetup>) => void;
-  postMessage(message: CommitWorkerAnswer): void;
+  postMessage(message: CommitWorkerAnswer | WorkerNews): void;
 };
 
 let ring: CommitRing;
 let context: CommitContext;
 const waiting: CommitJob[] = [];
+/** When jobs came that a request waits for. */
+const since = new Map<Request, number>();
+const SYNC = REQUEST_KINDS.indexOf("sync");
 
 scope.onmessage = ({ data }) => begin(data);
 
 function begin(setup: CommitWorkerSetup): void {
   try {
-    const libc = systemLibc();
+    const faults = new Faults(setup.faults);
+    const libc = faults.libc(systemLibc());
     ring = new CommitRing(setup.shared);
     context = makeContext({
-      store: new SqliteStore(setup.storePath),
+      store: faults.store(new SqliteStore(setup.storePath)),
       libc,
       dataDirectory: setup.dataDirectory,
       dataDirectoryFd: libc.open(setup.dataDirectory, OPEN.readOnly | OPEN.directory),
-      reply: replyError,
+      reply: replier(setup),
       onError: report,
     });
     setup.port.onmessage = ({ data }: MessageEvent<CommitWorkerMessage>) => {
-      if ("job" in data) take(data.job);
+      if ("job" in data) take(data.job, data.submittedAt);
       else end(setup.port);
     };
     scope.postMessage({ state: context.store.load() });
@@ -50,7 +56,8 @@ function begin(setup: CommitWorkerSetup): void {
 }
 
 /** Waits for jobs that have been submitted meanwhile: one commit is enough for all of them. */
-function take(job: CommitJob): void {
+function take(job: CommitJob, submittedAt: number): void {
+  if (job.request !== undefined) since.set(job.request, submittedAt);
   waiting.push(job);
   if (ring.submitted > job.sequence) return;
   for (const outcome of runJobs(waiting.splice(0), context)) ring.complete(outcome);
@@ -63,7 +70,18 @@ function end(port: MessagePort): void {
   ring.closed();
 }
 
+/** Answers the kernel, and counts how long it waited. */
+function replier({ latencies, tracing }: CommitWorkerSetup): CommitContext["reply"] {
+  const times = new Latencies(latencies);
+  return (request, errno) => {
+    const start = since.get(request);
+    since.delete(request);
+    replyError(request, errno);
+    if (start !== undefined) times.add(SYNC, Math.max(0, clockMs() - start));
+    if (tracing === true) scope.postMessage({ replied: { request, errno } });
+  };
+}
+
 function report(what: string, error: unknown): void {
-  const text = `pbkfs: ${what} failed: ${toPbkfsError(error).message}\n`;
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  scope.postMessage({ problem: { what, error: toPbkfsError(error).toJSON() } });
 }

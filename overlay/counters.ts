@@ -53,3 +53,11 @@ export class OverlayCounters {
     ) as Record<CounterName, number>;
   }
 }
+
+/** The numbers of several threads together. */
+export function sumOf(counters: readonly OverlayCounters[]): Record<CounterName, number> {
+  const all = counters.map((each) => each.snapshot());
+  return Object.fromEntries(
+    COUNTER_NAMES.map((name) => [name, all.reduce((sum, each) => sum + each[name], 0)]),
+  ) as Record<CounterName, number>;
+}

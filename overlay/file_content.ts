@@ -13,6 +13,7 @@
  * @module
  */
 
+import type { Piece } from "../backup/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
 import { type Address, allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
@@ -36,6 +37,8 @@ export interface BaseFile {
   readonly sizeBytes: number;
   /** Reads all of `range`, which lies within the file, to `target` from `at` on. */
   read(range: ByteRange, target: NativeBuffer, at: number): void;
+  /** Where the bytes of `range` lie. Its descriptors are valid until the next call. */
+  plan(range: ByteRange): Piece[];
 }
 
 /** What contents share. */
@@ -45,7 +48,7 @@ export interface ContentContext {
   readonly newDataId: () => DataId;
 }
 
-const EMPTY: BaseFile = { isDataFile: false, sizeBytes: 0, read: () => {} };
+const EMPTY: BaseFile = { isDataFile: false, sizeBytes: 0, read: () => {}, plan: () => [] };
 
 const scratch: { page?: NativeBuffer; copy?: NativeBuffer; zeros?: NativeBuffer } = {};
 const pageBuffer = () => scratch.page ??= allocate(PAGE_SIZE_BYTES);
@@ -63,6 +66,8 @@ export class FileContent {
   #baseLimitBytes = 0;
   /** From here on, a paged file's data file was never written: it reads as zeros. */
   #writtenEndBytes = 0;
+  /** Bytes that nobody committed may lie behind the end of a paged file, in its last page. */
+  #tailIsUnknown = false;
   #map: PageMap | undefined;
   #recordChanged = false;
   #cutPages = false;
@@ -97,6 +102,7 @@ export class FileContent {
     this.#baseLimitBytes = record.baseLimitBytes;
     // Who wrote them may have died before they were synced.
     this.hasUnsyncedBytes = true;
+    this.#tailIsUnknown = true;
     if (record.form === "paged") this.#map = new PageMap();
   }
 
@@ -131,6 +137,22 @@ export class FileContent {
     return size;
   }
 
+  /**
+   * Where the bytes of a read lie, clipped at the end of the file. Descriptors are valid until the
+   * next call of anything that opens files.
+   */
+  plan(range: ByteRange): Piece[] {
+    const end = Math.min(range.offsetBytes + range.sizeBytes, this.sizeBytes);
+    const sizeBytes = Math.max(0, end - range.offsetBytes);
+    const pieces: Piece[] = [];
+    for (const part of this.#parts({ offsetBytes: range.offsetBytes, sizeBytes })) {
+      if (part.from === "base") pieces.push(...this.#base.plan(part.range));
+      else if (part.from === "zeros") pieces.push({ in: "zeros", sizeBytes: part.range.sizeBytes });
+      else pieces.push({ in: "file", fd: this.#fd(), range: part.range });
+    }
+    return pieces;
+  }
+
   /** Writes all of `range`; its bytes begin at `source`. */
   write(source: Address, range: ByteRange): void {
     if (range.sizeBytes === 0) return;
@@ -152,7 +174,7 @@ export class FileContent {
       this.#bytesWritten();
       return;
     }
-    mustFit(sizeBytes);
+    this.#prepareGrowth(this.#map, sizeBytes);
     if (sizeBytes < this.sizeBytes) this.#cut(this.#map, sizeBytes);
     this.#sizeBytes = sizeBytes;
     this.#recordChanged = true;
@@ -166,7 +188,7 @@ export class FileContent {
     if (kind !== 0 && !zeroes) throw unsupported(mode);
     this.#change();
     const end = range.offsetBytes + range.sizeBytes;
-    if (this.#map !== undefined) mustFit(end);
+    if (this.#map !== undefined && !keepSize) this.#prepareGrowth(this.#map, end);
     if (this.#map === undefined) {
       this.#context.libc.fallocate(this.#fd(), mode, range);
       this.#bytesWritten();
@@ -239,7 +261,7 @@ export class FileContent {
   /** Writes to a paged file. */
   #writePages(map: PageMap, source: Address, range: ByteRange): void {
     const end = range.offsetBytes + range.sizeBytes;
-    mustFit(end);
+    this.#prepareGrowth(map, end);
     this.#fillEdges(range);
     this.hasUnsyncedBytes = true;
     this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
@@ -253,6 +275,14 @@ export class FileContent {
     this.#hold(range);
   }
 
+  /** What lies behind the end must be zeros before the end moves. */
+  #prepareGrowth(map: PageMap, endBytes: number): void {
+    mustFit(endBytes);
+    if (!this.#tailIsUnknown || endBytes <= this.sizeBytes) return;
+    if (this.#zeroTail(map, this.sizeBytes)) this.hasUnsyncedBytes = true;
+    this.#tailIsUnknown = false;
+  }
+
   #growTo(endBytes: number): void {
     if (endBytes <= this.sizeBytes) return;
     this.#sizeBytes = endBytes;
@@ -260,19 +290,37 @@ export class FileContent {
   }
 
   #readAll(range: ByteRange, target: NativeBuffer): void {
-    if (this.#form === "base") return this.#base.read(range, target, 0);
-    if (this.#map === undefined) return this.#readData(range, target, 0);
+    for (const part of this.#parts(range)) {
+      const place = part.range.offsetBytes - range.offsetBytes;
+      if (part.from === "data") this.#readData(part.range, target, place);
+      else if (part.from === "base") this.#base.read(part.range, target, place);
+      else target.bytes.fill(0, place, place + part.range.sizeBytes);
+    }
+  }
+
+  /** Splits a range that lies within the file by where its bytes come from. */
+  #parts(range: ByteRange): Part[] {
+    if (range.sizeBytes === 0) return [];
+    if (this.#form === "base") return [{ from: "base", range }];
+    if (this.#map === undefined) return [{ from: "data", range }];
+    const parts: Part[] = [];
     const end = range.offsetBytes + range.sizeBytes;
     for (let at = range.offsetBytes; at < end;) {
       const page = Math.floor(at / PAGE_SIZE_BYTES);
       const run = this.#map.run(page, Math.ceil(end / PAGE_SIZE_BYTES) - page);
       const runEnd = Math.min(end, (run.first + run.count) * PAGE_SIZE_BYTES);
-      const part = { offsetBytes: at, sizeBytes: runEnd - at };
-      const place = at - range.offsetBytes;
-      if (run.held) this.#readData(part, target, place);
-      else this.#readBase(part, target, place);
+      if (run.held) parts.push(partOf("data", at, runEnd));
+      else parts.push(...this.#baseParts(at, runEnd));
       at = runEnd;
     }
+    return parts;
+  }
+
+  /** The base shows through up to the limit; from there on there are zeros. */
+  #baseParts(from: number, to: number): Part[] {
+    const limit = Math.max(from, Math.min(to, this.#baseLimitBytes));
+    return [partOf("base", from, limit), partOf("zeros", limit, to)]
+      .filter(({ range }) => range.sizeBytes > 0);
   }
 
   /** From the data file; it is sparse, and may be shorter than the file. */
@@ -348,7 +396,9 @@ export class FileContent {
   #fill(page: number): void {
     const at = page * PAGE_SIZE_BYTES;
     if (this.#map?.has(page)) return;
-    const isHole = at >= this.#baseLimitBytes && at >= this.#writtenEndBytes;
+    // Behind the end there is nothing yet. Within the file, a data file that ends in the middle of
+    // the page would tear what is written there later, if its new length were lost in a crash.
+    const isHole = at >= Math.max(this.#baseLimitBytes, this.#writtenEndBytes, this.sizeBytes);
     if (isHole) return;
     const range = { offsetBytes: at, sizeBytes: PAGE_SIZE_BYTES };
     const buffer = pageBuffer();
@@ -366,6 +416,7 @@ export class FileContent {
   /** Lowers a paged file's size. The diff's bytes stay until that is committed. */
   #cut(map: PageMap, sizeBytes: number): void {
     if (this.#zeroTail(map, sizeBytes)) this.#bytesWritten();
+    this.#tailIsUnknown = false;
     this.#baseLimitBytes = Math.min(this.#baseLimitBytes, sizeBytes);
     if (map.dropFrom(Math.ceil(sizeBytes / PAGE_SIZE_BYTES))) this.#cutPages = true;
   }
@@ -411,6 +462,16 @@ function mustFit(sizeBytes: number): void {
     what: `A file that the base has cannot become ${sizeBytes} bytes long`,
     errno: ERRNO.EFBIG,
   });
+}
+
+/** A range of a file whose bytes come from one place. */
+interface Part {
+  readonly from: "base" | "data" | "zeros";
+  readonly range: ByteRange;
+}
+
+function partOf(from: Part["from"], at: number, end: number): Part {
+  return { from, range: { offsetBytes: at, sizeBytes: end - at } };
 }
 
 function unsupported(mode: number): PbkfsError {

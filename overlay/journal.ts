@@ -4,9 +4,9 @@
  * @module
  */
 
-import { PbkfsError } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
-import type { Libc } from "../ffi/libc.ts";
+import type { Fd, Libc } from "../ffi/libc.ts";
 import type { Ino, Request, SyncReply } from "../fuse/mod.ts";
 import type { CommitJob, CommitOutcome, Committer, FileToSync } from "./committer.ts";
 import type { DataFiles } from "./data_files.ts";
@@ -22,6 +22,8 @@ const COMMIT_AFTER_MS = 5000;
 const SETTLE_AFTER_MS = 1000;
 /** Files synced by one job: at most as many as an outcome has bits to tell which failed. */
 const FILES_A_JOB = 30;
+/** Jobs that one commit of everything has under way: each holds descriptors. */
+const JOBS_AT_ONCE = 10;
 
 /** What the journal works with. */
 export interface JournalOptions {
@@ -146,9 +148,15 @@ export class Journal {
     this.#since = undefined;
     for (const ino of this.#times) this.#names.inodeChanged(ino);
     this.#times.clear();
-    const files = [...(options.bytes ? this.#unsynced.union(this.#contents) : this.#contents)];
+    // The store must not point at bytes that could not be synced.
+    const files = [...(options.bytes ? this.#unsynced.union(this.#contents) : this.#contents)]
+      .filter((inode) => contentOf(inode).failedSyncErrno === 0);
     try {
-      do this.#submit(undefined, files.splice(0, FILES_A_JOB)); while (files.length > 0);
+      for (let jobs = 1;; jobs++) {
+        this.#submit(undefined, files.splice(0, FILES_A_JOB));
+        if (files.length === 0) break;
+        if (jobs % JOBS_AT_ONCE === 0) this.#options.committer.drain();
+      }
     } catch (error) {
       this.#touch(); // What is left is tried again later.
       throw error;
@@ -223,14 +231,14 @@ export class Journal {
 
   /** @throws {PbkfsError} if a file cannot be opened; nothing is taken then. */
   #takeUnsynced(files: readonly Inode[]): FileToSync[] {
-    const { data, libc } = this.#options;
+    const { libc } = this.#options;
     const taken: FileToSync[] = [];
     try {
       for (const inode of files) {
         const { dataId, hasUnsyncedBytes } = contentOf(inode);
         const id = dataId as DataId;
         // A duplicate, since the pool may close its descriptor before the job is done.
-        taken.push({ id, fd: hasUnsyncedBytes ? libc.dup(data.fd(id)) : undefined });
+        taken.push({ id, fd: hasUnsyncedBytes ? this.#duplicate(id) : undefined });
       }
     } catch (error) {
       for (const { fd } of taken) if (fd !== undefined) libc.close(fd);
@@ -243,6 +251,18 @@ export class Journal {
     return taken;
   }
 
+  /** Where there are too many descriptors, jobs under way give theirs back. */
+  #duplicate(id: DataId): Fd {
+    const { data, libc, committer } = this.#options;
+    try {
+      return libc.dup(data.fd(id));
+    } catch (error) {
+      if (errnoOf(error) !== ERRNO.EMFILE) throw error;
+      committer.drain();
+      return libc.dup(data.fd(id));
+    }
+  }
+
   #takeContents(files: readonly Inode[]): {
     batch: MetadataBatch | undefined;
     contents: Ticket["contents"];
@@ -250,8 +270,7 @@ export class Journal {
     const records = [];
     const contents = [];
     for (const inode of files) {
-      // The store must not point at bytes that could not be synced.
-      if (contentOf(inode).failedSyncErrno !== 0 || !this.#contents.delete(inode)) continue;
+      if (!this.#contents.delete(inode)) continue;
       const record = contentOf(inode).takeRecords(inode.ino);
       if (record === undefined) continue;
       records.push(record);

@@ -14,7 +14,7 @@ export {
   InlineCommitter,
   makeContext,
 } from "./committer.ts";
-export { COUNTER_NAMES, type CounterName, OverlayCounters } from "./counters.ts";
+export { COUNTER_NAMES, type CounterName, OverlayCounters, sumOf } from "./counters.ts";
 export { checkDataFiles } from "./data_check.ts";
 export { PAGE_SIZE_BYTES } from "./file_content.ts";
 export { timestamp } from "./inode.ts";
@@ -22,6 +22,7 @@ export type { TreeOwner } from "./inode_table.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
+export { ReadPool, readWorkerCount, type ReadWorkers, startReadWorkers } from "./read_pool.ts";
 export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
 export {
   type CommitChannel,
@@ -29,3 +30,4 @@ export {
   startCommitWorker,
   WorkerCommitter,
 } from "./worker_committer.ts";
+export type { WorkerNews } from "./worker_news.ts";

@@ -5,6 +5,7 @@
  */
 
 import type { BaseTree, EntryIndex } from "../backup/mod.ts";
+import { PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { ByteRange, Libc } from "../ffi/libc.ts";
 import type { Address, NativeBuffer } from "../ffi/memory.ts";
@@ -30,7 +31,9 @@ import { type BaseFile, FileContent } from "./file_content.ts";
 import { type Inode, type NodeBody, now, TYPE } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
+import { LostBytes } from "./lost_bytes.ts";
 import type { DataId, MetadataState } from "./metadata_store.ts";
+import type { ReadPool } from "./read_pool.ts";
 
 /** What an overlay is composed of. */
 export interface OverlayOptions {
@@ -42,8 +45,14 @@ export interface OverlayOptions {
   readonly libc: Libc;
   /** The diff's directory of data files. */
   readonly dataDirectory: ByteString;
+  /** Data files that stay open; 512 if left out. */
+  readonly dataFilesMax?: number;
   readonly owner: TreeOwner;
   readonly counters: OverlayCounters;
+  /** Milliseconds of a clock that only moves forward; that of the process if missing. */
+  readonly clock?: () => number;
+  /** Takes reads that would keep this thread waiting; without one, it does all itself. */
+  readonly pool?: ReadPool;
 }
 
 const NAME_SIZE_BYTES_MAX = 255;
@@ -59,7 +68,9 @@ export class Overlay implements FileSystem {
   readonly #data: DataFiles;
   readonly #table: InodeTable;
   readonly #journal: Journal;
+  readonly #lost = new LostBytes();
   readonly #counters: OverlayCounters;
+  readonly #pool: ReadPool | undefined;
   readonly #content: { libc: Libc; data: DataFiles; newDataId: () => DataId };
 
   constructor(options: OverlayOptions) {
@@ -67,7 +78,12 @@ export class Overlay implements FileSystem {
     let nextDataId = state.counters?.nextDataId ?? 1;
     this.#libc = libc;
     this.#counters = options.counters;
-    this.#data = new DataFiles({ libc, directory: options.dataDirectory });
+    this.#pool = options.pool;
+    this.#data = new DataFiles({
+      libc,
+      directory: options.dataDirectory,
+      ...(options.dataFilesMax !== undefined && { openMax: options.dataFilesMax }),
+    });
     this.#content = { libc, data: this.#data, newDataId: () => nextDataId++ as DataId };
     const content = this.#content;
     const table = new InodeTable({ base, baseFile, content, owner, state });
@@ -78,6 +94,7 @@ export class Overlay implements FileSystem {
       libc,
       committer: options.committer,
       counters: () => ({ nextIno: table.nextIno, nextDataId }),
+      ...(options.clock !== undefined && { clock: options.clock }),
     });
   }
 
@@ -204,11 +221,15 @@ export class Overlay implements FileSystem {
       throw refusal("EINVAL", `Rename flags ${flags} are not supported`);
     }
     checkName(to.name);
+    if (this.#table.get(to.parent).links === 0) {
+      throw refusal("ENOENT", "The directory has been removed");
+    }
     if (this.#isBelow(to.parent, source.inode)) {
       throw refusal("EINVAL", "A directory cannot move into itself");
     }
     if ((flags & RENAME.exchange) !== 0) {
       if (target === undefined) throw refusal("ENOENT", "There is nothing to exchange with");
+      if (target === source.inode.ino) return;
       this.#exchange(from, to, source.inode, this.#table.get(target));
       return;
     }
@@ -224,10 +245,15 @@ export class Overlay implements FileSystem {
     this.#statusChanged(source.inode);
   }
 
-  read(ino: Ino, range: ByteRange, target: NativeBuffer): number {
-    const done = this.#file(ino).content.read(range, target);
+  read(ino: Ino, range: ByteRange, target: NativeBuffer): number;
+  read(ino: Ino, range: ByteRange, target: NativeBuffer, request: Request): number | "handedOver";
+  read(ino: Ino, range: ByteRange, target: NativeBuffer, request?: Request): number | "handedOver" {
+    const { content } = this.#file(ino);
+    const done = this.#pool === undefined || request === undefined
+      ? content.read(range, target)
+      : this.#pool.read(content.plan(range), target, request);
     this.#counters.add("reads", 1);
-    this.#counters.add("readBytes", done);
+    this.#counters.add("readBytes", done === "handedOver" ? range.sizeBytes : done);
     return done;
   }
 
@@ -239,15 +265,18 @@ export class Overlay implements FileSystem {
       // Even a write that fails may have made the data file.
       this.#journal.contentChanged(inode, content);
     }
+    this.#lost.written(ino, range);
     this.#counters.add("writes", 1);
     this.#counters.add("writtenBytes", range.sizeBytes);
-    inode.modified = inode.changed = now();
-    if (inode.links > 0) this.#journal.timesChanged(inode);
+  }
+
+  lose(ino: Ino, range: ByteRange, errno: number): void {
+    this.#lost.add(ino, range, errno);
   }
 
   clearPrivileges(ino: Ino): void {
     const inode = this.#table.get(ino);
-    if (inode.body.kind !== "file") return;
+    if (inode.body.kind === "directory") return;
     const isGroupToo = (inode.mode & GROUP_EXECUTE) !== 0;
     const mode = inode.mode & ~(SET_USER_ID | (isGroupToo ? SET_GROUP_ID : 0));
     if (mode === inode.mode) return;
@@ -262,12 +291,11 @@ export class Overlay implements FileSystem {
     } finally {
       this.#journal.contentChanged(inode, content);
     }
-    inode.modified = inode.changed = now();
-    if (inode.links > 0) this.#journal.timesChanged(inode);
   }
 
   sync(ino: Ino, request: Request, { dataOnly }: { readonly dataOnly: boolean }): SyncReply {
     this.#counters.add("syncs", 1);
+    this.#mustHaveAll(ino);
     return this.#journal.sync(this.#table.get(ino), { request, dataOnly });
   }
 
@@ -340,6 +368,7 @@ export class Overlay implements FileSystem {
     // After an unmount nobody holds what was deleted while open.
     for (const inode of [...this.#table.all()]) if (inode.links === 0) this.#drop(inode);
     this.#journal.flush();
+    for (const [ino] of this.#lost) this.#mustHaveAll(ino);
   }
 
   /** Closes files. What was not flushed is as after a crash. */
@@ -419,10 +448,20 @@ export class Overlay implements FileSystem {
     this.#statusChanged(inode);
   }
 
+  #mustHaveAll(ino: Ino): void {
+    const errno = this.#lost.errnoOf(ino);
+    if (errno === 0) return;
+    throw new PbkfsError("Io", {
+      what: `Bytes of inode ${ino} could not be written, and have not been written again`,
+      errno,
+    });
+  }
+
   #truncate(inode: Inode, sizeBytes: number): void {
     const { content } = this.#file(inode.ino);
     try {
       content.truncate(sizeBytes);
+      this.#lost.cut(inode.ino, sizeBytes);
     } finally {
       this.#journal.contentChanged(inode, content);
     }
@@ -451,6 +490,7 @@ export class Overlay implements FileSystem {
   /** Nobody can reach the node any more. */
   #drop(inode: Inode): void {
     this.#table.delete(inode.ino);
+    this.#lost.forget(inode.ino);
     if (inode.body.kind !== "file") return;
     const { dataId } = inode.body.content;
     if (dataId === undefined) return;

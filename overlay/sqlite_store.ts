@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString, byteString } from "../ffi/bytes.ts";
 import type { Ino } from "../fuse/mod.ts";
+import { CommitSpace } from "./commit_space.ts";
 import type {
   ContentRecord,
   DataId,
@@ -69,12 +70,21 @@ const REMOVALS = ["inode", "content", "page_map", "extended_attribute"].map(
 
 type Row = Record<string, unknown>;
 
+/** For tests: limits that are met sooner. */
+export interface SqliteStoreOptions {
+  /** How long to wait for another process to let go of the file. */
+  readonly busyTimeoutMs?: number;
+  /** Pages, of 4 KiB, that the file may have. */
+  readonly pagesMax?: number;
+}
+
 /** A {@link MetadataStore} in a SQLite file. */
 export class SqliteStore implements MetadataStore {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: { readonly [Name in keyof typeof STATEMENTS]: StatementSync };
   readonly #removals: readonly StatementSync[];
+  readonly #space: CommitSpace;
 
   /**
    * Opens a store, and makes it if there is none.
@@ -82,17 +92,18 @@ export class SqliteStore implements MetadataStore {
    * @throws {PbkfsError} `DiffVersion` if a newer pbkfs made it, `DiffForeign` if it is another
    * program's, `DiffDamaged` if SQLite cannot read it.
    */
-  constructor(path: string) {
+  constructor(path: string, options: SqliteStoreOptions = {}) {
     this.#path = path;
     const isNew = !existsSync(path);
     this.#database = this.#guard("open", () => new DatabaseSync(path));
     try {
-      this.#guard("open", () => this.#prepare(isNew));
+      this.#guard("open", () => this.#prepare(isNew, options));
       const prepare = (sql: string) => this.#database.prepare(sql);
       this.#statements = Object.fromEntries(
         Object.entries(STATEMENTS).map(([name, sql]) => [name, prepare(sql)]),
       ) as { [Name in keyof typeof STATEMENTS]: StatementSync };
       this.#removals = REMOVALS.map(prepare);
+      this.#space = new CommitSpace(path);
     } catch (error) {
       this.#database.close();
       throw error;
@@ -137,20 +148,25 @@ export class SqliteStore implements MetadataStore {
         throw error;
       }
     });
+    this.#space.committed();
   }
 
   close(): void {
     this.#database.close();
+    this.#space.close();
   }
 
-  #prepare(isNew: boolean): void {
+  #prepare(isNew: boolean, { busyTimeoutMs = 5000, pagesMax }: SqliteStoreOptions): void {
     // One process has a diff, so the file can stay locked and needs no shared memory beside it.
-    this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 5000");
-    const pragma = (name: string) =>
-      Object.values(this.#database.prepare(`PRAGMA ${name}`).get() as Row)[0] as number;
-    const id = pragma("application_id");
-    let version = pragma("user_version");
-    if (!isNew && id !== APPLICATION_ID && !(id === 0 && version === 0)) {
+    this.#database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    if (pagesMax !== undefined) this.#database.exec(`PRAGMA max_page_count = ${pagesMax}`);
+    const first = (sql: string) =>
+      Object.values(this.#database.prepare(sql).get() as Row)[0] as number;
+    const id = first("PRAGMA application_id");
+    let version = first("PRAGMA user_version");
+    // A crash may have come before the first transaction.
+    const isEmpty = id === 0 && version === 0 && first("SELECT count(*) FROM sqlite_schema") === 0;
+    if (!isNew && id !== APPLICATION_ID && !isEmpty) {
       throw new PbkfsError("DiffForeign", {
         what: `"${this.#path}" is a SQLite file of another program (application id ${id})`,
         todo: "Choose another diff directory.",
@@ -211,9 +227,19 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;
 
+/** What SQLite's error codes are called. Source: sqlite3_errstr(). */
+const CODE_OF_MESSAGE: Readonly<Record<string, number>> = {
+  "database is locked": SQLITE_BUSY,
+  "database disk image is malformed": SQLITE_CORRUPT,
+  "database or disk is full": SQLITE_FULL,
+  "file is not a database": SQLITE_NOTADB,
+};
+
 function fromSqliteError(error: unknown, what: string): PbkfsError {
-  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
   const message = error instanceof Error ? error.message : String(error);
+  // Of exec(), through which a COMMIT goes, there is only the message.
+  const known = (error as { errcode?: number }).errcode ?? CODE_OF_MESSAGE[message] ?? 0;
+  const code = known & 0xff;
   const options = { what: `${what}: ${message}`, cause: error };
   switch (code) {
     case SQLITE_BUSY:

@@ -8,26 +8,33 @@
  * @module
  */
 
-import { PbkfsError } from "../errors.ts";
+import { type ErrorData, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
+import type { FaultRule } from "../ffi/faulty_libc.ts";
+import { clockMs } from "../fuse/mod.ts";
 import type { CommitJob, CommitOutcome, Committer } from "./committer.ts";
 import type { MetadataState } from "./metadata_store.ts";
+import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
 
 /** What the worker needs to begin. */
-export interface CommitWorkerSetup {
+export interface CommitWorkerSetup extends WorkerReporting {
   readonly port: MessagePort;
   readonly shared: SharedArrayBuffer;
   readonly storePath: string;
   readonly dataDirectory: ByteString;
+  /** For tests; usually none. */
+  readonly faults: readonly FaultRule[];
 }
 
-/** What the worker is told on its port. */
-export type CommitWorkerMessage = { readonly job: CommitJob } | { readonly close: true };
+/** What the worker is told on its port. `submittedAt` is {@link clockMs}. */
+export type CommitWorkerMessage =
+  | { readonly job: CommitJob; readonly submittedAt: number }
+  | { readonly close: true };
 
 /** What the worker answers to its setup: what the store holds, or why it cannot be opened. */
 export type CommitWorkerAnswer =
   | { readonly state: MetadataState }
-  | { readonly error: { code: string; what: string; todo: string; errno: number } };
+  | { readonly error: ErrorData };
 
 /** The way to a commit worker, to be handed to one other thread; the port is transferred. */
 export interface CommitChannel {
@@ -113,15 +120,17 @@ export interface CommitWorker {
  * @throws {PbkfsError} as {@link SqliteStore} does.
  */
 export async function startCommitWorker(
-  options: Pick<CommitWorkerSetup, "storePath" | "dataDirectory">,
+  options: Omit<CommitWorkerSetup, "port" | "shared">,
+  onNews: (news: WorkerNews) => void = () => {},
 ): Promise<CommitWorker> {
   const { shared } = new CommitRing();
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker(new URL("./commit_worker.ts", import.meta.url), { type: "module" });
   const ready = Promise.withResolvers<MetadataState>();
-  worker.onmessage = ({ data }: MessageEvent<CommitWorkerAnswer>) => {
+  worker.onmessage = ({ data }: MessageEvent<CommitWorkerAnswer | WorkerNews>) => {
     if ("state" in data) ready.resolve(data.state);
-    else ready.reject(PbkfsError.fromJSON(data.error));
+    else if ("error" in data) ready.reject(PbkfsError.fromJSON(data.error));
+    else onNews(data);
   };
   worker.onerror = (event) => {
     event.preventDefault();
@@ -155,7 +164,7 @@ export class WorkerCommitter implements Committer {
       this.#ring.waitFor(job.sequence - RING_SIZE / 2);
     }
     this.#ring.submitted = job.sequence;
-    this.#port.postMessage({ job } satisfies CommitWorkerMessage);
+    this.#port.postMessage({ job, submittedAt: clockMs() } satisfies CommitWorkerMessage);
   }
 
   outcomes(): CommitOutcome[] {

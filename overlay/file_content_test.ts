@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import type { EntryIndex } from "../backup/mod.ts";
+import { ERRNO } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
+import { addressOf, allocate } from "../ffi/memory.ts";
+import type { Ino } from "../fuse/mod.ts";
+import { FakeBase, pattern } from "./_fake_base.ts";
+import { FragileDisk } from "./_fragile_disk.ts";
+import { assertBytes } from "./_model.ts";
+import { DataFiles } from "./data_files.ts";
+import { COPY_UP_SIZE_BYTES_MAX, FileContent, PAGE_SIZE_BYTES as PAGE } from "./file_content.ts";
+import type { DataId } from "./metadata_store.ts";
+
+const INO = 2 as Ino;
+
+/** A file of a base, and what it becomes. */
+class Bench {
+  readonly base: FakeBase;
+  readonly disk: FragileDisk;
+  readonly data: DataFiles;
+  content: FileContent;
+  readonly #dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  #nextId = 1;
+
+  constructor(bytes: Uint8Array, isDataFile = true) {
+    this.base = new FakeBase({ file: { kind: "file", isDataFile, bytes } });
+    this.disk = new FragileDisk(this.#dirPath);
+    const directory = byteStringOf(this.#dirPath);
+    this.data = new DataFiles({ libc: this.disk.libc, directory });
+    this.content = this.#make();
+  }
+
+  #make(): FileContent {
+    const { libc } = this.disk;
+    const newDataId = () => this.#nextId++ as DataId;
+    return new FileContent(
+      { libc, data: this.data, newDataId },
+      this.base.baseFile(0 as EntryIndex),
+    );
+  }
+
+  write(offsetBytes: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.content.write(addressOf(bytes), { offsetBytes, sizeBytes: bytes.length });
+  }
+
+  read(offsetBytes = 0, sizeBytes = 1 << 20): Uint8Array {
+    const target = allocate(sizeBytes);
+    target.bytes.fill(0xaa);
+    return target.bytes.slice(0, this.content.read({ offsetBytes, sizeBytes }, target));
+  }
+
+  /** Reads of the base since the last time. */
+  baseReads(): string[] {
+    return this.base.reads.splice(0);
+  }
+
+  /** The file as the store would give it back. */
+  reload(): void {
+    const records = this.content.takeRecords(INO);
+    this.content = this.#make();
+    if (records === undefined) return;
+    this.content.restore(records.content);
+    for (const record of records.pages) this.content.setPages(record);
+  }
+
+  get dataFiles(): string[] {
+    return [...Deno.readDirSync(this.#dirPath)].map(({ name }) => name);
+  }
+
+  /** The only data file. */
+  get dataPath(): string {
+    return `${this.#dirPath}/${this.dataFiles[0]}`;
+  }
+
+  /** Space of the only data file, in pages. */
+  get pagesTaken(): number {
+    const { blocks } = Deno.statSync(this.dataPath);
+    return (blocks ?? 0) * 512 / PAGE;
+  }
+
+  [Symbol.dispose](): void {
+    this.data.close();
+    Deno.removeSync(this.#dirPath, { recursive: true });
+  }
+}
+
+/** `bytes` with `part` written at `at`. */
+function patched(bytes: Uint8Array, at: number, part: Uint8Array): Uint8Array {
+  const made = new Uint8Array(Math.max(bytes.length, at + part.length));
+  made.set(bytes);
+  made.set(part, at);
+  return made;
+}
+
+const FIVE = pattern(5 * PAGE, 1);
+
+Deno.test("FR-406 a file that nobody changed takes nothing from the diff", () => {
+  using bench = new Bench(FIVE);
+  assertBytes(bench.read(), FIVE);
+  bench.content.truncate(FIVE.length);
+  assert.equal(bench.content.dataId, undefined);
+  assert.deepEqual(bench.dataFiles, []);
+});
+
+Deno.test("FR-406 whole pages of a data file are written without reading the base", () => {
+  using bench = new Bench(FIVE);
+  const part = pattern(2 * PAGE, 2);
+  bench.write(PAGE, part);
+  assert.deepEqual(bench.baseReads(), []);
+  assertBytes(bench.read(), patched(FIVE, PAGE, part));
+  assert.deepEqual(bench.baseReads(), [`file 0+${PAGE}`, `file ${3 * PAGE}+${2 * PAGE}`]);
+  assert(bench.pagesTaken <= 2, "the diff holds what was written, no more");
+});
+
+Deno.test("FR-406 a page that is written in part is filled from the base first, once", () => {
+  using bench = new Bench(FIVE);
+  const part = pattern(100, 2);
+  bench.write(PAGE + 50, part);
+  assert.deepEqual(bench.baseReads(), [`file ${PAGE}+${PAGE}`]);
+  bench.write(PAGE + 300, part);
+  assert.deepEqual(bench.baseReads(), []);
+  assertBytes(bench.read(), patched(patched(FIVE, PAGE + 50, part), PAGE + 300, part));
+});
+
+Deno.test("FR-406 a write across pages fills only its first and its last one", () => {
+  using bench = new Bench(FIVE);
+  const part = pattern(2 * PAGE + 2, 2);
+  bench.write(PAGE - 1, part);
+  assert.deepEqual(bench.baseReads(), [`file 0+${PAGE}`, `file ${3 * PAGE}+${PAGE}`]);
+  assertBytes(bench.read(), patched(FIVE, PAGE - 1, part));
+});
+
+Deno.test("FR-406 the last page of a base file of odd size is filled up to its end", () => {
+  const odd = pattern(PAGE + 77, 1);
+  using bench = new Bench(odd);
+  bench.write(PAGE, pattern(10, 2));
+  assert.deepEqual(bench.baseReads(), [`file ${PAGE}+77`]);
+  assertBytes(bench.read(), patched(odd, PAGE, pattern(10, 2)));
+});
+
+Deno.test("FR-406 growth past the base costs no reads, and holes are zeros", () => {
+  using bench = new Bench(FIVE);
+  bench.write(7 * PAGE + 5, pattern(10, 2));
+  assert.deepEqual(bench.baseReads(), []);
+  assertBytes(bench.read(), patched(FIVE, 7 * PAGE + 5, pattern(10, 2)));
+});
+
+Deno.test("FR-406 of a page within the file, the diff gets all bytes at once", () => {
+  using bench = new Bench(new Uint8Array());
+  bench.content.truncate(3 * PAGE);
+  bench.write(PAGE + 1, pattern(10, 2));
+  assert.equal(Deno.statSync(bench.dataPath).size, 2 * PAGE);
+});
+
+Deno.test("FR-406 what was cut off does not come back when the file grows again", () => {
+  for (const size of [0, 1, PAGE - 1, PAGE, PAGE + 1, 4 * PAGE + 1]) {
+    using bench = new Bench(FIVE);
+    bench.content.truncate(size);
+    bench.content.truncate(FIVE.length + 1);
+    const expected = new Uint8Array(FIVE.length + 1);
+    expected.set(FIVE.subarray(0, size));
+    assertBytes(bench.read(), expected, `cut to ${size}`);
+    bench.reload();
+    assertBytes(bench.read(), expected, `cut to ${size}, after a remount`);
+  }
+});
+
+Deno.test("FR-406 a cut within a page that the diff holds leaves zeros behind it", () => {
+  using bench = new Bench(FIVE);
+  bench.write(PAGE, pattern(PAGE, 2));
+  bench.content.truncate(PAGE + 10);
+  bench.content.truncate(2 * PAGE);
+  const expected = new Uint8Array(2 * PAGE);
+  expected.set(FIVE.subarray(0, PAGE));
+  expected.set(pattern(PAGE, 2).subarray(0, 10), PAGE);
+  assertBytes(bench.read(), expected);
+});
+
+Deno.test("FR-406 punched pages read as zeros, and take no space", () => {
+  using bench = new Bench(FIVE);
+  bench.content.allocate(3, { offsetBytes: 100, sizeBytes: 3 * PAGE });
+  const expected = FIVE.slice();
+  expected.fill(0, 100, 100 + 3 * PAGE);
+  assertBytes(bench.read(), expected);
+  assert(bench.pagesTaken <= 2, "the two that were punched in part");
+});
+
+Deno.test("FR-406 fallocate beyond the end grows the file, unless it is to keep its size", () => {
+  using bench = new Bench(FIVE);
+  bench.content.allocate(1, { offsetBytes: 0, sizeBytes: 9 * PAGE });
+  assert.equal(bench.content.sizeBytes, FIVE.length);
+  bench.content.allocate(0, { offsetBytes: 6 * PAGE, sizeBytes: 3 });
+  assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 2, new Uint8Array(1)));
+});
+
+Deno.test("FR-406 other modes of fallocate are refused, and change nothing", () => {
+  for (const mode of [2, 8, 9, 32, 64]) {
+    using bench = new Bench(FIVE);
+    const range = { offsetBytes: 0, sizeBytes: PAGE };
+    assert.throws(() => bench.content.allocate(mode, range), { errno: ERRNO.EOPNOTSUPP });
+    assert.equal(bench.content.dataId, undefined, `mode ${mode}`);
+  }
+});
+
+Deno.test("FR-406 a small file that is no data file is copied up, a large one is not", () => {
+  {
+    using bench = new Bench(pattern(COPY_UP_SIZE_BYTES_MAX, 1), false);
+    bench.write(5, pattern(1, 2));
+    assert.deepEqual(bench.baseReads(), [`file 0+${COPY_UP_SIZE_BYTES_MAX}`]);
+    assertBytes(bench.read(), patched(pattern(COPY_UP_SIZE_BYTES_MAX, 1), 5, pattern(1, 2)));
+    assert.deepEqual(bench.baseReads(), []);
+  }
+  using bench = new Bench(pattern(COPY_UP_SIZE_BYTES_MAX + 1, 1), false);
+  bench.write(5, pattern(1, 2));
+  assert.deepEqual(bench.baseReads(), [`file 0+${PAGE}`]);
+});
+
+Deno.test("FR-406 of a file that is cut when it is copied up, the rest is not read", () => {
+  using bench = new Bench(pattern(1000, 1), false);
+  bench.content.truncate(10);
+  assert.deepEqual(bench.baseReads(), ["file 0+10"]);
+  bench.content.truncate(0);
+  bench.content.truncate(5);
+  assertBytes(bench.read(), new Uint8Array(5));
+});
+
+Deno.test("FR-407 a copy-up that fails leaves the file as it is, and no file in the diff", () => {
+  using bench = new Bench(pattern(1000, 1), false);
+  bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
+  assert.throws(() => bench.write(0, pattern(10, 2)), { errno: ERRNO.ENOSPC });
+  assert.equal(bench.content.dataId, undefined);
+  assert.deepEqual(bench.dataFiles, []);
+  assertBytes(bench.read(), pattern(1000, 1));
+  bench.write(0, pattern(10, 2));
+  assertBytes(bench.read(), patched(pattern(1000, 1), 0, pattern(10, 2)));
+});
+
+Deno.test("FR-407 a write that fails half-way leaves nothing behind the end", () => {
+  const odd = pattern(PAGE + 100, 1);
+  using bench = new Bench(odd);
+  bench.write(PAGE, pattern(1, 2));
+  bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
+  assert.throws(() => bench.write(PAGE + 50, pattern(1000, 3)), { errno: ERRNO.ENOSPC });
+  assert.equal(bench.content.sizeBytes, odd.length);
+  bench.content.truncate(3 * PAGE);
+  assertBytes(bench.read(odd.length), new Uint8Array(3 * PAGE - odd.length));
+});
+
+Deno.test("FR-407 a write that fails in a page that the diff lacks leaves the base's page", () => {
+  using bench = new Bench(FIVE);
+  bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
+  assert.throws(() => bench.write(PAGE, pattern(PAGE, 3)), { errno: ERRNO.ENOSPC });
+  assertBytes(bench.read(), FIVE);
+  bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
+  assert.throws(() => bench.write(6 * PAGE, pattern(PAGE, 3)), { errno: ERRNO.ENOSPC });
+  bench.write(6 * PAGE + 10, pattern(1, 4));
+  assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 10, pattern(1, 4)), "no trace of it");
+});
+
+Deno.test("FR-407 a file of the base cannot grow beyond what a page map can tell", () => {
+  using bench = new Bench(FIVE);
+  const tooFar = { offsetBytes: 2 ** 50, sizeBytes: PAGE };
+  const refused = { errno: ERRNO.EFBIG };
+  assert.throws(() => bench.content.truncate(2 ** 50), refused);
+  assert.throws(() => bench.content.allocate(0, tooFar), refused);
+  assert.throws(() => bench.content.write(addressOf(FIVE), tooFar), refused);
+  assertBytes(bench.read(), FIVE);
+  bench.content.truncate(2 ** 43);
+  assert.equal(bench.read(2 ** 43 - 5, 10).length, 5);
+});
+
+Deno.test("FR-408 what an earlier process wrote behind the end, and nobody committed, is not seen", () => {
+  using bench = new Bench(pattern(PAGE + 100, 1));
+  bench.write(PAGE, pattern(10, 2));
+  const records = bench.content.takeRecords(INO);
+  bench.write(PAGE + 100, pattern(500, 3)); // Not committed.
+  assert(records !== undefined);
+  bench.reload();
+  bench.content.restore(records.content);
+  for (const page of records.pages) bench.content.setPages(page);
+  bench.content.truncate(2 * PAGE);
+  const expected = new Uint8Array(PAGE - 100);
+  assertBytes(bench.read(PAGE + 100), expected);
+});

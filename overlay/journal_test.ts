@@ -1,0 +1,369 @@
+import assert from "node:assert/strict";
+import { ERRNO } from "../errors.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import { addressOf } from "../ffi/memory.ts";
+import { type Ino, type Request, ROOT_INO } from "../fuse/mod.ts";
+import { assertBytes } from "./_model.ts";
+import { BASE } from "./_steps.ts";
+import { pattern } from "./_fake_base.ts";
+import { World } from "./_world.ts";
+import { MemoryStore } from "./memory_store.ts";
+
+const PAGE = 8192;
+
+/** Runs a test in a world of its own, and looks whether descriptors are left. */
+function inWorld(body: (world: World) => void, options: { holdsJobs?: boolean } = {}): void {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  const world = new World({ base: BASE, store: new MemoryStore(), dirPath, ...options });
+  try {
+    body(world);
+  } finally {
+    world.close();
+    Deno.removeSync(dirPath, { recursive: true });
+  }
+}
+
+function inoOf(world: World, path: string): Ino {
+  return world.withNode(path, ({ ino }) => ino);
+}
+
+function write(world: World, ino: Ino, offsetBytes = 0, sizeBytes = PAGE, salt = 9): void {
+  world.overlay.write(ino, addressOf(pattern(sizeBytes, salt)), { offsetBytes, sizeBytes });
+}
+
+function create(world: World, name: string): Ino {
+  const node = { mode: 0o100600, rdev: 0, caller: { uid: 0, gid: 0 } };
+  const { ino } = world.overlay.makeNode({ parent: ROOT_INO, name: name as ByteString }, node);
+  world.overlay.forget(ino, 1);
+  return ino;
+}
+
+/** The calls since the last time. */
+function calls(world: World): string[] {
+  return world.disk.calls.splice(0);
+}
+
+function sync(world: World, ino: Ino, request: number): void {
+  world.overlay.sync(ino, request as Request, { dataOnly: true });
+}
+
+Deno.test("FR-410 a sync replies after bytes, directory and store, in this order", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino);
+    assert.equal(world.sync(ino), 0);
+    assert.deepEqual(calls(world), ["fdatasync 1", "fsync directory", "commit", "reply 1: 0"]);
+    write(world, ino, PAGE);
+    assert.equal(world.sync(ino), 0);
+    assert.deepEqual(calls(world), ["fdatasync 1", "commit", "reply 1: 0"], "no name is new");
+  });
+});
+
+Deno.test("FR-410 a deleted file's bytes go when the store has forgotten them", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    write(world, ino);
+    world.sync(ino);
+    calls(world);
+    world.overlay.unlink({ parent: ROOT_INO, name: "new" as ByteString });
+    assert.deepEqual(calls(world), []);
+    world.overlay.syncDirectory(ROOT_INO, 2 as Request);
+    assert.deepEqual(calls(world), ["commit", "reply 2: 0", "unlink 1"]);
+  });
+});
+
+Deno.test("FR-411 a whole file whose metadata stay pays one fdatasync", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    write(world, ino);
+    world.sync(ino);
+    calls(world);
+    for (let round = 1; round <= 3; round++) {
+      write(world, ino, round * PAGE); // It grows: the file system below keeps its length.
+      assert.equal(world.sync(ino, true), 0);
+      assert.deepEqual(calls(world), ["fdatasync 1", "reply 1: 0"]);
+    }
+  });
+});
+
+Deno.test("FR-411 a sync with nothing to do replies at once", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    assert.equal(world.overlay.sync(ino, 1 as Request, { dataOnly: false }), "done");
+    assert.deepEqual(calls(world), []);
+  });
+});
+
+Deno.test("FR-412 a file that could not be synced fails until it is written again", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino);
+    world.disk.fault = { call: "fdatasync", errno: ERRNO.EIO };
+    assert.equal(world.sync(ino), ERRNO.EIO);
+    assert.equal(world.sync(ino), ERRNO.EIO);
+    world.overlay.doDeferred();
+    assert.equal(world.sync(ino), ERRNO.EIO);
+    assert.deepEqual(world.store.load().pages, [], "the store does not point at lost bytes");
+    assert.throws(() => world.overlay.flush(), { errno: ERRNO.EIO });
+    write(world, ino);
+    assert.equal(world.sync(ino), 0);
+    assert.equal(world.store.load().pages.length, 1);
+  });
+});
+
+Deno.test("FR-412 a failure in the background is told by the next sync", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino);
+    world.disk.fault = { call: "fdatasync", errno: ERRNO.ENOSPC };
+    world.overlay.doDeferred();
+    assert.equal(world.sync(ino), ERRNO.ENOSPC);
+  });
+});
+
+Deno.test("FR-412 of files synced together, only those fail that could not be synced", () => {
+  inWorld((world) => {
+    const inos = ["d/data", "d/odd", "d/s/data"].map((path) => inoOf(world, path));
+    for (const ino of inos) write(world, ino);
+    world.disk.fault = { call: "fdatasync", errno: ERRNO.EIO, after: 1 };
+    world.overlay.doDeferred();
+    assert.deepEqual(inos.map((ino) => world.sync(ino)), [0, ERRNO.EIO, 0]);
+    const committed = new Set(world.store.load().pages.map(({ ino }) => ino));
+    assert.deepEqual(committed, new Set([inos[0], inos[2]]));
+  });
+});
+
+Deno.test("FR-412 a sync that was asked for before the failure was known fails as well", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino);
+    world.overlay.doDeferred();
+    sync(world, ino, 7); // Its bytes are in the job under way.
+    write(world, ino, PAGE);
+    sync(world, ino, 8); // It has bytes of its own, which could be synced.
+    world.disk.fault = { call: "fdatasync", errno: ERRNO.EIO };
+    world.committer.run(1);
+    world.committer.run();
+    const replies = calls(world).filter((call) => call.startsWith("reply"));
+    assert.deepEqual(replies, [`reply 7: ${ERRNO.EIO}`, `reply 8: ${ERRNO.EIO}`]);
+    assert.deepEqual(world.store.load().pages, []);
+    assert.throws(() => sync(world, ino, 9), { errno: ERRNO.EIO });
+    write(world, ino);
+    sync(world, ino, 10);
+    world.committer.run();
+    assert.deepEqual(calls(world).at(-1), "reply 10: 0");
+  }, { holdsJobs: true });
+});
+
+Deno.test("FR-413 when the store fails nothing is lost, and the next sync commits it", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    write(world, ino);
+    const data = inoOf(world, "d/data");
+    write(world, data);
+    world.store.failErrno = ERRNO.ENOSPC;
+    assert.equal(world.sync(data), ERRNO.ENOSPC);
+    assert.deepEqual(world.store.load().names, []);
+    calls(world);
+    assert.equal(world.sync(data), 0);
+    assert.deepEqual(calls(world), ["fsync directory", "commit", "reply 1: 0"]);
+    const state = world.store.load();
+    assert.deepEqual(state.names.map(({ name }) => name), ["new"]);
+    assert.deepEqual(state.contents.map((record) => record.ino).sort(), [data, ino].sort());
+  });
+});
+
+Deno.test("FR-413 if the directory cannot be synced nothing is committed, and it is synced again", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    world.disk.fault = { call: "fsync", errno: ERRNO.EIO };
+    assert.equal(world.sync(ino), ERRNO.EIO);
+    assert.deepEqual(calls(world), ["fsync directory", `reply 1: ${ERRNO.EIO}`]);
+    assert.equal(world.store.load().names.length, 0);
+    assert.equal(world.sync(ino), 0);
+    assert.deepEqual(calls(world), ["fsync directory", "commit", "reply 1: 0"]);
+  });
+});
+
+Deno.test("FR-413 jobs that build on a failed commit fail too, and all of them are done again", () => {
+  inWorld((world) => {
+    create(world, "first");
+    world.overlay.syncDirectory(ROOT_INO, 1 as Request);
+    create(world, "second");
+    world.overlay.syncDirectory(ROOT_INO, 2 as Request);
+    world.store.failErrno = ERRNO.ENOSPC;
+    world.committer.run(1);
+    world.committer.run(1);
+    assert.deepEqual(calls(world).filter((call) => call.startsWith("reply")), [
+      `reply 1: ${ERRNO.ENOSPC}`,
+      `reply 2: ${ERRNO.ENOSPC}`,
+    ]);
+    assert.deepEqual(world.store.load().names, []);
+    world.overlay.syncDirectory(ROOT_INO, 3 as Request);
+    world.committer.run();
+    assert.equal(calls(world).at(-1), "reply 3: 0");
+    assert.deepEqual(world.store.load().names.map(({ name }) => name).sort(), ["first", "second"]);
+  }, { holdsJobs: true });
+});
+
+Deno.test("FR-413 jobs that wait at the same time cost one commit", () => {
+  inWorld((world) => {
+    for (let n = 0; n < 5; n++) {
+      create(world, `file ${n}`);
+      world.overlay.syncDirectory(ROOT_INO, (n + 1) as Request);
+    }
+    world.committer.run();
+    assert.equal(calls(world).filter((call) => call === "commit").length, 1);
+    assert.equal(world.store.load().names.length, 5);
+  }, { holdsJobs: true });
+});
+
+Deno.test("FR-414 what nobody syncs is committed after five seconds", () => {
+  inWorld((world) => {
+    assert.equal(world.overlay.deferredMs(), undefined);
+    create(world, "new");
+    write(world, inoOf(world, "d/data"));
+    assert.equal(world.overlay.deferredMs(), 5000);
+    world.clockMs += 4000;
+    create(world, "newer");
+    assert.equal(world.overlay.deferredMs(), 1000, "since the oldest change");
+    world.clockMs += 2000;
+    assert.equal(world.overlay.deferredMs(), 0);
+    world.overlay.doDeferred();
+    assert.equal(world.store.load().names.length, 2);
+    assert.equal(world.store.load().pages.length, 1);
+    world.clockMs += 1000;
+    world.overlay.doDeferred();
+    assert.equal(world.overlay.deferredMs(), undefined, "nothing is left to do");
+  });
+});
+
+Deno.test("FR-414 a commit in the background that fails is tried again, though nobody asks", () => {
+  inWorld((world) => {
+    create(world, "new");
+    world.clockMs += 5000;
+    world.store.failErrno = ERRNO.ENOSPC;
+    world.overlay.doDeferred();
+    for (let round = 0; world.overlay.deferredMs() !== undefined; round++) {
+      assert(round < 5, "it comes to an end");
+      world.clockMs += world.overlay.deferredMs() ?? 0;
+      world.overlay.doDeferred();
+    }
+    assert.equal(world.store.load().names.length, 1);
+  });
+});
+
+Deno.test("FR-414 times that changed alone do not make a sync of data commit", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    world.sync(ino);
+    calls(world);
+    world.overlay.setAttributes(ino, { modified: { seconds: 77, nanoseconds: 5 } });
+    world.sync(ino, true);
+    assert.deepEqual(calls(world), []);
+    world.sync(ino);
+    assert.deepEqual(calls(world), ["commit", "reply 1: 0"]);
+    assert.equal(world.store.load().inodes.find((i) => i.ino === ino)?.modified.seconds, 77);
+  });
+});
+
+Deno.test("FR-415 a sync for which a descriptor is missing takes nothing, and can be repeated", () => {
+  inWorld((world) => {
+    const inos = ["d/data", "d/odd"].map((path) => inoOf(world, path));
+    for (const ino of inos) write(world, ino);
+    create(world, "new");
+    const open = world.disk.openFiles;
+    world.disk.fault = { call: "dup", errno: ERRNO.ENOMEM, after: 1 };
+    assert.throws(() => world.overlay.doDeferred(), { errno: ERRNO.ENOMEM });
+    assert.equal(world.disk.openFiles, open, "no descriptor is left");
+    assert.notEqual(world.overlay.deferredMs(), undefined, "it will be tried again");
+    world.overlay.doDeferred();
+    assert.equal(world.store.load().pages.length, 2);
+    assert.equal(world.store.load().names.length, 1);
+  });
+});
+
+Deno.test("FR-415 a sync for which there are too many descriptors waits for those before it", () => {
+  inWorld((world) => {
+    write(world, inoOf(world, "d/data"));
+    world.disk.fault = { call: "dup", errno: ERRNO.EMFILE };
+    world.overlay.doDeferred();
+    assert(!world.disk.isArmed);
+    assert.equal(world.store.load().pages.length, 1);
+  });
+});
+
+Deno.test("FR-415 however many files wait to be synced, few descriptors are held", () => {
+  inWorld((world) => {
+    for (let n = 0; n < 700; n++) write(world, create(world, `file ${n}`), 0, 10);
+    const before = world.disk.openFiles;
+    world.disk.openFilesMax = 0;
+    world.overlay.flush();
+    assert(world.disk.openFilesMax < before + 320, `${world.disk.openFilesMax}, from ${before}`);
+    const calls = world.disk.calls.filter((call) => call.startsWith("fdatasync"));
+    assert.equal(new Set(calls).size, 700);
+  }, { holdsJobs: true });
+});
+
+Deno.test("FR-416 bytes that were cut stay until the store knows of the cut", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino, 0, 5 * PAGE);
+    sync(world, ino, 1);
+    world.committer.run();
+    write(world, ino, 5 * PAGE);
+    sync(world, ino, 2);
+    world.overlay.setAttributes(ino, { sizeBytes: PAGE });
+    sync(world, ino, 3);
+    world.committer.run(1); // The cut is in the job that comes next.
+    world.overlay.syncDirectory(ROOT_INO, 4 as Request); // Learns of the first.
+    world.restart(() => true);
+    const bytes = world.withNode("d/data", ({ ino }) => world.read(ino));
+    assertBytes(bytes.subarray(0, 5 * PAGE), pattern(5 * PAGE, 9));
+    assertBytes(bytes.subarray(5 * PAGE), pattern(PAGE, 9));
+  }, { holdsJobs: true });
+});
+
+Deno.test("FR-416 bytes of a second cut, which nobody has committed, stay as well", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino, 0, 5 * PAGE);
+    sync(world, ino, 1);
+    world.committer.run();
+    world.overlay.setAttributes(ino, { sizeBytes: 3 * PAGE });
+    sync(world, ino, 2);
+    world.overlay.setAttributes(ino, { sizeBytes: PAGE });
+    world.committer.run();
+    world.overlay.syncDirectory(ROOT_INO, 3 as Request); // Learns that the first is committed.
+    world.restart(() => true);
+    const bytes = world.withNode("d/data", ({ ino }) => world.read(ino));
+    assertBytes(bytes, pattern(5 * PAGE, 9).subarray(0, 3 * PAGE));
+  }, { holdsJobs: true });
+});
+
+Deno.test("FR-416 the space of bytes that were cut is given back", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "d/data");
+    write(world, ino, 0, 5 * PAGE);
+    world.sync(ino);
+    world.overlay.setAttributes(ino, { sizeBytes: PAGE });
+    world.sync(ino);
+    world.overlay.doDeferred();
+    assert.equal(world.dataSizeBytes(1), PAGE);
+  });
+});
+
+Deno.test("FR-417 after a crash, a sync also covers what the process before had written", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    write(world, ino, 0, PAGE, 1);
+    world.sync(ino);
+    write(world, ino, 0, PAGE, 2);
+    world.restart();
+    calls(world);
+    world.withNode("new", ({ ino }) => assert.equal(world.sync(ino), 0));
+    assert.deepEqual(calls(world), ["fdatasync 1", "reply 1: 0"]);
+    world.withNode("new", ({ ino }) => world.sync(ino));
+    assert.deepEqual(calls(world), [], "once is enough");
+  });
+});

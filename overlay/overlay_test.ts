@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { ERRNO } from "../errors.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import { addressOf } from "../ffi/memory.ts";
+import { type Ino, RENAME, type Request, ROOT_INO } from "../fuse/mod.ts";
+import { pattern } from "./_fake_base.ts";
+import { assertBytes } from "./_model.ts";
+import { BASE } from "./_steps.ts";
+import { World } from "./_world.ts";
+import { MemoryStore } from "./memory_store.ts";
+
+function inWorld(body: (world: World) => void): void {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  const world = new World({ base: BASE, store: new MemoryStore(), dirPath });
+  try {
+    body(world);
+  } finally {
+    world.close();
+    Deno.removeSync(dirPath, { recursive: true });
+  }
+}
+
+const NODE = { mode: 0o100600, rdev: 0, caller: { uid: 0, gid: 0 } };
+const name = (text: string) => text as ByteString;
+const inRoot = (text: string) => ({ parent: ROOT_INO, name: name(text) });
+
+function namesIn(world: World, path: string): string[] {
+  return world.withNode(path, ({ ino }) => [...world.overlay.list(ino, 0)])
+    .map((entry) => entry.name as string).sort();
+}
+
+function linksOf(world: World, ...paths: string[]): number[] {
+  return paths.map((path) => world.withNode(path, ({ links }) => links));
+}
+
+Deno.test("FR-409 a directory is listed though the size of one of its files cannot be told", () => {
+  inWorld((world) => {
+    world.base.damaged.add("d/odd");
+    assert.deepEqual(namesIn(world, "d"), [".", "..", "data", "odd", "s"]);
+    const { ino } = world.withNode("d", (directory) => directory);
+    assert.throws(() => world.overlay.lookup({ parent: ino, name: name("odd") }));
+    assert.notEqual(world.overlay.lookup({ parent: ino, name: name("data") }), undefined);
+  });
+});
+
+Deno.test("FR-409 listing reads nothing of the files listed", () => {
+  inWorld((world) => {
+    namesIn(world, "d");
+    assert.deepEqual(world.base.reads, []);
+  });
+});
+
+Deno.test("FR-421 exchanged directories take their links along, also over a remount", () => {
+  inWorld((world) => {
+    const { overlay } = world;
+    overlay.makeDirectory(inRoot("n"), { ...NODE, mode: 0o700 });
+    const n = world.withNode("n", ({ ino }) => ino);
+    const d = world.withNode("d", ({ ino }) => ino);
+    overlay.makeNode({ parent: n, name: name("file") }, NODE);
+    const file = { parent: n, name: name("file") };
+    overlay.rename({ parent: d, name: name("s") }, file, RENAME.exchange);
+    assert.deepEqual(linksOf(world, "", "d", "n"), [4, 2, 3]);
+    world.overlay.flush();
+    world.restart();
+    assert.deepEqual(linksOf(world, "", "d", "n"), [4, 2, 3]);
+    assert.deepEqual(namesIn(world, "n/file"), [".", "..", "data", "void"]);
+    assert.deepEqual(namesIn(world, "d"), [".", "..", "data", "odd", "s"]);
+  });
+});
+
+Deno.test("FR-421 a directory that was removed with its whiteouts stays away after a remount", () => {
+  inWorld((world) => {
+    const { overlay } = world;
+    const d = world.withNode("d", ({ ino }) => ino);
+    const s = world.withNode("d/s", ({ ino }) => ino);
+    for (const text of ["data", "void"]) overlay.unlink({ parent: s, name: name(text) });
+    overlay.syncDirectory(s, 1 as Request);
+    overlay.removeDirectory({ parent: d, name: name("s") });
+    overlay.makeDirectory({ parent: d, name: name("s") }, { ...NODE, mode: 0o700 });
+    const made = world.withNode("d/s", ({ ino }) => ino);
+    overlay.makeNode({ parent: made, name: name("data") }, NODE);
+    overlay.unlink({ parent: made, name: name("data") });
+    overlay.syncDirectory(d, 2 as Request);
+    world.restart();
+    assert.deepEqual(namesIn(world, "d/s"), [".", ".."]);
+    assert.notEqual(made, s, "it is another directory");
+  });
+});
+
+Deno.test("FR-422 a file stays while somebody holds it, as often as it was given out", () => {
+  inWorld((world) => {
+    const { overlay } = world;
+    const { ino } = overlay.makeNode(inRoot("f"), NODE); // One.
+    overlay.remember(ino); // Two, by a listing.
+    overlay.remember(ino); // Three, by the same entry in another listing.
+    assert.notEqual(overlay.lookup(inRoot("f")), undefined); // Four.
+    overlay.unlink(inRoot("f"));
+    const bytes = pattern(100, 1);
+    overlay.forget(ino, 3);
+    overlay.write(ino, addressOf(bytes), { offsetBytes: 0, sizeBytes: 100 });
+    assert.equal(world.sync(ino), 0);
+    assertBytes(world.read(ino), bytes);
+    overlay.setAttributes(ino, { sizeBytes: 10, mode: 0o600 });
+    overlay.setExtendedAttribute(ino, { name: name("user.a"), value: bytes }, 0);
+    assert.equal(world.sync(ino), 0);
+    overlay.forget(ino, 1);
+    assert.throws(() => overlay.getAttributes(ino), { errno: ERRNO.ESTALE });
+    overlay.flush();
+    const state = world.store.load();
+    assert.deepEqual([state.contents, state.inodes.filter((i) => i.ino === ino)], [[], []]);
+    assert.deepEqual(state.extendedAttributes, []);
+    assert.throws(() => world.dataSizeBytes(1), Deno.errors.NotFound, "its bytes are gone");
+  });
+});
+
+Deno.test("FR-422 a file of the base that is unlinked while open can still be changed", () => {
+  inWorld((world) => {
+    const { overlay } = world;
+    const d = world.withNode("d", ({ ino }) => ino);
+    const { ino } = overlay.lookup({ parent: d, name: name("data") }) as { ino: Ino };
+    overlay.unlink({ parent: d, name: name("data") });
+    overlay.write(ino, addressOf(pattern(10, 9)), { offsetBytes: 8190, sizeBytes: 10 });
+    assertBytes(world.read(ino).subarray(8190, 8200), pattern(10, 9));
+    assert.equal(world.sync(ino), 0);
+    overlay.doDeferred();
+    assert.deepEqual(world.store.load().contents, [], "nobody will look for it again");
+    overlay.forget(ino, 1);
+    overlay.doDeferred();
+    world.restart();
+    assert.deepEqual(namesIn(world, "d"), [".", "..", "odd", "s"]);
+  });
+});
+
+Deno.test("FR-423 names that are too long are refused, wherever they are given", () => {
+  inWorld(({ overlay }) => {
+    const long = inRoot("n".repeat(256));
+    const refused = { errno: ERRNO.ENAMETOOLONG };
+    assert.throws(() => overlay.lookup(long), refused);
+    assert.throws(() => overlay.makeNode(long, NODE), refused);
+    assert.throws(() => overlay.makeDirectory(long, NODE), refused);
+    assert.throws(() => overlay.makeSymlink(long, name("x"), NODE.caller), refused);
+    assert.throws(() => overlay.rename(inRoot("conf"), long, 0), refused);
+  });
+});
+
+Deno.test("FR-423 nothing can be made in a directory that is removed while somebody is in it", () => {
+  inWorld(({ overlay }) => {
+    const { ino } = overlay.makeDirectory(inRoot("n"), { ...NODE, mode: 0o700 });
+    overlay.removeDirectory(inRoot("n"));
+    const place = { parent: ino, name: name("f") };
+    const refused = { errno: ERRNO.ENOENT };
+    assert.throws(() => overlay.makeNode(place, NODE), refused);
+    assert.throws(() => overlay.makeDirectory(place, NODE), refused);
+    assert.throws(() => overlay.rename(inRoot("conf"), place, 0), refused);
+    assert.equal(overlay.getAttributes(ino).links, 0);
+  });
+});
+
+Deno.test("FR-424 a mount after a clean one goes on with the numbers, and reuses none", () => {
+  inWorld((world) => {
+    const { ino } = world.overlay.makeNode(inRoot("f"), NODE);
+    world.overlay.unlink(inRoot("f"));
+    world.overlay.flush();
+    world.restart();
+    assert(world.overlay.makeNode(inRoot("g"), NODE).ino > ino);
+  });
+});
+
+Deno.test("FR-425 times follow the system's clock when that is set", () => {
+  inWorld(({ overlay }) => {
+    const system = Date.now;
+    try {
+      for (const hours of [5, -5, 0]) {
+        Date.now = () => system() + hours * 3_600_000;
+        const { changed } = overlay.setAttributes(ROOT_INO, { mode: 0o700 });
+        const expected = Date.now() / 1000;
+        assert(Math.abs(changed.seconds - expected) < 2, `${hours} hours`);
+        assert(changed.nanoseconds >= 0 && changed.nanoseconds < 1e9);
+      }
+    } finally {
+      Date.now = system;
+    }
+  });
+});

@@ -1,0 +1,159 @@
+/**
+ * Reads that would keep the dispatcher waiting go to a few threads of their own: those that the
+ * disk has to answer, and those with much to decompress.
+ *
+ * @module
+ */
+
+import type { Piece, PieceReader } from "../backup/mod.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
+import type { FaultRule } from "../ffi/faulty_libc.ts";
+import type { Fd, Libc } from "../ffi/libc.ts";
+import type { NativeBuffer } from "../ffi/memory.ts";
+import type { Request } from "../fuse/mod.ts";
+import { OverlayCounters } from "./counters.ts";
+import { ReadQueue, type ReadQueueMemory, readQueueMemory } from "./read_queue.ts";
+import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
+
+/** What a read worker is told to begin. */
+export interface ReadWorkerSetup extends WorkerReporting {
+  readonly queue: ReadQueueMemory;
+  readonly counters: SharedArrayBuffer;
+  readonly readSizeBytesMax: number;
+  /** For tests; usually none. */
+  readonly faults: readonly FaultRule[];
+}
+
+/** The workers, for the thread that starts them. */
+export interface ReadWorkers {
+  readonly queue: ReadQueueMemory;
+  readonly count: number;
+  /** What each of them has done. */
+  readonly counters: readonly OverlayCounters[];
+  terminate(): void;
+}
+
+/** A read with more records than this is worth a hop to another thread, if one is idle. */
+const RECORDS_INLINE_MAX = 6;
+
+/** As many as the machine has processors, within reason. */
+export function readWorkerCount(cores = navigator.hardwareConcurrency): number {
+  return Math.max(2, Math.min(cores, 8));
+}
+
+/** Starts workers, and waits until they are ready. */
+export async function startReadWorkers(
+  options: WorkerReporting & {
+    readonly count: number;
+    readonly backupIds: readonly string[];
+    readonly readSizeBytesMax: number;
+    readonly faults: readonly FaultRule[];
+  },
+  onNews: (news: WorkerNews) => void = () => {},
+): Promise<ReadWorkers> {
+  const { count, backupIds, ...rest } = options;
+  const queue = readQueueMemory(backupIds);
+  const counters = Array.from({ length: count }, () => new OverlayCounters());
+  const workers = counters.map(() =>
+    new Worker(new URL("./read_worker.ts", import.meta.url), { type: "module" })
+  );
+  const terminate = () => workers.forEach((worker) => worker.terminate());
+  const starts = workers.map((worker, index) => {
+    const ready = Promise.withResolvers<void>();
+    worker.onmessage = ({ data }) => {
+      if (data.ready === true) ready.resolve();
+      else if ("failed" in data) ready.reject(PbkfsError.fromJSON(data.failed));
+      else onNews(data);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      ready.reject(new Error(event.message));
+    };
+    const shared = (counters[index] as OverlayCounters).shared;
+    const setup: ReadWorkerSetup = { ...rest, queue, counters: shared };
+    worker.postMessage(setup);
+    return ready.promise;
+  });
+  try {
+    await Promise.all(starts);
+  } catch (error) {
+    terminate();
+    throw error;
+  }
+  return { queue, count, counters, terminate };
+}
+
+/** Decides where a read is done. For the dispatcher. */
+export class ReadPool {
+  readonly #queue: ReadQueue;
+  readonly #count: number;
+  readonly #libc: Libc;
+  readonly #cached: PieceReader;
+  readonly #waiting: PieceReader;
+  readonly #onRead: () => void;
+
+  /**
+   * @param options.cached Reads what is in the page cache, and throws EAGAIN where that is not all.
+   * @param options.waiting Reads anything.
+   */
+  constructor(options: {
+    readonly workers: Pick<ReadWorkers, "queue" | "count">;
+    readonly libc: Libc;
+    readonly cached: PieceReader;
+    readonly waiting: PieceReader;
+    /** Called after each read that was done here, or planned for a worker. */
+    readonly onRead: () => void;
+  }) {
+    this.#queue = new ReadQueue(options.workers.queue);
+    this.#count = options.workers.count;
+    this.#libc = options.libc;
+    this.#cached = options.cached;
+    this.#waiting = options.waiting;
+    this.#onRead = options.onRead;
+  }
+
+  /** Reads `pieces` to `target`, or hands the request over to a worker, which answers it. */
+  read(pieces: readonly Piece[], target: NativeBuffer, request: Request): number | "handedOver" {
+    try {
+      return this.#read(pieces, target, request);
+    } finally {
+      this.#onRead();
+    }
+  }
+
+  #read(pieces: readonly Piece[], target: NativeBuffer, request: Request): number | "handedOver" {
+    const records = pieces.reduce((sum, piece) => sum + (piece.in === "record" ? 1 : 0), 0);
+    const isMuch = records > RECORDS_INLINE_MAX;
+    if (isMuch && this.#queue.pending < this.#count && this.#handOver(request, pieces)) {
+      return "handedOver";
+    }
+    try {
+      return this.#cached.read(pieces, target);
+    } catch (error) {
+      if (!(error instanceof PbkfsError) || error.errno !== ERRNO.EAGAIN) throw error;
+    }
+    if (this.#handOver(request, pieces)) return "handedOver";
+    return this.#waiting.read(pieces, target);
+  }
+
+  /** Waits until every read handed over is answered, and lets the workers end. */
+  close(): void {
+    this.#queue.close();
+  }
+
+  #handOver(request: Request, pieces: readonly Piece[]): boolean {
+    // Descriptors of the plan may be closed by the next one.
+    const copies: Fd[] = [];
+    try {
+      return this.#queue.add(request, pieces, (fd) => {
+        const copy = this.#libc.dup(fd);
+        copies.push(copy);
+        return copy;
+      });
+    } catch (error) {
+      for (const copy of copies) this.#libc.close(copy);
+      if (errnoOf(error) !== ERRNO.EMFILE) throw error;
+      return false; // Here it needs none.
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { type Code, ERRNO, PbkfsError } from "../errors.ts";
+import type { Ino } from "../fuse/mod.ts";
+import { testMetadataStore } from "./_metadata_store_suite.ts";
+import { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
+
+testMetadataStore("FR-401 SqliteStore", (dirPath) => new SqliteStore(`${dirPath}/metadata.sqlite`));
+
+function inTempDir(body: (path: string) => void): void {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  try {
+    body(`${dirPath}/metadata.sqlite`);
+  } finally {
+    Deno.removeSync(dirPath, { recursive: true });
+  }
+}
+
+function refused(path: string, code: Code): PbkfsError {
+  let caught: unknown;
+  try {
+    new SqliteStore(path).close();
+  } catch (error) {
+    caught = error;
+  }
+  assert(caught instanceof PbkfsError, `${code} was expected, not ${caught}`);
+  assert.equal(caught.code, code);
+  assert(caught.message.includes(path), caught.message);
+  assert.notEqual(caught.todo, "");
+  return caught;
+}
+
+Deno.test("FR-404 a store of a newer pbkfs is refused, and not touched", () => {
+  inTempDir((path) => {
+    new SqliteStore(path).close();
+    const database = new DatabaseSync(path);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
+    database.close();
+    const before = Deno.readFileSync(path);
+    assert.match(refused(path, "DiffVersion").message, new RegExp(`${SCHEMA_VERSION + 1}`));
+    assert.deepEqual(Deno.readFileSync(path), before);
+  });
+});
+
+Deno.test("FR-404 a SQLite file of another program is refused, and not touched", () => {
+  inTempDir((path) => {
+    const database = new DatabaseSync(path);
+    database.exec("CREATE TABLE theirs (a); PRAGMA application_id = 77");
+    database.close();
+    const before = Deno.readFileSync(path);
+    assert.match(refused(path, "DiffForeign").message, /77/);
+    assert.deepEqual(Deno.readFileSync(path), before);
+  });
+});
+
+Deno.test("FR-404 a SQLite file with tables that nobody signed is refused", () => {
+  inTempDir((path) => {
+    const database = new DatabaseSync(path);
+    database.exec("CREATE TABLE theirs (a)");
+    database.close();
+    refused(path, "DiffForeign");
+  });
+});
+
+Deno.test("FR-404 a file that is no SQLite file is refused as damaged", () => {
+  inTempDir((path) => {
+    Deno.writeTextFileSync(path, "this is not a database, and long enough to tell".repeat(20));
+    refused(path, "DiffDamaged");
+  });
+});
+
+Deno.test("FR-404 a store whose pages are damaged is refused as damaged", () => {
+  inTempDir((path) => {
+    const store = new SqliteStore(path);
+    const names = Array.from({ length: 2000 }, (_, n) => ({
+      parent: 1 as Ino,
+      name: `a name that takes some room ${n}` as never,
+      to: (n + 2) as Ino,
+    }));
+    const counters = { nextIno: 1, nextDataId: 1 };
+    const none = { inodes: [], contents: [], pages: [], extendedAttributes: [], removed: [] };
+    store.commit([{ ...none, names, counters }]);
+    store.close();
+    const bytes = Deno.readFileSync(path);
+    bytes.fill(0xee, 4096 * 3);
+    Deno.writeFileSync(path, bytes);
+    const again = new SqliteStore(path);
+    assert.throws(() => again.load(), { code: "DiffDamaged" });
+    again.close();
+  });
+});
+
+Deno.test("FR-404 a store that was begun and never finished is made anew", () => {
+  inTempDir((path) => {
+    Deno.writeFileSync(path, new Uint8Array());
+    const store = new SqliteStore(path);
+    assert.equal(store.load().counters, undefined);
+    store.close();
+  });
+});
+
+Deno.test("FR-404 a store that another process has open is in use", () => {
+  inTempDir((path) => {
+    const store = new SqliteStore(path, { busyTimeoutMs: 10 });
+    store.commit([]);
+    try {
+      assert.throws(() => new SqliteStore(path, { busyTimeoutMs: 10 }), { code: "DiffInUse" });
+    } finally {
+      store.close();
+    }
+  });
+});
+
+Deno.test("FR-405 a full disk is ENOSPC, leaves the store as it was, and it goes on", () => {
+  inTempDir((path) => {
+    const none = { inodes: [], names: [], contents: [], extendedAttributes: [], removed: [] };
+    const counters = { nextIno: 1, nextDataId: 1 };
+    const pages = Array.from({ length: 4000 }, (_, part) => ({
+      ino: 2 as Ino,
+      part,
+      bits: new Uint8Array(512).fill(1),
+    }));
+    const small = new SqliteStore(path, { pagesMax: 60 });
+    small.commit([{ ...none, pages: pages.slice(0, 1), counters }]);
+    assert.throws(() => small.commit([{ ...none, pages, counters }]), { errno: ERRNO.ENOSPC });
+    assert.equal(small.load().pages.length, 1);
+    small.commit([{ ...none, pages: pages.slice(0, 2), counters }]);
+    small.close();
+    const store = new SqliteStore(path);
+    assert.equal(store.load().pages.length, 2);
+    store.commit([{ ...none, pages, counters }]);
+    assert.equal(store.load().pages.length, 4000);
+    store.close();
+  });
+});

@@ -7,14 +7,33 @@
 import { describeMachine } from "./machine.ts";
 import type { PairedFigures, Spread } from "./pairs.ts";
 
-/** One line of a table. */
-export interface Row {
+/** One line of a table: measured beside something else, alone, or not at all. */
+export type Row = PairedRow | LoneRow | MissingRow;
+
+/** Measured in turn with something else. */
+export interface PairedRow {
   readonly what: string;
   readonly against: string;
   readonly unit: string;
   readonly figures: PairedFigures;
   /** What we want the ratio to be, such as `≥ 0.95`. */
   readonly aim?: string;
+}
+
+/** Told, and not compared. */
+export interface LoneRow {
+  readonly what: string;
+  readonly unit: string;
+  readonly alone: Spread;
+  readonly runs: number;
+  /** What we want the figure to be. */
+  readonly aim?: string;
+}
+
+/** Could not be measured here. */
+export interface MissingRow {
+  readonly what: string;
+  readonly missing: string;
 }
 
 /** Prints a table, and writes `bench/results/NAME.json`. */
@@ -24,21 +43,9 @@ export function report(name: string, rows: readonly Row[]): void {
     `# ${name}`,
     Object.entries(machine).map(([key, value]) => `${key} ${value}`).join(", "),
     "",
-    "| what | against | ours | other | ratio (min, median, max) | pairs | aim |",
+    "| what | against | ours | other | ratio (min, median, max) | runs | aim |",
     "| --- | --- | --- | --- | --- | --- | --- |",
-    ...rows.map(({ what, against, unit, figures, aim }) => {
-      const { ours, other, ratio, pairs } = figures;
-      const cells = [
-        what,
-        against,
-        `${short(ours.median)} ${unit}`,
-        `${short(other.median)} ${unit}`,
-        threeOf(ratio),
-        pairs,
-        aim ?? "",
-      ];
-      return `| ${cells.join(" | ")} |`;
-    }),
+    ...rows.map((row) => `| ${cellsOf(row).join(" | ")} |`),
     "",
   ];
   const encoder = new TextEncoder();
@@ -49,10 +56,33 @@ export function report(name: string, rows: readonly Row[]): void {
   Deno.writeTextFileSync(new URL(`${name}.json`, directory), `${json}\n`);
 }
 
+function cellsOf(row: Row): (string | number)[] {
+  if ("missing" in row) return [row.what, "", `not measured: ${row.missing}`, "", "", "", ""];
+  const { what, unit, aim = "" } = row;
+  if ("alone" in row) {
+    const { min, median, max } = row.alone;
+    const ours = row.runs === 1
+      ? `${short(median)} ${unit}`
+      : `${[min, median, max].map(short).join(", ")} ${unit}`;
+    return [what, "", ours, "", "", row.runs, aim];
+  }
+  const { ours, other, ratio, pairs } = row.figures;
+  return [
+    what,
+    row.against,
+    `${short(ours.median)} ${unit}`,
+    `${short(other.median)} ${unit}`,
+    threeOf(ratio),
+    pairs,
+    aim,
+  ];
+}
+
 function threeOf({ min, median, max }: Spread): string {
   return [min, median, max].map((number) => number.toFixed(2)).join(", ");
 }
 
 function short(number: number): string {
+  if (number === 0) return "0";
   return number >= 100 ? number.toFixed(0) : number.toPrecision(3);
 }

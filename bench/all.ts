@@ -1,0 +1,29 @@
+/**
+ * All scenarios, one after another, on the same catalogs.
+ *
+ * @module
+ */
+
+import { scenario as bulkWrites } from "./bulk_writes.ts";
+import { scenario as diffSize } from "./diff_size.ts";
+import { scenario as firstQuery } from "./first_query.ts";
+import { scenario as manyFiles } from "./many_files.ts";
+import { scenario as manyMounts } from "./many_mounts.ts";
+import { scenario as pgbench } from "./pgbench.ts";
+import { scenario as randomRead } from "./random_read.ts";
+import { scenario as sequentialRead } from "./sequential_read.ts";
+import { main, type Scenario } from "./support/scenario.ts";
+
+/** The quick ones first. */
+export const SCENARIOS: readonly Scenario[] = [
+  firstQuery,
+  manyFiles,
+  sequentialRead,
+  randomRead,
+  diffSize,
+  pgbench,
+  bulkWrites,
+  manyMounts,
+];
+
+if (import.meta.main) await main(SCENARIOS);

@@ -1,0 +1,98 @@
+/**
+ * What writes much at once: a checkpoint of many dirty pages, an UPDATE of a whole table, VACUUM
+ * FULL, CREATE INDEX.
+ *
+ * @module
+ */
+
+import type { PostgresServer } from "../postgres/mod.ts";
+import { allInPairs } from "./support/pairs.ts";
+import type { Row } from "./support/report.ts";
+import { main, type Scenario } from "./support/scenario.ts";
+import { withTwoServers } from "./support/two_servers.ts";
+import type { World } from "./support/world.ts";
+
+/** A new pgbench_accounts has 61 rows a page. */
+const ROWS_A_PAGE = 61;
+
+interface Turn {
+  readonly checkpoint: number;
+  readonly update: number;
+  readonly vacuum: number;
+  readonly index: number;
+  readonly pages: number;
+}
+
+async function secondsOf(job: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await job();
+  return (performance.now() - start) / 1000;
+}
+
+/** Pages written by checkpoints so far. */
+async function pagesWritten(server: PostgresServer): Promise<number> {
+  const isNew = server.installation.majorVersion >= 17;
+  const [name, view] = isNew
+    ? ["buffers_written", "pg_stat_checkpointer"]
+    : ["buffers_checkpoint", "pg_stat_bgwriter"];
+  return Number(await server.query(`select ${name} from ${view}`));
+}
+
+/** Seconds of each job. The table is as long at the end as at the beginning. */
+async function turn(server: PostgresServer, world: World): Promise<Record<keyof Turn, number>> {
+  const { dirtyPages } = world.options;
+  // A row of every page is marked as deleted, and none is written: the transaction fails. That
+  // makes each page dirty, once, and leaves the table as long as it was.
+  const dirty = "begin; delete from pgbench_accounts " +
+    `where aid % ${ROWS_A_PAGE} = 0 and aid <= ${dirtyPages * ROWS_A_PAGE}; rollback`;
+  await server.query("checkpoint");
+  const before = await pagesWritten(server);
+  await server.query([dirty]);
+  const checkpoint = await secondsOf(() => server.query("checkpoint"));
+  const pages = await pagesWritten(server) - before;
+  const update = await secondsOf(() =>
+    server.query(["update pgbench_accounts set abalance = abalance + 1", "checkpoint"])
+  );
+  const vacuum = await secondsOf(() =>
+    server.query(["vacuum full pgbench_accounts", "checkpoint"])
+  );
+  const index = await secondsOf(() =>
+    server.query(["create index made on pgbench_accounts (abalance, aid)", "checkpoint"])
+  );
+  await server.query("drop index made");
+  return { checkpoint, update, vacuum, index, pages };
+}
+
+export const scenario: Scenario = {
+  name: "bulk_writes",
+  measure: (world) => {
+    const { pairs, warmUp, dirtyPages } = world.options;
+    // Room for all dirty pages, so that only the checkpoint writes them.
+    const bufferMb = Math.ceil(dirtyPages / 128 * 1.3) + 64;
+    const settings = { shared_buffers: `${bufferMb}MB`, maintenance_work_mem: "256MB" };
+    return withTwoServers(world, settings, async (servers) => {
+      const { ours, other } = servers;
+      const figures = await allInPairs({
+        ours: () => turn(ours, world),
+        other: () => turn(other, world),
+      }, { pairs, warmUp, areTimes: true });
+      const row = (what: string, name: keyof Turn, aim: string): Row => ({
+        what,
+        against: "extracted tree",
+        unit: "s",
+        figures: figures[name]!,
+        aim,
+      });
+      const pages = figures["pages"]!.ours.median.toFixed(0);
+      return [
+        row(`checkpoint of ${pages} dirty pages`, "checkpoint", "≥ 0.9"),
+        row("UPDATE of a whole table, and a checkpoint", "update", "≥ 0.85"),
+        row("VACUUM FULL, and a checkpoint", "vacuum", "≥ 0.85"),
+        row("CREATE INDEX, and a checkpoint", "index", "≥ 0.9"),
+        ...servers.rows("all four, all turns"),
+      ];
+    });
+  },
+};
+
+if (import.meta.main) await main([scenario]);

@@ -43,49 +43,75 @@ export function errnoName(errno: number): string {
   return found === undefined ? `errno ${errno}` : found[0];
 }
 
+/** A row of {@link CODES}. */
+export interface CodeRow {
+  /** What the kernel hears. */
+  readonly errno: number;
+  /** What the shell sees. */
+  readonly exitCode: number;
+  /** When it happens, in a few words. */
+  readonly when: string;
+}
+
+const row = (errno: number, exitCode: number, when: string): CodeRow => ({ errno, exitCode, when });
+
+/** What the tens of an exit status tell. A script may look at them alone. */
+export const DECADES = [
+  { tens: 0, title: "usage" },
+  { tens: 10, title: "not found" },
+  { tens: 20, title: "backup refused" },
+  { tens: 30, title: "diff refused" },
+  { tens: 40, title: "busy" },
+  { tens: 50, title: "this machine" },
+  { tens: 60, title: "PostgreSQL" },
+  { tens: 70, title: "pbkfs itself" },
+] as const;
+
 /**
- * One line a code. Exit codes stand in decades, so that a script may look at the tens alone:
- * 10 not found, 20 store refused, 30 binding conflict, 40 busy, 50 environment, 60 PostgreSQL,
- * 70 ours. A released exit code is not given a new meaning.
+ * One row a code; help, README and man page show this table. Exit codes stand in the decades of
+ * {@link DECADES}. A released one is not given a new meaning.
  */
 export const CODES = {
-  Usage: { errno: ERRNO.EINVAL, exitCode: 2 },
+  Usage: row(ERRNO.EINVAL, 2, "the command line is wrong"),
 
-  CatalogMissing: { errno: ERRNO.ENOENT, exitCode: 10 },
-  InstanceMissing: { errno: ERRNO.ENOENT, exitCode: 11 },
-  BackupMissing: { errno: ERRNO.ENOENT, exitCode: 12 },
-  MountDirMissing: { errno: ERRNO.ENOENT, exitCode: 13 },
-  NotMounted: { errno: ERRNO.ENOENT, exitCode: 14 },
+  CatalogMissing: row(ERRNO.ENOENT, 10, "there is no catalog at that place"),
+  InstanceMissing: row(ERRNO.ENOENT, 11, "there is no such instance, or several and none named"),
+  BackupMissing: row(ERRNO.ENOENT, 12, "there is no such backup, or none that can be restored"),
+  MountDirMissing: row(ERRNO.ENOENT, 13, "the mount directory does not exist"),
+  NotMounted: row(ERRNO.ENOENT, 14, "nothing of pbkfs is mounted there"),
+  DiffMissing: row(ERRNO.ENOENT, 15, "there is no diff at that place"),
 
-  CatalogUnreadable: { errno: ERRNO.EIO, exitCode: 20 },
-  BackupNotRestorable: { errno: ERRNO.EIO, exitCode: 21 },
-  ChainBroken: { errno: ERRNO.EIO, exitCode: 22 },
-  VersionUnsupported: { errno: ERRNO.EIO, exitCode: 23 },
-  CodecUnsupported: { errno: ERRNO.EIO, exitCode: 24 },
-  StoreDamaged: { errno: ERRNO.EIO, exitCode: 25 },
-  WalMissing: { errno: ERRNO.EIO, exitCode: 26 },
+  CatalogUnreadable: row(ERRNO.EIO, 20, "a file of the catalog cannot be read or understood"),
+  BackupNotRestorable: row(ERRNO.EIO, 21, "the backup is corrupt, orphaned or unfinished"),
+  ChainBroken: row(ERRNO.EIO, 22, "a backup that the chain needs is missing or does not fit"),
+  VersionUnsupported: row(ERRNO.EIO, 23, "the backup is of an unknown version or format"),
+  CodecUnsupported: row(ERRNO.EIO, 24, "the backup is compressed in a way that is not known"),
+  StoreDamaged: row(ERRNO.EIO, 25, "stored files contradict their lists"),
+  WalMissing: row(ERRNO.EIO, 26, "the archive lacks WAL that the backup needs"),
 
-  DiffForeign: { errno: ERRNO.EINVAL, exitCode: 30 },
-  DiffMisplaced: { errno: ERRNO.EINVAL, exitCode: 31 },
-  DiffVersion: { errno: ERRNO.EINVAL, exitCode: 32 },
-  DiffDamaged: { errno: ERRNO.EIO, exitCode: 33 },
+  DiffForeign: row(ERRNO.EINVAL, 30, "the diff belongs to another backup"),
+  DiffMisplaced: row(ERRNO.EINVAL, 31, "the diff directory lies in the catalog or in the mount"),
+  DiffVersion: row(ERRNO.EINVAL, 32, "the diff was written by another version of pbkfs"),
+  DiffDamaged: row(ERRNO.EIO, 33, "the diff cannot be read"),
 
-  DiffInUse: { errno: ERRNO.EBUSY, exitCode: 40 },
-  MountDirBusy: { errno: ERRNO.EBUSY, exitCode: 41 },
-  MountDirNotEmpty: { errno: ERRNO.ENOTEMPTY, exitCode: 42 },
-  MountBusy: { errno: ERRNO.EBUSY, exitCode: 43 },
+  DiffInUse: row(ERRNO.EBUSY, 40, "the diff is mounted already"),
+  MountDirBusy: row(ERRNO.EBUSY, 41, "something is mounted there already"),
+  MountDirNotEmpty: row(ERRNO.ENOTEMPTY, 42, "the mount directory is not empty"),
+  MountBusy: row(ERRNO.EBUSY, 43, "the mount is in use and cannot be unmounted"),
+  StoreLocked: row(ERRNO.EBUSY, 44, "pg_probackup has a backup of the chain locked"),
+  AddressUnusable: row(ERRNO.EBUSY, 45, "the address for metrics cannot be listened on"),
 
-  FuseDeviceMissing: { errno: ERRNO.ENODEV, exitCode: 50 },
-  LibraryMissing: { errno: ERRNO.ENODEV, exitCode: 51 },
-  MountFailed: { errno: ERRNO.EIO, exitCode: 52 },
-  PermissionDenied: { errno: ERRNO.EACCES, exitCode: 53 },
-  ProbackupFailed: { errno: ERRNO.EIO, exitCode: 54 },
+  FuseDeviceMissing: row(ERRNO.ENODEV, 50, "there is no /dev/fuse, or we may not open it"),
+  LibraryMissing: row(ERRNO.ENODEV, 51, "libfuse3 is not installed"),
+  MountFailed: row(ERRNO.EIO, 52, "the kernel or fusermount3 refused the mount"),
+  PermissionDenied: row(ERRNO.EACCES, 53, "a file or directory may not be read or written"),
+  ProbackupFailed: row(ERRNO.EIO, 54, "pg_probackup ended with an error"),
 
-  PostgresFailed: { errno: ERRNO.EIO, exitCode: 60 },
+  PostgresFailed: row(ERRNO.EIO, 60, "a PostgreSQL server or tool failed"),
 
-  Bug: { errno: ERRNO.EIO, exitCode: 70 },
-  Io: { errno: ERRNO.EIO, exitCode: 71 },
-} as const;
+  Bug: row(ERRNO.EIO, 70, "an error that we did not foresee: please report it"),
+  Io: row(ERRNO.EIO, 71, "the system failed to read or write"),
+};
 
 /** The name of a row of {@link CODES}. */
 export type Code = keyof typeof CODES;
@@ -100,6 +126,16 @@ export interface ErrorOptions {
   readonly errno?: number;
   /** What led here. */
   readonly cause?: unknown;
+}
+
+/** An error as data. */
+export interface ErrorData {
+  readonly code: Code;
+  readonly what: string;
+  readonly todo: string;
+  readonly errno: number;
+  /** The messages of what led to it, the nearest first. */
+  readonly causes?: readonly string[];
 }
 
 /** An error with a code. Its message is what was found; `todo` is what to do about it. */
@@ -122,14 +158,22 @@ export class PbkfsError extends Error {
   }
 
   /** As data, to cross from the daemon to the command that started it. */
-  toJSON(): { code: Code; what: string; todo: string; errno: number } {
-    return { code: this.code, what: this.message, todo: this.todo, errno: this.errno };
+  toJSON(): ErrorData {
+    const { code, message: what, todo, errno } = this;
+    const causes: string[] = [];
+    for (let next = this.cause; next instanceof Error; next = next.cause) causes.push(next.message);
+    return { code, what, todo, errno, causes };
   }
 
   /** The inverse of {@link PbkfsError.toJSON}. An unknown code becomes `Bug`. */
-  static fromJSON(data: { code: string; what: string; todo: string; errno: number }): PbkfsError {
+  static fromJSON(data: Omit<ErrorData, "code"> & { readonly code: string }): PbkfsError {
+    const { what, todo, errno, causes = [] } = data;
     const code = data.code in CODES ? (data.code as Code) : "Bug";
-    return new PbkfsError(code, { what: data.what, todo: data.todo, errno: data.errno });
+    const cause = causes.reduceRight<Error | undefined>(
+      (inner, message) => new Error(message, inner && { cause: inner }),
+      undefined,
+    );
+    return new PbkfsError(code, { what, todo, errno, cause });
   }
 }
 

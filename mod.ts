@@ -2,12 +2,56 @@
  * pbkfs as a library: look into a pg_probackup catalog, read files of a backup without restoring
  * it, mount a backup.
  *
- * ```ts ignore
- * import { openBackup, resolveChain } from "./mod.ts";
+ * What a catalog holds, and which of it can be mounted:
  *
- * const chain = await resolveChain({ catalogPath: "/backup", instance: "main" });
+ * ```ts
+ * import { listBackups } from "@pbkfs/pbkfs";
+ *
+ * const { instances } = await listBackups({ catalogPath: "catalog" });
+ * for (const { name, backups } of instances) {
+ *   for (const { info, restorable, problem } of backups) {
+ *     console.log(name, info.id, info.mode, restorable ? "can be mounted" : problem?.message);
+ *   }
+ * }
+ * ```
+ *
+ * A file of the newest backup, as a restore would write it:
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { openBackup, resolveChain } from "@pbkfs/pbkfs";
+ *
+ * const chain = await resolveChain({ catalogPath: "catalog", instance: "main" });
  * using backup = await openBackup(chain);
- * const version = backup.readFile("PG_VERSION");
+ * assert(backup.files().includes("PG_VERSION"));
+ * const version = new TextDecoder().decode(backup.readFile("PG_VERSION"));
+ * assert.equal(version, "15\n");
+ * ```
+ *
+ * What goes wrong is a {@link PbkfsError}, with a code and what can be done:
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { PbkfsError, resolveChain } from "@pbkfs/pbkfs";
+ *
+ * try {
+ *   await resolveChain({ catalogPath: "catalog", backupId: "ABCDEF" });
+ * } catch (error) {
+ *   assert(error instanceof PbkfsError);
+ *   console.log(error.code, error.message, error.todo);
+ *   assert.equal(error.code, "BackupMissing");
+ * }
+ * ```
+ *
+ * A mount, which another process serves until it is unmounted. This needs FUSE:
+ *
+ * ```ts ignore
+ * import { mount, mountStatus, unmount } from "@pbkfs/pbkfs";
+ *
+ * await mount({ catalogPath: "/backup", diffPath: "/clones/one.diff", mountPath: "/clones/one" });
+ * const { counters } = await mountStatus("/clones/one");
+ * console.log(`${counters.storeBytesRead} bytes were read from the backups`);
+ * await unmount({ mountPath: "/clones/one" });
  * ```
  *
  * @module

@@ -144,10 +144,11 @@ export class ChainTree implements Base {
       const fd = this.#files.descriptor(stored);
       return [{ in: "file", fd, range: clipped, of: stored.of }];
     }
-    return planBlocks(this.#indexOf(entry), clipped, (member) => {
+    return planBlocks(this.#indexOf(entry), clipped, (member, block) => {
       const stored = this.#store.storedFile(row, member, file.path);
       const codec = this.#lists.members[member]!.codec(row);
-      return { fd: this.#files.descriptor(stored), codec, of: stored.of };
+      const fd = this.#files.descriptor({ ...stored, of: { ...stored.of, block } });
+      return { fd, codec, of: stored.of };
     });
   }
 

@@ -86,7 +86,8 @@ export async function readBackups(instancePath: string): Promise<FoundBackup[]> 
   return found.sort((a, b) => a.info.startTime - b.info.startTime);
 }
 
-async function readBackup(dirPath: string, name: string): Promise<FoundBackup> {
+/** Reads the control file of one backup. @param name Of its directory. */
+export async function readBackup(dirPath: string, name: string): Promise<FoundBackup> {
   const origin = { dirPath, fallbackId: name };
   const path = `${dirPath}/backup.control`;
   const refuse = (unreadable: string): FoundBackup => ({

@@ -46,4 +46,5 @@ export { crc32c } from "./crc32c.ts";
 export { planWal } from "./wal_archive.ts";
 export type { WalFile, WalPlan } from "./wal_file.ts";
 export { copyWal, type WalOwner } from "./wal_copy.ts";
+export { changeOfChain } from "./chain_change.ts";
 export { externalDirectories } from "./tablespace_map.ts";

@@ -19,13 +19,14 @@ export interface PieceSource {
 /**
  * Plans a read of the bytes of `range`, which lies inside the file.
  *
- * @param sourceOf Gives the stored file of a member; it is asked for each member once.
+ * @param sourceOf Gives the stored file of a member; it is asked for each member once, and told
+ * the block that it is needed for.
  * @throws {PbkfsError} `StoreDamaged` if a page is compressed, but nobody knows how.
  */
 export function planBlocks(
   index: PageIndex,
   range: ByteRange,
-  sourceOf: (member: number) => PieceSource,
+  sourceOf: (member: number, block: number) => PieceSource,
 ): Piece[] {
   const pieces: Piece[] = [];
   const sources: PieceSource[] = [];
@@ -43,7 +44,7 @@ export function planBlocks(
     }
     if (zeros > 0) pieces.push({ in: "zeros", sizeBytes: zeros });
     zeros = 0;
-    const source = sources[place.member] ??= sourceOf(place.member);
+    const source = sources[place.member] ??= sourceOf(place.member, block);
     const { fd, codec } = source;
     const of = { ...source.of, block };
     if (!place.isCompressed) {

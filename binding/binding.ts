@@ -6,6 +6,7 @@
  */
 
 import { PbkfsError } from "../errors.ts";
+import type { Owner } from "./owner.ts";
 
 /** What identifies a chain, wherever its catalog lies. */
 export interface ChainIdentity {
@@ -40,36 +41,56 @@ export interface Binding {
   readonly settings: readonly string[];
   /** The pbkfs that made the diff. */
   readonly madeBy: string;
+  /** The process that mounted it last. */
+  readonly lastOwner?: Owner;
 }
 
 /** The version of {@link Binding} that is written. */
 export const BINDING_VERSION = 1;
 
 /**
- * Checks a binding against the chain that was asked for.
+ * Checks a binding against what was asked for by name, before a catalog is looked at.
+ *
+ * @throws {PbkfsError} `DiffForeign` with both values, if they are not the same.
+ */
+export function checkNames(
+  binding: Binding,
+  asked: { readonly instance?: string | undefined; readonly backupId?: string | undefined },
+  path: string,
+): void {
+  const { instance = binding.instance, backupId = binding.backupId } = asked;
+  if (instance !== binding.instance) differs(path, "instance", binding.instance, instance);
+  // What `latest` is, the catalog knows.
+  if (backupId.toUpperCase() === "LATEST" || backupId.toUpperCase() === binding.backupId) return;
+  differs(path, "backup", binding.backupId, backupId.toUpperCase());
+}
+
+/**
+ * Checks a binding against the chain that was asked for. Where its catalog lies does not matter: a
+ * catalog may be moved.
  *
  * @throws {PbkfsError} `DiffForeign` with both values, if they are not the same.
  */
 export function checkBinding(binding: Binding, wanted: ChainIdentity, path: string): void {
   const dest = wanted.members.at(-1)?.id ?? "";
-  const differs = (what: string, found: unknown, asked: unknown): never => {
-    throw new PbkfsError("DiffForeign", {
-      what: `The diff of "${path}" belongs to ${what} ${found}, not ${asked}`,
-      todo: `Mount ${what} ${found}, or choose an empty diff directory.`,
-    });
-  };
-  if (binding.instance !== wanted.instance) differs("instance", binding.instance, wanted.instance);
-  if (binding.backupId !== dest) differs("backup", binding.backupId, dest);
+  checkNames(binding, { instance: wanted.instance, backupId: dest }, path);
   const known = binding.systemIdentifier;
   const asked = wanted.systemIdentifier;
   if (known !== undefined && asked !== undefined && known !== asked) {
-    differs("the cluster with system identifier", known, asked);
+    differs(path, "the cluster with system identifier", known, asked);
   }
   const chainOf = (members: ChainIdentity["members"]) =>
     members.map(({ id, contentCrc }) => `${id}/${contentCrc ?? "-"}`).join(" ");
   if (chainOf(binding.chain) !== chainOf(wanted.members)) {
-    differs("the chain", chainOf(binding.chain), chainOf(wanted.members));
+    differs(path, "the chain", chainOf(binding.chain), chainOf(wanted.members));
   }
+}
+
+function differs(path: string, what: string, found: string, asked: string): never {
+  throw new PbkfsError("DiffForeign", {
+    what: `The diff of "${path}" belongs to ${what} ${found}, not ${asked}`,
+    todo: `Mount ${what} ${found}, or choose an empty diff directory.`,
+  });
 }
 
 /**

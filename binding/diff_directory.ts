@@ -16,29 +16,32 @@
 
 import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
-import { type Fd, FLOCK, type Libc, OPEN } from "../ffi/libc.ts";
+import { type Libc, OPEN } from "../ffi/libc.ts";
 import { type Binding, parseBinding } from "./binding.ts";
+import { BINDING_NAME, mustHoldOnlyOurs, removeContents } from "./diff_contents.ts";
+import { DiffLock, type LockOptions } from "./diff_lock.ts";
+import type { Owner } from "./owner.ts";
 
-/** What pbkfs makes in a diff directory. SQLite adds to the name of its file. */
-const OURS =
-  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|metadata\.sqlite.*|data|wal|wal\.tmp|control\.sock|pbkfs\.log)$/;
-
-const LOCK_NAME = ".pbkfs-lock";
+/** Its owner in the tree traverses it to reach `wal`; nobody else needs to. */
+const MODE_FOR_GROUP = 0o710;
 
 /** A diff directory that this process has locked. */
 export class DiffDirectory {
   readonly path: string;
   readonly #libc: Libc;
-  readonly #lock: Fd;
-  /** The directory was made for this. */
-  readonly #isMade: boolean;
+  readonly #lock: DiffLock;
+  /** Puts things back as they were before, if the diff cannot begin. */
+  readonly #undo: () => void;
   binding: Binding | undefined;
 
-  private constructor(path: string, options: { libc: Libc; lock: Fd; isMade: boolean }) {
+  private constructor(
+    path: string,
+    options: { libc: Libc; lock: DiffLock; undo: () => void },
+  ) {
     this.path = path;
     this.#libc = options.libc;
     this.#lock = options.lock;
-    this.#isMade = options.isMade;
+    this.#undo = options.undo;
   }
 
   /**
@@ -48,19 +51,40 @@ export class DiffDirectory {
    * @throws {PbkfsError} `DiffInUse`, `DiffForeign` if other things are in it, `PermissionDenied`,
    * and what {@link parseBinding} throws.
    */
-  static open(path: string, libc: Libc): DiffDirectory {
+  static open(path: string, libc: Libc, options: LockOptions = {}): DiffDirectory {
     const isMade = makeDirectory(path);
+    const { mode, uid, gid } = Deno.statSync(path);
+    const undo = () => {
+      if (isMade) return removeIfEmpty(path);
+      if (Deno.uid() === 0) Deno.chownSync(path, uid, gid);
+      Deno.chmodSync(path, (mode ?? 0) & 0o7777);
+    };
     try {
-      const binding = readBinding(path);
-      if (binding === undefined) mustHoldOnlyOurs(path);
-      const lock = takeLock(path, libc);
-      const diff = new DiffDirectory(path, { libc, lock, isMade });
-      diff.binding = binding;
+      if (readBinding(path) === undefined) mustHoldOnlyOurs(path);
+      const lock = DiffLock.take(path, libc, options);
+      const diff = new DiffDirectory(path, { libc, lock, undo });
+      try {
+        // Read once more: whoever had the lock before may have changed it.
+        diff.binding = readBinding(path);
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
       return diff;
     } catch (error) {
       if (isMade) removeIfEmpty(path);
       throw error;
     }
+  }
+
+  /** This process, as the lock has it. */
+  get owner(): Owner {
+    return this.#lock.owner;
+  }
+
+  /** For the log: what became of the last owner, if it did not let go. */
+  get recovered(): string | undefined {
+    return this.#lock.recovered;
   }
 
   get dataPath(): string {
@@ -86,15 +110,21 @@ export class DiffDirectory {
   /**
    * Begins an empty diff: removes what an attempt that died has left, and makes the directories.
    *
-   * @param owner Who may enter: the owner of the files in the tree.
+   * The diff stays ours: root writes here, so nobody else may. Another owner of the files in the
+   * tree can pass through to those that are his.
+   *
+   * @param owner The owner of the files in the tree.
    */
   begin(owner: { readonly uid: number; readonly gid: number }): void {
-    this.#removeContents();
-    for (const path of [this.dataPath, `${this.walPath}.tmp`]) {
+    removeContents(this.path);
+    for (const path of [this.dataPath, this.newWalPath]) {
       Deno.mkdirSync(path, { mode: 0o700 });
       Deno.chownSync(path, owner.uid, owner.gid);
     }
-    Deno.chownSync(this.path, owner.uid, owner.gid);
+    const { uid } = Deno.statSync(this.path);
+    if (uid === owner.uid) return;
+    Deno.chownSync(this.path, uid, owner.gid);
+    Deno.chmodSync(this.path, MODE_FOR_GROUP);
   }
 
   /** Where the WAL that the backup needs is gathered before {@link DiffDirectory.finish}. */
@@ -110,8 +140,9 @@ export class DiffDirectory {
 
   /** Replaces the binding, all or nothing. */
   writeBinding(binding: Binding): void {
-    const path = `${this.path}/.pbkfs-binding.json`;
-    const file = Deno.openSync(`${path}.tmp`, { create: true, write: true, truncate: true });
+    const path = `${this.path}/${BINDING_NAME}`;
+    removeIfThere(`${path}.tmp`);
+    const file = Deno.openSync(`${path}.tmp`, { createNew: true, write: true, mode: 0o600 });
     try {
       const bytes = new TextEncoder().encode(`${JSON.stringify(binding, null, 2)}\n`);
       for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
@@ -126,23 +157,14 @@ export class DiffDirectory {
 
   /** Removes a diff that could not begin, and the directory if it was made for it. */
   abandon(): void {
-    this.#removeContents();
-    this.#libc.unlink(byteStringOf(`${this.path}/${LOCK_NAME}`));
-    this.#libc.close(this.#lock);
-    if (this.#isMade) removeIfEmpty(this.path);
+    removeContents(this.path);
+    this.#lock.remove();
+    this.#undo();
   }
 
   /** Lets another process have the diff. */
   release(): void {
-    this.#libc.close(this.#lock);
-  }
-
-  /** All but the lock. Names that are not ours are not there, see {@link mustHoldOnlyOurs}. */
-  #removeContents(): void {
-    for (const { name } of Deno.readDirSync(this.path)) {
-      if (name === LOCK_NAME || !OURS.test(name)) continue;
-      Deno.removeSync(`${this.path}/${name}`, { recursive: true });
-    }
+    this.#lock.release();
   }
 
   #syncDirectory(): void {
@@ -155,14 +177,24 @@ export class DiffDirectory {
   }
 }
 
-/** The binding of a diff, or undefined if it has none. Needs no lock. */
+/**
+ * The binding of a diff, or undefined if it has none. Needs no lock.
+ *
+ * @throws {PbkfsError} `PermissionDenied`, and what {@link parseBinding} throws.
+ */
 export function readBinding(path: string): Binding | undefined {
-  const file = `${path}/.pbkfs-binding.json`;
+  const file = `${path}/${BINDING_NAME}`;
   try {
     return parseBinding(Deno.readTextFileSync(file), file);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotADirectory) return undefined;
+    if (!(error instanceof PermissionDenied)) throw error;
+    throw new PbkfsError("PermissionDenied", {
+      what: `Cannot read "${file}": ${error.message}`,
+      todo: "Run pbkfs as the user who made the diff.",
+      cause: error,
+    });
   }
 }
 
@@ -195,49 +227,18 @@ function makeDirectory(path: string): boolean {
   }
 }
 
-function mustHoldOnlyOurs(path: string): void {
-  for (const { name } of Deno.readDirSync(path)) {
-    if (OURS.test(name) || name === "lost+found") continue;
-    throw new PbkfsError("DiffForeign", {
-      what: `The diff directory "${path}" is not empty and not a pbkfs diff: it holds "${name}"`,
-      todo: "Give an empty or absent directory with -d.",
-    });
-  }
-}
-
-function takeLock(path: string, libc: Libc): Fd {
-  const name = `${path}/${LOCK_NAME}`;
-  let fd: Fd;
-  try {
-    fd = libc.open(byteStringOf(name), OPEN.readWrite | OPEN.create | OPEN.noFollow, 0o600);
-  } catch (error) {
-    throw new PbkfsError("PermissionDenied", {
-      what: `Cannot write to the diff directory "${path}": ${(error as Error).message}`,
-      todo: "Give a directory that you may write to with -d.",
-      cause: error,
-    });
-  }
-  if (libc.flock(fd, FLOCK.exclusive | FLOCK.nonBlocking)) {
-    writeOwner(name);
-    return fd;
-  }
-  libc.close(fd);
-  const owner = Deno.readTextFileSync(name).trim();
-  throw new PbkfsError("DiffInUse", {
-    what: `The diff "${path}" is mounted already, by ${owner || "another process"}`,
-    todo: "Unmount it first, or give another directory with -d.",
-  });
-}
-
-function writeOwner(name: string): void {
-  const text = `pid ${Deno.pid} on ${Deno.hostname()} since ${new Date().toISOString()}\n`;
-  Deno.writeTextFileSync(name, text);
-}
-
 function removeIfEmpty(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {
     // Somebody has put something there meanwhile; it stays.
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Which backup a diff belongs to, and who has it now.
+ * Which backup a diff belongs to, and who has it now; and pg_probackup's locks on the backups.
  *
  * @module
  */
@@ -9,6 +9,13 @@ export {
   BINDING_VERSION,
   type ChainIdentity,
   checkBinding,
+  checkNames,
   type WalPlace,
 } from "./binding.ts";
 export { DiffDirectory, readBinding } from "./diff_directory.ts";
+export { type DiffContents, type DiffPart, readContents, removeContents } from "./diff_contents.ts";
+export { DiffLock, isLocked, type LockOptions, readOwner } from "./diff_lock.ts";
+export { describeOwner, type Machine, type Owner } from "./owner.ts";
+export { isAlive } from "./process.ts";
+export { LockKeeper } from "./lock_keeper.ts";
+export { type LockedMember, StoreLock, type StoreLockOptions } from "./store_lock.ts";

@@ -4,69 +4,106 @@
  * @module
  */
 
-import { Command, Option } from "commander";
 import { destOf } from "../backup/mod.ts";
-import { mount, mountHere, type MountOptions, untilEnd } from "../daemon/mod.ts";
+import { mount, mountHere, type MountOptions } from "../daemon/mod.ts";
+import { type CommandSpec, type Flags, required } from "./command.ts";
+import { LOGGING, loggingOf } from "./logging.ts";
+import { BACKUP, CATALOG, DIFF, FORCE, INSTANCE, MOUNT_POINT, PROBACKUP, WAIT } from "./options.ts";
 import { say } from "./output.ts";
+import { showProgress } from "./progress.ts";
 
-interface Flags {
-  readonly pbkStore: string;
+/** What this command is given. Each name is that of an option below. */
+interface MountFlags extends Flags {
+  readonly pbkStore?: string;
   readonly instance?: string;
-  readonly backupId: string;
+  readonly backupId?: string;
   readonly diffDir: string;
-  readonly mntPath: string;
+  readonly mntPath?: string;
   readonly wal?: "inside" | "outside";
   readonly pgProbackup?: string;
   readonly foreground?: boolean;
+  readonly wait?: number;
+  /** true unless `--no-store-lock` is given. */
+  readonly storeLock: boolean;
+  readonly force?: boolean;
 }
 
 /** The command. */
-export function mountCommand(): Command {
-  return new Command("mount")
-    .description("mount a backup as a live, writable PostgreSQL data directory")
-    .requiredOption("-B, --pbk-store <dir>", "the backup catalog")
-    .option("-I, --instance <name>", "the instance; may be left out if there is one")
-    .option("-i, --backup-id <id>", "the backup, or latest", "latest")
-    .requiredOption("-d, --diff-dir <dir>", "where changes go; made if absent")
-    .requiredOption("-D, --mnt-path <dir>", "where to mount: an empty directory")
-    .addOption(
-      new Option(
-        "--wal <place>",
-        "pg_wal beside the diff's data, or in the mount (default: outside)",
-      )
-        .choices(["outside", "inside"]),
-    )
-    .option("--pg-probackup <file>", "the pg_probackup program; default: as found on PATH")
-    .option("--foreground", "serve the mount from this process, until it is unmounted")
-    .addHelpText(
-      "after",
-      `
-Example:
-  pbkfs mount -B /backup -I main -i latest -d /var/tmp/diff -D /mnt/clone
-  sudo -u postgres pg_ctl -D /mnt/clone -o '-p 5433' start`,
-    )
-    .action(async (flags: Flags) => {
-      const options = toOptions(flags);
-      if (flags.foreground === true) {
-        const served = await mountHere(options);
-        say(`mounted on ${served.mountPath}; interrupt to unmount`);
-        Deno.exitCode = await untilEnd(served);
-        return;
-      }
-      const { spec, mountPath, diffPath, notes } = await mount(options);
-      const kinds = spec.members.map(({ id, mode }) => `${id} ${mode}`).join(", ");
-      say(`mounted ${destOf(spec).id} of ${spec.instance} (${kinds}) on ${mountPath}`);
-      say(`changes go to ${diffPath}`);
-      for (const note of notes) say(note);
-    });
+export const MOUNT: CommandSpec = {
+  name: "mount",
+  summary: "mount a backup as a live, writable PostgreSQL data directory",
+  description: [
+    "Returns when the mount can be used. Another process serves it, until it is unmounted.",
+    "A diff knows its backup: mounting it again, for which -d alone is enough, continues the " +
+    "clone. A catalog that has been moved is named with -B once; the mount point may be another.",
+    "The catalog is only read, but for pg_probackup's own lock files: while a backup is mounted, " +
+    "its delete and merge wait for a minute and then fail.",
+  ],
+  options: [
+    CATALOG,
+    INSTANCE,
+    { ...BACKUP, text: "the backup, or latest, the default: the newest that can be restored" },
+    required({ ...DIFF, text: "the diff: where changes go; made if absent" }),
+    { ...MOUNT_POINT, text: "where to mount: an empty directory; default: as last time" },
+    {
+      long: "--wal",
+      value: { name: "PLACE", kind: "text", choices: ["outside", "inside"] },
+      text: "pg_wal in the diff, or in the mount, for containers; default: outside",
+    },
+    PROBACKUP,
+    ...LOGGING,
+    { long: "--foreground", text: "serve the mount from this process, until it is unmounted" },
+    { ...WAIT, text: "for the mount to answer, and for others to let go of it; default: 60" },
+    { long: "--no-store-lock", text: "watch the backups instead of locking them" },
+    { ...FORCE, text: "take a diff that another machine may still have mounted" },
+  ],
+  examples: [
+    "pbkfs mount -B /backup -I main -i latest -d /var/tmp/diff -D /mnt/clone",
+    "sudo -u postgres pg_ctl -D /mnt/clone -o '-p 5433' start",
+    "pbkfs mount -d /var/tmp/diff",
+  ],
+  codes: [
+    ...["CatalogMissing", "InstanceMissing", "BackupMissing", "MountDirMissing"] as const,
+    ...["CatalogUnreadable", "BackupNotRestorable", "ChainBroken", "VersionUnsupported"] as const,
+    ...["CodecUnsupported", "StoreDamaged", "WalMissing"] as const,
+    ...["DiffForeign", "DiffMisplaced", "DiffVersion", "DiffDamaged"] as const,
+    ...["DiffInUse", "MountDirBusy", "MountDirNotEmpty", "StoreLocked"] as const,
+    ...["FuseDeviceMissing", "LibraryMissing", "MountFailed", "PermissionDenied"] as const,
+    "ProbackupFailed",
+  ],
+  async run(given) {
+    const flags = given as MountFlags;
+    const options = toOptions(flags);
+    if (flags.foreground === true) {
+      return await mountHere(options, ({ mountPath, notes }) => {
+        say(`mounted on ${mountPath}; interrupt to unmount`);
+        for (const note of notes) say(note);
+      });
+    }
+    const { spec, mountPath, diffPath, notes } = await mountWithProgress(options);
+    const kinds = spec.members.map(({ id, mode }) => `${id} ${mode}`).join(", ");
+    say(`mounted ${destOf(spec).id} of ${spec.instance} (${kinds}) on ${mountPath}`);
+    say(`changes go to ${diffPath}`);
+    for (const note of notes) say(note);
+  },
+};
+
+async function mountWithProgress(options: MountOptions) {
+  using progress = showProgress("mounting");
+  return await mount({ ...options, onProgress: progress.say });
 }
 
-function toOptions(flags: Flags): MountOptions {
+function toOptions(flags: MountFlags): MountOptions {
   return {
-    catalogPath: flags.pbkStore,
-    backupId: flags.backupId,
     diffPath: flags.diffDir,
-    mountPath: flags.mntPath,
+    storeLock: flags.storeLock,
+    onProgress: say,
+    ...(flags.pbkStore !== undefined && { catalogPath: flags.pbkStore }),
+    ...(flags.backupId !== undefined && { backupId: flags.backupId }),
+    ...(flags.mntPath !== undefined && { mountPath: flags.mntPath }),
+    ...(flags.wait !== undefined && { waitMs: flags.wait * 1000 }),
+    ...(flags.force !== undefined && { force: flags.force }),
+    ...loggingOf(flags),
     ...(flags.instance !== undefined && { instance: flags.instance }),
     ...(flags.wal !== undefined && { wal: flags.wal }),
     ...(flags.pgProbackup !== undefined && { probackup: flags.pgProbackup }),

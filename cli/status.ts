@@ -4,24 +4,96 @@
  * @module
  */
 
-import { Command } from "commander";
-import { mountStatus } from "../daemon/mod.ts";
-import { print } from "./output.ts";
+import { findMount, listPbkfsMounts, type MountReport, reportMounts } from "../daemon/mod.ts";
+import { PbkfsError } from "../errors.ts";
+import type { CommandSpec, Flags } from "./command.ts";
+import { DIFF, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";
+import { print, printJson, say } from "./output.ts";
+import { statusDocument } from "./status_document.ts";
+import { mountFacts, mountTable } from "./status_text.ts";
+
+interface StatusFlags extends Flags {
+  readonly mntPath?: string;
+  readonly diffDir?: string;
+  readonly json?: boolean;
+  readonly watch?: number;
+}
 
 /** The command. */
-export function statusCommand(): Command {
-  return new Command("status")
-    .description("tell what a mount is and what it has done")
-    .requiredOption("-D, --mnt-path <dir>", "where it is mounted")
-    .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  pbkfs status -D /mnt/clone --json")
-    .action(async ({ mntPath, json }: { readonly mntPath: string; readonly json?: boolean }) => {
-      const status = await mountStatus(mntPath);
-      if (json === true) return print(JSON.stringify(status, null, 2));
-      const { counters, mountedAt, ...facts } = status;
-      const since = new Date(mountedAt).toISOString();
-      for (const [name, value] of Object.entries({ ...facts, since, ...counters })) {
-        print(`${name.padEnd(16)} ${value}`);
-      }
-    });
+export const STATUS: CommandSpec = {
+  name: "status",
+  summary: "tell what is mounted on this host and what the mounts have done",
+  description: [
+    "Without options, all pbkfs mounts of this host. A mount whose process is gone or stuck is " +
+    "listed as such.",
+    "Reads and writes are those that the kernel asked for: what it has cached does not come here.",
+  ],
+  options: [
+    { ...MOUNT_POINT, text: "only the mount there, with all that is known" },
+    { ...DIFF, text: "only the mount of this diff, with all that is known" },
+    {
+      long: "--watch",
+      value: { name: "SECONDS", kind: "seconds", bare: "2" },
+      text: "again and again, every 2 seconds if not said otherwise, until interrupted",
+    },
+    JSON_OUTPUT,
+  ],
+  examples: ["pbkfs status", "pbkfs status -D /mnt/clone --json", "pbkfs status --watch 5"],
+  codes: ["NotMounted", "MountBusy", "PermissionDenied"],
+  async run(given) {
+    const flags = given as StatusFlags;
+    if (flags.watch === undefined) return show(await look(flags), flags);
+    const isTerminal = Deno.stdout.isTerminal() && flags.json !== true;
+    for (;;) {
+      const reports = await look(flags);
+      if (isTerminal) print("\x1b[H\x1b[J\x1b[A");
+      show(reports, flags);
+      await new Promise((resolve) => setTimeout(resolve, (flags.watch ?? 0) * 1000));
+    }
+  },
+};
+
+function isOne({ mntPath, diffDir }: StatusFlags): boolean {
+  return mntPath !== undefined || diffDir !== undefined;
+}
+
+async function look(flags: StatusFlags): Promise<MountReport[]> {
+  if (!isOne(flags)) return await reportMounts(listPbkfsMounts());
+  const mount = findMount({ mountPath: flags.mntPath, diffPath: flags.diffDir });
+  const reports = await reportMounts([mount]);
+  reports.forEach(mustServe);
+  return reports;
+}
+
+function show(reports: readonly MountReport[], flags: StatusFlags): void {
+  const document = statusDocument(reports);
+  if (flags.json === true) {
+    // While watching, one line each time, so that programs can read it line by line.
+    return flags.watch === undefined ? printJson(document) : print(JSON.stringify(document));
+  }
+  if (document.mounts.length === 0) return say("There are no pbkfs mounts on this host.");
+  const lines = isOne(flags) ? document.mounts.flatMap(mountFacts) : mountTable(document.mounts);
+  lines.forEach(print);
+}
+
+function mustServe({ state, mountPath, diffPath }: MountReport): void {
+  switch (state) {
+    case "serving":
+      return;
+    case "dead":
+      throw new PbkfsError("NotMounted", {
+        what: `The process behind the mount on "${mountPath}" is gone`,
+        todo: `Clean up with: pbkfs unmount -D "${mountPath}"`,
+      });
+    case "silent":
+      throw new PbkfsError("MountBusy", {
+        what: `The process behind the mount on "${mountPath}" does not answer`,
+        todo: `Look at "${diffPath}/pbkfs.log".`,
+      });
+    case "forbidden":
+      throw new PbkfsError("PermissionDenied", {
+        what: `The mount on "${mountPath}" belongs to another user`,
+        todo: "Ask as the user who mounted it, or as root.",
+      });
+  }
 }

@@ -7,179 +7,259 @@
  * @module
  */
 
-import { destOf, loadCodecs, openChain } from "../backup/mod.ts";
-import { type Binding, BINDING_VERSION, checkBinding, DiffDirectory } from "../binding/mod.ts";
-import { PbkfsError, toPbkfsError } from "../errors.ts";
+import { destOf } from "../backup/mod.ts";
+import { DiffDirectory } from "../binding/mod.ts";
+import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
-import { systemLibc } from "../ffi/libc.ts";
-import { OverlayCounters, startCommitWorker } from "../overlay/mod.ts";
-import { cloneSettings } from "../postgres/mod.ts";
+import { type Libc, systemLibc } from "../ffi/libc.ts";
+import { DEFAULT_SETTINGS, Latencies } from "../fuse/mod.ts";
+import {
+  type CommitWorker,
+  OverlayCounters,
+  readWorkerCount,
+  type ReadWorkers,
+  startCommitWorker,
+  startReadWorkers,
+  sumOf,
+  type WorkerNews,
+} from "../overlay/mod.ts";
+import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
 import { detach } from "./detach.ts";
-import { fillWal } from "./fill_wal.ts";
+import { diffSize } from "./diff_size.ts";
+import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
+import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
+import { serveMetrics } from "./metrics.ts";
+import { claimMountPoint } from "./mount_point.ts";
+import { type MountStatus, summaries } from "./mount_status.ts";
 import type {
   ControlAnswer,
   ControlRequest,
   DispatcherNews,
   DispatcherSetup,
   MountRequest,
-  MountStatus,
 } from "./protocol.ts";
+import { StoreAlarm } from "./store_alarm.ts";
+import { guardStore } from "./store_guard.ts";
+import { TraceLines } from "./trace_lines.ts";
+import { namingUsers } from "./users_of.ts";
+import { VERSION } from "./version.ts";
 
 /** A mount that this process serves. */
 export interface ServedMount {
-  /** Settles when the file system is unmounted: with an error, if not all is on disk. */
+  /** Settles when all is over and let go: with an error, if not all is on disk. */
   readonly ended: Promise<void>;
-  /** Unmounts. @throws {PbkfsError} `MountBusy`. */
+  /** Unmounts. @throws {PbkfsError} `MountBusy`, naming the processes. */
   unmount(): Promise<void>;
   readonly diff: DiffDirectory;
+  /** Who serves closes it, as the last thing. */
+  readonly log: Log;
+  /** For the operator. */
+  readonly notes: readonly string[];
 }
 
-/** The version of this program, which bindings tell. */
-export const VERSION = "0.1.0";
+/** Who is told of what happens, and how a start is given up. */
+export interface ServeOptions {
+  /** Told whom the start waits for. */
+  readonly onProgress?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** For others to let go of a backup: as long as pg_probackup waits. */
+const WAIT_MS = 60_000;
+const RETRY_MS = 100;
 
 /**
  * Mounts, and serves the mount from workers of this process.
  *
  * @throws {PbkfsError} why not; nothing is left behind then.
  */
-export async function serveMount(request: MountRequest): Promise<ServedMount> {
+export async function serveMount(
+  request: MountRequest,
+  options: ServeOptions = {},
+): Promise<ServedMount> {
+  const { onProgress = () => {}, signal } = options;
+  let log: Log = SILENT_LOG;
+  // What the diff holds is for its owner, like the data directory that it is part of.
+  Deno.umask(0o077);
   const libc = systemLibc();
-  const diff = DiffDirectory.open(request.diffPath, libc);
+  const faults = faultsWanted();
+  await using start = new AsyncDisposableStack();
+  // What cannot be undone must not hide why it had to be.
+  const onFailure = (undo: () => void | Promise<void>) =>
+    start.defer(async () => {
+      try {
+        await undo();
+      } catch (error) {
+        log.error("giving up the start", error);
+      }
+    });
+  const diff = await openDiff(request, libc, { onProgress, signal });
   const isNew = diff.binding === undefined;
-  try {
-    const binding = await bind(diff, request);
-    const counters = new OverlayCounters();
-    const dispatcher = await Dispatcher.start({
-      spec: request.spec,
-      binding,
-      diffPath: diff.path,
-      mountPath: request.mountPath,
-      allowOther: mayAllowOthers(),
-      counters: counters.shared,
-    });
-    const mountedAt = Date.now();
-    const unmount = async () => {
-      await detach(request.mountPath, libc);
-      await dispatcher.ended;
-    };
-    const status = (): MountStatus => ({
-      pid: Deno.pid,
-      catalogPath: request.spec.catalogPath,
-      instance: request.spec.instance,
-      backupId: destOf(request.spec).id,
-      diffPath: diff.path,
-      mountPath: request.mountPath,
-      mountedAt,
-      counters: counters.snapshot(),
-    });
-    const control = new ControlServer(
-      diff.socketPath,
-      (asked) => answer(asked, { unmount, status }),
-    );
-    const ended = dispatcher.ended.finally(async () => {
-      await control.close();
-      diff.release();
-    });
-    return { ended, unmount, diff };
-  } catch (error) {
-    if (isNew) diff.abandon();
-    else diff.release();
-    throw error;
+  onFailure(() => isNew ? diff.abandon() : diff.release());
+  log = await openLog(request.logging, { libc, defaultPath: diff.logPath });
+  start.defer(() => log.close());
+  if (diff.binding !== undefined) checkRequest(diff.binding, request);
+  const giveUpClaim = claimMountPoint(request.mountPath, libc);
+  onFailure(giveUpClaim);
+  const alarm = new StoreAlarm();
+  const guard = await guardStore(request.spec, {
+    ...{ libc, alarm, onWait: onProgress, signal },
+    log: (text) => log.warning(text),
+    lock: request.storeLock !== false,
+    waitMs: request.waitMs ?? WAIT_MS,
+  });
+  onFailure(() => guard.release());
+  const hazards: string[] = [];
+  const binding = await bind(diff, request, (note) => hazards.push(note));
+  if (isNew) log.reopen(); // A new diff has been emptied.
+  signal?.throwIfAborted();
+  const counters = new OverlayCounters();
+  const latencies = new Latencies();
+  const mountedAt = Date.now();
+  let dispatcher: Dispatcher | undefined;
+  const unmount = async () => {
+    if (dispatcher === undefined) throw notYet(request.mountPath);
+    await namingUsers(request.mountPath, () => detach(request.mountPath, libc));
+    await dispatcher.ended;
+  };
+  const status = async (): Promise<MountStatus> => ({
+    version: VERSION,
+    pid: Deno.pid,
+    catalogPath: request.spec.catalogPath,
+    instance: request.spec.instance,
+    backupId: destOf(request.spec).id,
+    diffPath: diff.path,
+    mountPath: request.mountPath,
+    serverVersion: binding.serverVersion,
+    mountedAt,
+    diff: await diffSize(diff.path),
+    counters: sumOf([counters, ...(dispatcher?.readCounters ?? [])]),
+    latencies: summaries(latencies),
+  });
+  const control = await ControlServer.listen(
+    diff.socketPath,
+    (asked) => answer(asked, { unmount, status }),
+  );
+  onFailure(() => control.close());
+  const metrics = request.metrics && serveMetrics(request.metrics, { status, latencies });
+  onFailure(() => metrics?.close());
+  const started = await Dispatcher.start({
+    spec: request.spec,
+    binding,
+    diffPath: diff.path,
+    mountPath: request.mountPath,
+    allowOther: mayAllowOthers(),
+    counters: counters.shared,
+    latencies: latencies.shared,
+    tracing: request.logging.tracing,
+    alarm: alarm.shared,
+    faults,
+  }, log);
+  dispatcher = started;
+  onFailure(async () => {
+    await detach(request.mountPath, libc, { lazy: true });
+    await started.ended.catch(() => {});
+  });
+  signal?.throwIfAborted();
+  if (!isNew) diff.writeBinding(binding);
+  giveUpClaim();
+  const notes = [
+    ...(diff.recovered === undefined ? [] : [diff.recovered]),
+    ...guard.notes,
+    ...hazards,
+  ];
+  log.info("mounted", { ...factsOf(request), process: Deno.pid, version: VERSION });
+  for (const note of notes) log.warning(note);
+  start.move(); // It stays.
+  const ended = started.ended.finally(async () => {
+    await metrics?.close();
+    await control.close();
+    await guard.release();
+    diff.release();
+  });
+  // As with the dispatcher's: until somebody waits for it.
+  ended.catch(() => {});
+  return { ended, unmount, diff, log, notes };
+}
+
+/** What was mounted, for the log. */
+function factsOf({ spec, mountPath, diffPath }: MountRequest): LogFacts {
+  return { mount: mountPath, diff: diffPath, instance: spec.instance, backup: destOf(spec).id };
+}
+
+function notYet(mountPath: string): PbkfsError {
+  return new PbkfsError("MountBusy", {
+    what: `"${mountPath}" is still being mounted`,
+    todo: "Try again in a moment.",
+  });
+}
+
+/** Waits for another process to let go of the diff only if a time was given. */
+async function openDiff(
+  request: MountRequest,
+  libc: Libc,
+  options: {
+    readonly onProgress: (text: string) => void;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<DiffDirectory> {
+  const deadline = Date.now() + (request.waitMs ?? 0);
+  for (let isTold = false;; isTold = true) {
+    try {
+      return DiffDirectory.open(request.diffPath, libc, { force: request.force === true });
+    } catch (error) {
+      const isInUse = error instanceof PbkfsError && error.code === "DiffInUse";
+      if (!isInUse || Date.now() >= deadline) throw error;
+      if (!isTold) options.onProgress(error.message);
+    }
+    options.signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
 async function answer(
   request: ControlRequest,
-  mount: { unmount: () => Promise<void>; status: () => MountStatus },
+  mount: { unmount: () => Promise<void>; status: () => Promise<MountStatus> },
 ): Promise<ControlAnswer> {
   switch (request.operation) {
     case "status":
-      return { status: mount.status() };
+      return { status: await mount.status() };
     case "unmount":
       await mount.unmount();
-      return { unmounted: true };
+      return { unmounted: true, pid: Deno.pid };
     default:
       throw new PbkfsError("Usage", { what: `Unknown operation in ${JSON.stringify(request)}` });
   }
 }
 
-/** The diff's binding; for a new diff, made now. */
-async function bind(diff: DiffDirectory, request: MountRequest): Promise<Binding> {
-  const { spec, mountPath } = request;
-  const known = diff.binding;
-  if (known !== undefined) {
-    checkBinding(known, spec, diff.path);
-    if (request.wal !== undefined && request.wal !== known.wal) {
-      throw new PbkfsError("DiffForeign", {
-        what: `The diff "${diff.path}" has pg_wal ${known.wal} the mount, not ${request.wal}`,
-        todo: "Leave --wal out, or choose an empty diff directory.",
-      });
-    }
-    const { catalogPath } = spec;
-    if (known.mountPath === mountPath && known.catalogPath === catalogPath) return known;
-    const binding = { ...known, mountPath, catalogPath };
-    diff.writeBinding(binding);
-    return binding;
-  }
-  const createdAt = Math.floor(Date.now() / 1000) * 1000;
-  const { serverVersion } = destOf(spec);
-  const codecs = await loadCodecs();
-  const settings = cloneSettings(parseInt(serverVersion));
-  const base = await openChain(spec, {
-    codecs,
-    layout: { mountPath: "" as never, restoredAt: createdAt, settings },
-  });
-  try {
-    const owner = ownerOfTree(base.owner);
-    diff.begin(owner);
-    await fillWal({ spec, base, diff, owner });
-    const binding: Binding = {
-      version: BINDING_VERSION,
-      catalogPath: spec.catalogPath,
-      instance: spec.instance,
-      backupId: destOf(spec).id,
-      chain: spec.members.map(({ id, contentCrc }) => ({
-        id,
-        ...(contentCrc !== undefined && { contentCrc }),
-      })),
-      ...(spec.systemIdentifier !== undefined && { systemIdentifier: spec.systemIdentifier }),
-      serverVersion,
-      mountPath,
-      wal: request.wal ?? "outside",
-      createdAt,
-      owner,
-      settings,
-      madeBy: `pbkfs ${VERSION}`,
-    };
-    diff.finish(binding);
-    return binding;
-  } finally {
-    base.close();
-  }
-}
-
-/** Who mounts, or, when root mounts, who owns the backup: that user can start the server. */
-function ownerOfTree(backup: { uid: number; gid: number }): { uid: number; gid: number } {
-  const uid = Deno.uid() ?? 0;
-  return uid === 0 ? backup : { uid, gid: Deno.gid() ?? 0 };
-}
-
 /** The worker that serves the kernel. */
 class Dispatcher {
   readonly ended: Promise<void>;
+  /** What the read workers have done. */
+  readonly readCounters: readonly OverlayCounters[];
 
-  private constructor(ended: Promise<void>) {
+  private constructor(ended: Promise<void>, readCounters: readonly OverlayCounters[]) {
     this.ended = ended;
+    this.readCounters = readCounters;
   }
 
-  static async start(options: Omit<DispatcherSetup, "state" | "commits">): Promise<Dispatcher> {
-    const commits = await startCommitWorker({
-      storePath: `${options.diffPath}/metadata.sqlite`,
-      dataDirectory: byteStringOf(`${options.diffPath}/data`),
+  static async start(
+    options: Omit<DispatcherSetup, "state" | "commits" | "reads">,
+    log: Log,
+  ): Promise<Dispatcher> {
+    const trace = new TraceLines((line) => log.trace(line));
+    const { reads, commits } = await startHelpers(options, (news) => {
+      if ("problem" in news) tellProblem(log, news.problem);
+      else trace.tell({ ...news.replied, replied: news.replied.request });
     });
-    const setup: DispatcherSetup = { ...options, state: commits.state, commits: commits.channel };
+    const setup: DispatcherSetup = {
+      ...options,
+      state: commits.state,
+      commits: commits.channel,
+      reads: { queue: reads.queue, count: reads.count },
+    };
     const worker = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
       type: "module",
     });
@@ -189,6 +269,8 @@ class Dispatcher {
     ended.promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<DispatcherNews>) => {
       if ("mounted" in data) mounted.resolve();
+      else if ("problem" in data) tellProblem(log, data.problem);
+      else if ("trace" in data) trace.tell(data.trace);
       else if ("failed" in data) mounted.reject(PbkfsError.fromJSON(data.failed));
       else if (data.ended.error === undefined) ended.resolve();
       else ended.reject(PbkfsError.fromJSON(data.ended.error));
@@ -203,6 +285,7 @@ class Dispatcher {
     const terminate = () => {
       worker.terminate();
       commits.terminate();
+      reads.terminate();
     };
     try {
       await mounted.promise;
@@ -210,6 +293,43 @@ class Dispatcher {
       terminate();
       throw error;
     }
-    return new Dispatcher(ended.promise.finally(terminate));
+    return new Dispatcher(ended.promise.finally(terminate), reads.counters);
+  }
+}
+
+function tellProblem(log: Log, { what, error }: { what: string; error: ErrorData }): void {
+  log.error(`${what} failed`, PbkfsError.fromJSON(error));
+}
+
+/** Starts the threads that help the dispatcher, all at once. */
+async function startHelpers(
+  options: Omit<DispatcherSetup, "state" | "commits" | "reads">,
+  onNews: (news: WorkerNews) => void,
+): Promise<{ readonly reads: ReadWorkers; readonly commits: CommitWorker }> {
+  const starts = [
+    startReadWorkers({
+      count: readWorkerCount(),
+      backupIds: options.spec.members.map(({ id }) => id),
+      readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
+      faults: options.faults,
+      latencies: options.latencies,
+      tracing: options.tracing,
+    }, onNews),
+    startCommitWorker({
+      storePath: `${options.diffPath}/metadata.sqlite`,
+      dataDirectory: byteStringOf(`${options.diffPath}/data`),
+      faults: options.faults,
+      latencies: options.latencies,
+      tracing: options.tracing,
+    }, onNews),
+  ] as const;
+  try {
+    const [reads, commits] = await Promise.all(starts);
+    return { reads, commits };
+  } catch (error) {
+    for (const start of await Promise.allSettled(starts)) {
+      if (start.status === "fulfilled") start.value.terminate();
+    }
+    throw error;
   }
 }

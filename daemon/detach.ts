@@ -11,12 +11,17 @@ import type { Libc } from "../ffi/libc.ts";
 /**
  * Unmounts. The kernel first writes everything back, so another thread must serve it.
  *
+ * @param options.lazy Hides the mount at once; it ends when nobody uses it any more.
  * @throws {PbkfsError} `MountBusy` if files in it are open.
  */
-export async function detach(mountPath: string, libc: Libc): Promise<void> {
+export async function detach(
+  mountPath: string,
+  libc: Libc,
+  options: { readonly lazy: boolean } = { lazy: false },
+): Promise<void> {
   if (Deno.uid() === 0) {
     try {
-      libc.unmount(byteStringOf(mountPath));
+      libc.unmount(byteStringOf(mountPath), options);
     } catch (error) {
       const isBusy = error instanceof PbkfsError && error.errno === ERRNO.EBUSY;
       throw isBusy ? busy(mountPath, error) : error;
@@ -24,7 +29,7 @@ export async function detach(mountPath: string, libc: Libc): Promise<void> {
     return;
   }
   const { success, stderr } = await new Deno.Command("fusermount3", {
-    args: ["-u", "--", mountPath],
+    args: ["-u", ...(options.lazy ? ["-z"] : []), "--", mountPath],
     cwd: "/",
     env: { LC_ALL: "C" },
     stdin: "null",

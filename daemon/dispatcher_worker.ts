@@ -8,18 +8,22 @@
 import { loadCodecs, openChain, PieceReader } from "../backup/mod.ts";
 import { toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
+import { Faults } from "../ffi/faulty_libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { Session } from "../fuse/mod.ts";
+import { Latencies, Session } from "../fuse/mod.ts";
 import {
   baseFiles,
   checkDataFiles,
   Overlay,
   OverlayCounters,
+  ReadPool,
   timestamp,
   WorkerCommitter,
 } from "../overlay/mod.ts";
+import { descriptorBudget } from "./descriptor_budget.ts";
 import { importWal } from "./import_wal.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
+import { alarmed, StoreAlarm } from "./store_alarm.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<DispatcherSetup>) => void;
@@ -46,12 +50,14 @@ scope.onmessage = async ({ data }) => {
 /** Mounts. @returns What serves the mount to its end, and then brings everything to disk. */
 async function prepare(setup: DispatcherSetup): Promise<() => void> {
   const { spec, binding, diffPath, mountPath, state } = setup;
-  const libc = systemLibc();
+  const libc = new Faults(setup.faults).libc(systemLibc());
+  const budget = descriptorBudget(libc.descriptorsMax(), setup.reads.count);
   const counters = new OverlayCounters(setup.counters);
   const codecs = await loadCodecs();
   const base = await openChain(spec, {
     libc,
     codecs,
+    descriptorsMax: budget.storedFiles,
     layout: {
       mountPath: byteStringOf(mountPath),
       restoredAt: binding.createdAt,
@@ -60,22 +66,37 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     },
   });
   const reader = new PieceReader({ libc, codecs, counters: base.counters });
+  const cachedOnly = { ...libc, pread: libc.preadCached.bind(libc) };
+  const onRead = () => counters.takeOver(base.counters);
+  const pool = new ReadPool({
+    workers: setup.reads,
+    libc,
+    cached: new PieceReader({ libc: cachedOnly, codecs, counters: base.counters }),
+    waiting: reader,
+    onRead,
+  });
   checkDataFiles(`${diffPath}/data`, state);
   const dataDirectory = byteStringOf(`${diffPath}/data`);
   const committer = new WorkerCommitter(setup.commits);
   const overlay = new Overlay({
     base,
-    baseFile: baseFiles({ base, reader, onRead: () => counters.takeOver(base.counters) }),
+    baseFile: baseFiles({
+      base: alarmed(base, new StoreAlarm(setup.alarm)),
+      reader,
+      onRead,
+    }),
     state,
     committer,
     libc,
     dataDirectory,
+    dataFilesMax: budget.dataFiles,
     owner: {
       ...binding.owner,
       rootMode: base.rootMode,
       time: timestamp(binding.createdAt),
     },
     counters,
+    pool,
   });
   const close = () => {
     overlay.close();
@@ -93,10 +114,21 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
       subtype: "pbkfs",
       allowOther: setup.allowOther,
       onError: report,
+      latencies: new Latencies(setup.latencies),
+      trace: setup.tracing
+        ? {
+          line: (line) => scope.postMessage({ trace: { line } }),
+          handedOver: (handedOver, request) =>
+            scope.postMessage({ trace: { handedOver, request } }),
+        }
+        : undefined,
     });
     return () => {
       try {
         session.run();
+        // Other threads may still be answering requests of this session.
+        pool.close();
+        committer.drain();
         session.close();
         overlay.flush();
       } finally {
@@ -110,7 +142,5 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
 }
 
 function report(operation: string, error: unknown): void {
-  const { message } = toPbkfsError(error);
-  const time = new Date().toISOString();
-  Deno.stderr.writeSync(new TextEncoder().encode(`${time} ${operation}: ${message}\n`));
+  scope.postMessage({ problem: { what: operation, error: toPbkfsError(error).toJSON() } });
 }

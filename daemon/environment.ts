@@ -4,11 +4,12 @@
  * @module
  */
 
+import { describeOwner, isLocked, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { libfuse } from "../ffi/libfuse.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
-import { listMounts } from "./mount_table.ts";
+import { listMounts, SOURCE_PREFIX } from "./mount_table.ts";
 
 /** Where to look; tests look elsewhere. */
 export interface Environment {
@@ -32,6 +33,11 @@ export function environment(env: Pick<typeof Deno.env, "get"> = Deno.env): Envir
  */
 export function checkFuse({ fuseDevice, libfuseNames }: Environment): void {
   libfuse(libfuseNames);
+  checkFuseDevice(fuseDevice);
+}
+
+/** Checks that the device can be opened. @throws {PbkfsError} as {@link checkFuse}. */
+export function checkFuseDevice(fuseDevice: string): void {
   let status: Deno.FileInfo;
   try {
     status = Deno.statSync(fuseDevice);
@@ -148,8 +154,19 @@ function isWithin(path: string, directory: string): boolean {
 function mustNotBeMounted(path: string): void {
   const found = listMounts().findLast(({ mountPath }) => mountPath === path);
   if (found === undefined) return;
+  if (found.type !== "fuse.pbkfs") {
+    throw new PbkfsError("MountDirBusy", {
+      what: `"${path}" is a mount point already: ${found.type} of ${found.source}`,
+      todo: "Unmount it first, or give another directory with -D.",
+    });
+  }
+  const diffPath = found.source.slice(SOURCE_PREFIX.length);
+  const isDead = isLocked(diffPath, systemLibc()) === false;
+  const owner = describeOwner(readOwner(diffPath));
   throw new PbkfsError("MountDirBusy", {
-    what: `"${path}" is a mount point already: ${found.type} of ${found.source}`,
-    todo: "Unmount it first, or give another directory with -D.",
+    what: isDead
+      ? `On "${path}" the diff "${diffPath}" is still mounted, though its process has died`
+      : `On "${path}" the diff "${diffPath}" is mounted already, by ${owner}`,
+    todo: `Unmount it first: pbkfs unmount -D "${path}". Or give another directory with -D.`,
   });
 }

@@ -4,11 +4,20 @@
  * @module
  */
 
-export { type ServedMount, VERSION } from "./daemon.ts";
+export { mountStatus } from "./ask_status.ts";
+export { cleanup, type CleanupPlan, planCleanup } from "./cleanup.ts";
+export type { ServedMount } from "./daemon.ts";
+export { VERSION } from "./version.ts";
+export { examine } from "./doctor.ts";
 export { checkFuse, environment } from "./environment.ts";
+export type { Finding } from "./finding.ts";
+export { listPbkfsMounts, type MountReport, type MountState, reportMounts } from "./list_mounts.ts";
+export { LOG_FORMATS, type LogOptions, parseLogOptions } from "./log_options.ts";
+export { type MetricsAddress, parseMetricsAddress } from "./metrics.ts";
 export { mount, mountHere, type MountOptions } from "./mount.ts";
+export { findMount, type MountPlace, mountsOfDiff } from "./find_mount.ts";
 export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./mount_table.ts";
-export type { MountStatus } from "./protocol.ts";
-export { runDaemon, untilEnd } from "./run_daemon.ts";
+export type { MountStatus } from "./mount_status.ts";
+export { runDaemon } from "./run_daemon.ts";
 export { DAEMON_COMMAND, type StartedMount } from "./start.ts";
-export { mountStatus, unmount } from "./unmount.ts";
+export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";

@@ -4,53 +4,150 @@
  * @module
  */
 
-import { resolveChain } from "../backup/mod.ts";
-import type { WalPlace } from "../binding/mod.ts";
-import { type ServedMount, serveMount } from "./daemon.ts";
-import { checkDiffPlace, checkFuse, checkMountDir, environment } from "./environment.ts";
+import { type ChainSpec, resolveChain } from "../backup/mod.ts";
+import { type Binding, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
+import { PbkfsError } from "../errors.ts";
+import { checkRequest } from "./bind.ts";
+import { serveMount } from "./daemon.ts";
+import { absolute, checkDiffPlace, checkFuse, checkMountDir, environment } from "./environment.ts";
+import { DEFAULT_LOGGING, type LogOptions } from "./log_options.ts";
+import type { MetricsAddress } from "./metrics.ts";
+import { notifyManager } from "./notify.ts";
 import type { MountRequest } from "./protocol.ts";
+import { interruptible, untilEnd } from "./run_daemon.ts";
 import { startDaemon, type StartedMount } from "./start.ts";
 
-/** What to mount, and where. */
+/** What to mount, and where. A diff that was mounted before knows all that is left out. */
 export interface MountOptions {
-  readonly catalogPath: string;
+  readonly catalogPath?: string;
   /** May be left out if the catalog has one. */
   readonly instance?: string;
-  /** An id, or `latest`, the default. */
+  /** An id, or `latest`, which a new diff gets if it is left out. */
   readonly backupId?: string;
   readonly diffPath: string;
-  readonly mountPath: string;
+  readonly mountPath?: string;
   readonly wal?: WalPlace;
   /** The pg_probackup program; looked for on PATH if left out. */
   readonly probackup?: string;
+  /** false: watch the backups, do not lock them. */
+  readonly storeLock?: boolean;
+  /** Take the diff although another machine may have it. */
+  readonly force?: boolean;
+  /** For the mount to answer, and for others to let go of what it needs. */
+  readonly waitMs?: number;
+  /** Left out: text, to `pbkfs.log` in the diff. */
+  readonly logging?: LogOptions;
+  /** Where to serve metrics; nowhere if left out. */
+  readonly metrics?: MetricsAddress | undefined;
+  /** Told whom the start waits for. */
+  readonly onProgress?: (text: string) => void;
 }
+
+/** For the mount to answer, if the caller does not say. */
+const WAIT_MS = 60_000;
 
 /** Checks what can be refused before anything is made. @throws {PbkfsError} the first refusal. */
 export async function prepareMount(options: MountOptions): Promise<MountRequest> {
-  const { catalogPath, instance, backupId, probackup, wal } = options;
+  const { wal, storeLock, force, waitMs, logging = DEFAULT_LOGGING, metrics } = options;
   checkFuse(environment());
-  const mountPath = checkMountDir(options.mountPath);
-  const spec = await resolveChain({
-    catalogPath,
-    ...(instance !== undefined && { instance }),
-    ...(backupId !== undefined && { backupId }),
-    ...(probackup !== undefined && { probackup }),
-  });
+  const binding = readBinding(absolute(options.diffPath));
+  const place = completed(options, binding);
+  const mountPath = checkMountDir(place.mountPath);
+  const spec = await findChain(options, place, binding);
   const diffPath = checkDiffPlace(options.diffPath, { catalogPath: spec.catalogPath, mountPath });
-  return { spec, diffPath, mountPath, wal };
+  if (binding !== undefined) checkRequest(binding, { spec, diffPath, wal });
+  return {
+    ...{ spec, diffPath, mountPath, wal, logging, metrics },
+    ...(storeLock !== undefined && { storeLock }),
+    ...(force !== undefined && { force }),
+    ...(waitMs !== undefined && { waitMs }),
+  };
+}
+
+/** What must be known: given, or from the binding. */
+function completed(
+  options: MountOptions,
+  binding: Binding | undefined,
+): { readonly catalogPath: string; readonly mountPath: string } {
+  const { diffPath, catalogPath = binding?.catalogPath, mountPath = binding?.mountPath } = options;
+  if (catalogPath !== undefined && mountPath !== undefined) return { catalogPath, mountPath };
+  throw new PbkfsError("Usage", {
+    what: `There is no diff in "${diffPath}" yet that would tell the catalog and the mount point`,
+    todo: "Give the catalog with -B, and the mount directory with -D.",
+  });
+}
+
+async function findChain(
+  options: MountOptions,
+  { catalogPath }: { readonly catalogPath: string },
+  binding: Binding | undefined,
+): Promise<ChainSpec> {
+  const { instance = binding?.instance, backupId = binding?.backupId, probackup } = options;
+  if (binding !== undefined) checkNames(binding, { instance, backupId }, options.diffPath);
+  try {
+    return await resolveChain({
+      catalogPath,
+      ...(instance !== undefined && { instance }),
+      ...(backupId !== undefined && { backupId }),
+      ...(probackup !== undefined && { probackup }),
+    });
+  } catch (error) {
+    const isMissing = error instanceof PbkfsError && error.code === "CatalogMissing";
+    if (!isMissing || options.catalogPath !== undefined) throw error;
+    throw new PbkfsError("CatalogMissing", {
+      what: `The catalog that the diff is of is not there: ${error.message}`,
+      todo: "If it has been moved, say with -B where it is now.",
+      cause: error,
+    });
+  }
 }
 
 /** Mounts, and returns when the mount answers. A process of its own serves it. */
 export async function mount(options: MountOptions): Promise<StartedMount & MountRequest> {
   const request = await prepareMount(options);
-  const started = await startDaemon(request);
-  // The kernel answers this only if the daemon does.
-  Deno.statSync(`${request.mountPath}/PG_VERSION`);
+  const waitMs = options.waitMs ?? WAIT_MS;
+  const started = await startDaemon(request, { waitMs, onProgress: options.onProgress });
+  await mustAnswer(request.mountPath, { pid: started.pid, waitMs });
   return { ...started, ...request };
 }
 
-/** Mounts, and serves the mount from this process. */
-export async function mountHere(options: MountOptions): Promise<ServedMount & MountRequest> {
+/** The kernel answers a question about a file only if the daemon does. */
+async function mustAnswer(
+  mountPath: string,
+  { pid, waitMs }: { readonly pid: number; readonly waitMs: number },
+): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(
+      new PbkfsError("MountFailed", {
+        what: `The mount on "${mountPath}" is there, but does not answer; process ${pid} serves it`,
+        todo:
+          `Look at the log in the diff. Detach it with: pbkfs unmount --force -D "${mountPath}"`,
+      }),
+    );
+  }, waitMs);
+  try {
+    await Promise.race([Deno.stat(mountPath), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Mounts, and serves the mount from this process to its end. @returns The exit status. */
+export async function mountHere(
+  options: MountOptions,
+  onMounted: (mount: MountRequest & { readonly notes: readonly string[] }) => void,
+): Promise<number> {
   const request = await prepareMount(options);
-  return { ...await serveMount(request), ...request };
+  const { onProgress } = options;
+  const interrupt = interruptible();
+  const served = await serveMount(request, {
+    ...(onProgress !== undefined && { onProgress }),
+    signal: interrupt.signal,
+  });
+  const ending = untilEnd(served);
+  interrupt.done();
+  onMounted({ ...request, notes: served.notes });
+  notifyManager("READY=1");
+  return await ending;
 }

@@ -7,8 +7,13 @@
 
 import type { ChainSpec } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
-import type { CommitChannel, CounterName, MetadataState } from "../overlay/mod.ts";
-import type { Code } from "../errors.ts";
+import type { CommitChannel, MetadataState, ReadWorkers } from "../overlay/mod.ts";
+import type { ErrorData } from "../errors.ts";
+import type { FaultRule } from "../ffi/faulty_libc.ts";
+import type { LogOptions } from "./log_options.ts";
+import type { MetricsAddress } from "./metrics.ts";
+import type { MountStatus } from "./mount_status.ts";
+import type { TraceNews } from "./trace_lines.ts";
 
 /** Asks a daemon to mount. Paths are absolute and free of symbolic links. */
 export interface MountRequest {
@@ -17,18 +22,20 @@ export interface MountRequest {
   readonly mountPath: string;
   /** undefined: as the diff has it; `outside` for a new one. */
   readonly wal: WalPlace | undefined;
+  /** false: the backups are watched, not locked. */
+  readonly storeLock?: boolean;
+  /** Take the diff although another machine may have it. */
+  readonly force?: boolean;
+  /** For others to let go of the backups; for the diff, too, if given. */
+  readonly waitMs?: number;
+  readonly logging: LogOptions;
+  /** Where to serve metrics; nowhere if undefined. */
+  readonly metrics?: MetricsAddress | undefined;
 }
 
-/** A {@link PbkfsError} as data. */
-export interface ErrorData {
-  readonly code: Code;
-  readonly what: string;
-  readonly todo: string;
-  readonly errno: number;
-}
-
-/** The one line that the daemon prints for the command that started it. */
+/** What the daemon prints for the command that started it: news, then one last line. */
 export type StartAnswer =
+  | { readonly progress: string }
   | { readonly mounted: { readonly pid: number; readonly notes: readonly string[] } }
   | { readonly error: ErrorData };
 
@@ -40,15 +47,27 @@ export interface DispatcherSetup {
   readonly mountPath: string;
   readonly allowOther: boolean;
   readonly counters: SharedArrayBuffer;
+  readonly latencies: SharedArrayBuffer;
+  /** Tell of each request and reply. */
+  readonly tracing: boolean;
+  /** Of a {@link StoreAlarm}. */
+  readonly alarm: SharedArrayBuffer;
   /** What the diff's store holds, and the way to the thread that has it open. */
   readonly state: MetadataState;
   readonly commits: CommitChannel;
+  /** The way to the threads that do long reads. */
+  readonly reads: Pick<ReadWorkers, "queue" | "count">;
+  /** For tests; usually none. */
+  readonly faults: readonly FaultRule[];
 }
 
 /** What the dispatcher thread tells. */
 export type DispatcherNews =
   | { readonly mounted: true }
   | { readonly failed: ErrorData }
+  /** A request ended with an error that the operator should know. */
+  | { readonly problem: { readonly what: string; readonly error: ErrorData } }
+  | { readonly trace: TraceNews }
   /** The file system has been unmounted; with `error`, not all is on disk. */
   | { readonly ended: { readonly error?: ErrorData } };
 
@@ -58,18 +77,5 @@ export type ControlRequest = { readonly operation: "status" } | { readonly opera
 /** The answer: one line of JSON. */
 export type ControlAnswer =
   | { readonly status: MountStatus }
-  | { readonly unmounted: true }
+  | { readonly unmounted: true; readonly pid: number }
   | { readonly error: ErrorData };
-
-/** What a mount tells of itself. */
-export interface MountStatus {
-  readonly pid: number;
-  readonly catalogPath: string;
-  readonly instance: string;
-  readonly backupId: string;
-  readonly diffPath: string;
-  readonly mountPath: string;
-  /** Milliseconds since 1970. */
-  readonly mountedAt: number;
-  readonly counters: Readonly<Record<CounterName, number>>;
-}

@@ -1,11 +1,12 @@
 /**
- * Starts a daemon for a mount, and waits until the mount answers.
+ * Starts a daemon for a mount, and waits until the mount is there.
  *
  * @module
  */
 
-import { spawn } from "node:child_process";
-import { Readable } from "node:stream";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { PbkfsError } from "../errors.ts";
 import { ownCommand } from "./own_command.ts";
@@ -21,12 +22,28 @@ export interface StartedMount {
   readonly notes: readonly string[];
 }
 
+/** How to wait for a daemon. */
+export interface StartOptions {
+  /** Told whom the daemon waits for. */
+  readonly onProgress?: ((text: string) => void) | undefined;
+  /** Without a sign of life. */
+  readonly waitMs: number;
+}
+
+/** A daemon that waits for others gives up by itself; we allow it to say so. */
+const GRACE_MS = 5_000;
+/** For a daemon that was told to give up. */
+const GIVE_UP_MS = 10_000;
+
 /**
- * Starts a daemon, which outlives this process.
+ * Starts a daemon, which outlives this process. SIGINT and SIGTERM, while we wait, end it.
  *
- * @throws {PbkfsError} What the daemon failed with.
+ * @throws {PbkfsError} What the daemon failed with; `MountFailed` if it says nothing for too long.
  */
-export async function startDaemon(request: MountRequest): Promise<StartedMount> {
+export async function startDaemon(
+  request: MountRequest,
+  options: StartOptions,
+): Promise<StartedMount> {
   const { program, args } = ownCommand();
   const child = spawn(program, [...args, DAEMON_COMMAND], {
     cwd: "/",
@@ -35,37 +52,67 @@ export async function startDaemon(request: MountRequest): Promise<StartedMount> 
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin.end(JSON.stringify(request));
-  const talk = text(child.stderr as Readable);
-  const line = await firstLine(child.stdout as Readable);
-  if (line === undefined) {
+  // Once the mount is there, nobody listens any more.
+  const talk = text(child.stderr as Readable).catch(() => "");
+  const giveUp = () => void child.kill("SIGTERM");
+  for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, giveUp);
+  let answer: StartAnswer | undefined;
+  try {
+    answer = await lastAnswer(child, options);
+  } finally {
+    for (const name of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(name, giveUp);
+  }
+  if (answer === undefined) {
     throw new PbkfsError("Bug", {
       what: `The daemon ended without an answer: ${(await talk).trim() || "it said nothing"}`,
       todo: "Run the command again with --foreground, and report what it prints.",
     });
   }
-  const answer = JSON.parse(line) as StartAnswer;
-  if ("error" in answer) {
-    const error = PbkfsError.fromJSON(answer.error);
-    const said = (await talk).trim();
-    if (said === "") throw error;
-    throw new PbkfsError(error.code, {
-      what: `${error.message}. ${said.replaceAll("\n", "; ")}`,
-      todo: error.todo,
-      errno: error.errno,
-    });
-  }
+  if ("error" in answer) throw withTalk(PbkfsError.fromJSON(answer.error), await talk);
+  if ("progress" in answer) throw new TypeError("Progress is not an end");
   child.stderr.destroy();
   child.stdout.destroy();
   child.unref();
   return answer.mounted;
 }
 
-async function firstLine(from: Readable): Promise<string | undefined> {
-  let text = "";
-  for await (const chunk of from) {
-    text += chunk;
-    const end = text.indexOf("\n");
-    if (end >= 0) return text.slice(0, end);
+/** Reads what the daemon prints, up to its last answer. */
+async function lastAnswer(
+  child: ChildProcess,
+  { onProgress, waitMs }: StartOptions,
+): Promise<StartAnswer | undefined> {
+  let isLate = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expectAnswer = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      isLate = true;
+      child.kill("SIGTERM");
+      timer = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS);
+    }, waitMs + GRACE_MS);
+  };
+  expectAnswer();
+  try {
+    for await (const line of createInterface({ input: child.stdout as Readable })) {
+      const answer = JSON.parse(line) as StartAnswer;
+      if ("progress" in answer) {
+        onProgress?.(answer.progress);
+        if (!isLate) expectAnswer();
+      } else if (!isLate) return answer;
+    }
+  } finally {
+    clearTimeout(timer);
   }
-  return undefined;
+  if (!isLate) return undefined;
+  throw new PbkfsError("MountFailed", {
+    what: `The mount was not there within ${Math.round(waitMs / 1000)} s, and was given up`,
+    todo: "Wait longer with --wait SECONDS; a chain of very many files takes its time.",
+  });
+}
+
+function withTalk(error: PbkfsError, talk: string): PbkfsError {
+  const said = talk.trim();
+  if (said === "") return error;
+  const { code, message, todo, errno } = error;
+  return new PbkfsError(code, { what: `${message}. ${said.replaceAll("\n", "; ")}`, todo, errno });
 }

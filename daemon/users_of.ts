@@ -4,6 +4,8 @@
  * @module
  */
 
+import { PbkfsError } from "../errors.ts";
+
 /** A process with something open in a mount. */
 export interface MountUser {
   readonly pid: number;
@@ -21,6 +23,31 @@ export function usersOf(mountPath: string, procPath = "/proc"): MountUser[] {
     if (isUser) users.push({ pid: Number(name), command: commandOf(`${procPath}/${name}`) });
   }
   return users;
+}
+
+/** For messages. */
+export function describeUsers(users: readonly MountUser[]): string {
+  return users.map(({ pid, command }) => `${command} (${pid})`).join(", ");
+}
+
+/**
+ * Runs `body`, and puts into its `MountBusy` who uses the mount, as far as we may know.
+ *
+ * @throws What `body` throws.
+ */
+export async function namingUsers<T>(mountPath: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof PbkfsError) || error.code !== "MountBusy") throw error;
+    const users = usersOf(mountPath);
+    if (users.length === 0 || error.message.includes(" by ")) throw error;
+    throw new PbkfsError("MountBusy", {
+      what: `"${mountPath}" is in use by ${describeUsers(users)}`,
+      todo: error.todo,
+      cause: error,
+    });
+  }
 }
 
 function linksOf(process: string): string[] {

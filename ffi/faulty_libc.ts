@@ -132,13 +132,19 @@ export class Faults {
   libc(libc: Libc): Libc {
     if (this.#rules.length === 0) return libc;
     const faulty: Record<string, unknown> = { ...libc };
-    const wrap = (call: FaultyCall, pathOf: (subject: never) => string) => {
-      const original = libc[call as keyof Libc] as (...args: unknown[]) => unknown;
-      faulty[call] = (...args: unknown[]) =>
+    const wrap = (
+      name: string,
+      pathOf: (subject: never) => string,
+      call: FaultyCall = name as FaultyCall,
+    ) => {
+      const original = (libc[name as keyof Libc] as (...args: unknown[]) => unknown).bind(libc);
+      faulty[name] = (...args: unknown[]) =>
         this.around(call, () => pathOf(args[0] as never), () => original(...args));
     };
     const named = new Set(this.#rules.map(({ call }) => call));
     for (const call of FD_CALLS) if (named.has(call)) wrap(call, pathOfDescriptor);
+    // Where a read is served from does not matter to a plan.
+    if (named.has("pread")) wrap("preadCached", pathOfDescriptor, "pread");
     for (const call of PATH_CALLS) if (named.has(call)) wrap(call, printable);
     return faulty as unknown as Libc;
   }

@@ -8,10 +8,10 @@
  * @module
  */
 
-import { errnoName, PbkfsError } from "../errors.ts";
+import { ERRNO, errnoName, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString, printable } from "./bytes.ts";
 import { openLibrary } from "./library.ts";
-import { type Layout, readField } from "./layout.ts";
+import { type Layout, readField, writeField } from "./layout.ts";
 import { type Address, allocate, borrow, toAddress } from "./memory.ts";
 
 /** A file descriptor. */
@@ -89,6 +89,11 @@ export interface Libc {
   write(fd: Fd, source: Address, sizeBytes: number): void;
   /** @returns Bytes read; fewer than asked for at the end of the file only. */
   pread(fd: Fd, target: Address, range: ByteRange): number;
+  /**
+   * As {@link Libc.pread}, but only from memory: EAGAIN if the disk would have to be asked. On file
+   * systems that cannot tell, it may wait.
+   */
+  preadCached(fd: Fd, target: Address, range: ByteRange): number;
   /** Writes all bytes of the range, from `source` on. */
   pwrite(fd: Fd, source: Address, range: ByteRange): void;
   ftruncate(fd: Fd, sizeBytes: number): void;
@@ -96,6 +101,8 @@ export interface Libc {
   fdatasync(fd: Fd): void;
   fsync(fd: Fd): void;
   fstat(fd: Fd): FileStatus;
+  fchmod(fd: Fd, mode: number): void;
+  fchown(fd: Fd, owner: { readonly uid: number; readonly gid: number }): void;
   /** @returns Whether the lock was granted; false only with `nonBlocking`. */
   flock(fd: Fd, operation: number): boolean;
   /** Fills a `struct statvfs`, of at least 112 bytes, for the file system of `fd`. */
@@ -105,6 +112,8 @@ export interface Libc {
   /** Detaches a mount, as root. `lazy` hides it now and lets go when nobody uses it. */
   unmount(path: ByteString, options?: { readonly lazy: boolean }): void;
   unlink(path: ByteString): void;
+  /** How many descriptors this process may have. */
+  descriptorsMax(): number;
 }
 
 const SYMBOLS = {
@@ -124,6 +133,8 @@ const SYMBOLS = {
   write: { parameters: ["i32", "usize", "usize"], result: "isize" },
   // ssize_t pread(int fd, void *target, size_t size, off_t offset)
   pread: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  // ssize_t preadv2(int fd, const struct iovec *targets, int count, off_t offset, int flags)
+  preadv2: { parameters: ["i32", "usize", "i32", "i64", "i32"], result: "isize" },
   // ssize_t pwrite(int fd, const void *source, size_t size, off_t offset)
   pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
   // int ftruncate(int fd, off_t size)
@@ -136,6 +147,10 @@ const SYMBOLS = {
   fsync: { parameters: ["i32"], result: "i32" },
   // int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *target)
   statx: { parameters: ["i32", "buffer", "i32", "u32", "usize"], result: "i32" },
+  // int fchmod(int fd, mode_t mode)
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  // int fchown(int fd, uid_t uid, gid_t gid)
+  fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   // int flock(int fd, int operation)
   flock: { parameters: ["i32", "i32"], result: "i32" },
   // int fstatvfs(int fd, struct statvfs *target)
@@ -144,13 +159,28 @@ const SYMBOLS = {
   poll: { parameters: ["usize", "u64", "i32"], result: "i32" },
   // int umount2(const char *target, int flags)
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
+  // int getrlimit(int resource, struct rlimit *target)
+  getrlimit: { parameters: ["i32", "usize"], result: "i32" },
   // int unlink(const char *path)
   unlink: { parameters: ["buffer"], result: "i32" },
   // int *__errno_location(void)
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** `struct iovec`. Source: sys/uio.h. */
+const IOVEC = {
+  base: { kind: "u64", at: 0 },
+  size: { kind: "u64", at: 8 },
+} as const satisfies Layout;
+
+const RWF_NOWAIT = 8;
+/** `struct rlimit`. Source: sys/resource.h. */
+const RLIMIT = {
+  now: { kind: "u64", at: 0 },
+} as const satisfies Layout;
+
 const AT_EMPTY_PATH = 0x1000;
+const RLIMIT_NOFILE = 7;
 const STATX_BASIC_STATS = 0x7ff;
 const F_DUPFD_CLOEXEC = 1030;
 const UMOUNT_DETACH = 2;
@@ -185,6 +215,7 @@ function makeLibc(): Libc {
   };
   const status = allocate(256);
   const pollFd = allocate(8);
+  const iovec = allocate(16);
   const emptyPath = new Uint8Array(1);
 
   return {
@@ -228,6 +259,20 @@ function makeLibc(): Libc {
       }
       return done;
     },
+    preadCached(fd, target, range) {
+      let done = 0;
+      while (done < range.sizeBytes) {
+        writeField(iovec.view, IOVEC.base, target + done);
+        writeField(iovec.view, IOVEC.size, range.sizeBytes - done);
+        const at = range.offsetBytes + done;
+        const n = Number(symbols.preadv2(fd, iovec.address, 1, at, RWF_NOWAIT));
+        if (n === 0) break;
+        if (n > 0) done += n;
+        else if (errno[0] === ERRNO.EOPNOTSUPP) return this.pread(fd, target, range);
+        else if (errno[0] !== EINTR) fail("preadv2", `descriptor ${fd}`);
+      }
+      return done;
+    },
     pwrite(fd, source, { offsetBytes, sizeBytes }) {
       let done = 0;
       while (done < sizeBytes) {
@@ -266,6 +311,12 @@ function makeLibc(): Libc {
         modifiedNanoseconds: readField(status.view, STATX.mtimeNanoseconds),
       };
     },
+    fchmod(fd, mode) {
+      check(symbols.fchmod(fd, mode), "fchmod", fd);
+    },
+    fchown(fd, { uid, gid }) {
+      check(symbols.fchown(fd, uid, gid), "fchown", fd);
+    },
     flock(fd, operation) {
       if (symbols.flock(fd, operation) === 0) return true;
       return errno[0] === EWOULDBLOCK ? false : fail("flock", `descriptor ${fd}`);
@@ -286,6 +337,10 @@ function makeLibc(): Libc {
     },
     unlink(path) {
       check(symbols.unlink(bytesOf(path, 1)), "unlink", printable(path));
+    },
+    descriptorsMax() {
+      check(symbols.getrlimit(RLIMIT_NOFILE, status.address), "getrlimit", "RLIMIT_NOFILE");
+      return Number(status.view.getBigUint64(RLIMIT.now.at, true));
     },
   };
 }

@@ -38,6 +38,14 @@ export function tryFindInstallation(majorVersion: number): Installation | undefi
   return binDir === undefined ? undefined : { majorVersion, binDir };
 }
 
+/** The versions that can be restored from a catalog of pg_probackup 2. */
+const MAJOR_VERSIONS = [9.5, 9.6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19];
+
+/** All that are installed, oldest first. */
+export function listInstallations(): Installation[] {
+  return MAJOR_VERSIONS.map(tryFindInstallation).filter((found) => found !== undefined);
+}
+
 /**
  * The major version of a data directory, from its `PG_VERSION`.
  *

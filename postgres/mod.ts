@@ -11,6 +11,7 @@ export { commandAs, type Identity, isRoot, ownerOf } from "./identity.ts";
 export {
   findInstallation,
   type Installation,
+  listInstallations,
   majorVersionOf,
   parseMajorVersion,
   tryFindInstallation,

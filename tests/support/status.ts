@@ -14,5 +14,5 @@ export type Counters = Readonly<Record<string, number>>;
 export async function countersOf(mountDir: string, user?: Identity): Promise<Counters> {
   const { code, stdout, stderr } = await runCli(["status", "-D", mountDir, "--json"], { user });
   if (code !== 0) throw new Error(`status ended with status ${code}: ${stderr}`);
-  return JSON.parse(stdout).counters;
+  return JSON.parse(stdout).mounts[0].counters;
 }

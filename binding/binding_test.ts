@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { PbkfsError } from "../errors.ts";
+import {
+  type Binding,
+  type ChainIdentity,
+  checkBinding,
+  checkNames,
+  parseBinding,
+} from "./binding.ts";
+
+const BINDING: Binding = {
+  version: 1,
+  catalogPath: "/backup",
+  instance: "main",
+  backupId: "TOTL9E",
+  chain: [{ id: "TOTL93", contentCrc: 11 }, { id: "TOTL9E", contentCrc: 22 }],
+  systemIdentifier: "7300000000000000001",
+  serverVersion: "15",
+  mountPath: "/mnt/clone",
+  wal: "outside",
+  createdAt: 1_700_000_000_000,
+  owner: { uid: 101, gid: 104 },
+  settings: ["archive_mode = off"],
+  madeBy: "pbkfs 0.1.0",
+};
+
+const ASKED: ChainIdentity = {
+  catalogPath: "/backup",
+  instance: "main",
+  systemIdentifier: "7300000000000000001",
+  members: [{ id: "TOTL93", contentCrc: 11 }, { id: "TOTL9E", contentCrc: 22 }],
+};
+
+function refusal(asked: Partial<ChainIdentity>): string {
+  try {
+    checkBinding(BINDING, { ...ASKED, ...asked }, "/diff");
+  } catch (error) {
+    assert(error instanceof PbkfsError);
+    assert.equal(error.code, "DiffForeign");
+    return error.message;
+  }
+  throw new Error("it was not refused");
+}
+
+Deno.test("FR-701 a binding is read as it was written", () => {
+  assert.deepEqual(parseBinding(JSON.stringify(BINDING), "/diff/b"), BINDING);
+});
+
+Deno.test("FR-701 what is no binding is called damaged, and names its file", () => {
+  const texts = ["", "{", "null", "7", JSON.stringify({ ...BINDING, chain: "TOTL93" })];
+  for (const text of texts) {
+    const isTold = (error: PbkfsError) =>
+      (error.code === "DiffDamaged" || error.code === "DiffVersion") &&
+      /\/diff\/b/.test(error.message);
+    assert.throws(() => parseBinding(text, "/diff/b"), isTold, text);
+  }
+});
+
+Deno.test("FR-701 a binding of a newer pbkfs is refused as such", () => {
+  const text = JSON.stringify({ ...BINDING, version: 2 });
+  assert.throws(() => parseBinding(text, "b"), { code: "DiffVersion" });
+});
+
+Deno.test("FR-702 the same chain is accepted wherever its catalog lies", () => {
+  checkBinding(BINDING, ASKED, "/diff");
+  checkBinding(BINDING, { ...ASKED, catalogPath: "/elsewhere" }, "/diff");
+  const { systemIdentifier: _, ...unknown } = ASKED;
+  checkBinding(BINDING, unknown, "/diff");
+});
+
+Deno.test("FR-702 another instance, backup, cluster or chain is refused, with both values", () => {
+  assert.match(refusal({ instance: "other" }), /instance main, not other/);
+  const longer = [...ASKED.members, { id: "TOTL9J", contentCrc: 33 }];
+  assert.match(refusal({ members: longer }), /backup TOTL9E, not TOTL9J/);
+  assert.match(refusal({ systemIdentifier: "7" }), /identifier 7300000000000000001, not 7/);
+  const changed = [{ id: "TOTL93", contentCrc: 11 }, { id: "TOTL9E", contentCrc: 23 }];
+  assert.match(refusal({ members: changed }), /TOTL9E\/22, not TOTL93\/11 TOTL9E\/23/);
+  const merged = [{ id: "TOTL9E", contentCrc: 22 }];
+  assert.match(refusal({ members: merged }), /TOTL93\/11 TOTL9E\/22, not TOTL9E\/22/);
+});
+
+Deno.test("FR-702 names are checked before a catalog is looked at; latest is not a name", () => {
+  for (const backupId of [undefined, "latest", "totl9e", "TOTL9E"]) {
+    checkNames(BINDING, { backupId }, "/diff");
+  }
+  assert.throws(() => checkNames(BINDING, { backupId: "TOTL93" }, "/diff"), {
+    code: "DiffForeign",
+  });
+  assert.throws(() => checkNames(BINDING, { instance: "x" }, "/diff"), { code: "DiffForeign" });
+});

@@ -1,0 +1,91 @@
+/**
+ * What is in a diff directory, by name, and what of it is ours to remove.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../errors.ts";
+import { LOCK_NAME } from "./diff_lock.ts";
+
+/** The name of the file that says which backup a diff belongs to. */
+export const BINDING_NAME = ".pbkfs-binding.json";
+
+/** What pbkfs makes in a diff directory. SQLite adds to the name of its file. */
+const OURS =
+  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|metadata\.sqlite.*|data|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
+
+/** mkfs makes it at the top of a file system. */
+const NOT_COUNTED = "lost+found";
+
+/** One of our files or directories in a diff. */
+export interface DiffPart {
+  readonly name: string;
+  /** On disk, holes left out. Of what we may not look into, nothing. */
+  readonly sizeBytes: number;
+}
+
+/** What is ours in a directory, and what is not. */
+export interface DiffContents {
+  readonly ours: readonly DiffPart[];
+  readonly foreign: readonly string[];
+  /** Something here can only be from pbkfs: the directory is a diff, be it a damaged one. */
+  readonly isDiff: boolean;
+}
+
+/** Looks at a directory; links are not followed. */
+export function readContents(path: string): DiffContents {
+  const names = [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+  return {
+    ours: names.filter((name) => OURS.test(name))
+      .map((name) => ({ name, sizeBytes: spaceOf(`${path}/${name}`) })),
+    foreign: names.filter(isForeign),
+    isDiff: [BINDING_NAME, LOCK_NAME].some((name) => names.includes(name)),
+  };
+}
+
+/** @throws {PbkfsError} `DiffForeign` if something is in a directory that is not ours. */
+export function mustHoldOnlyOurs(path: string): void {
+  for (const { name } of Deno.readDirSync(path)) {
+    if (!isForeign(name)) continue;
+    throw new PbkfsError("DiffForeign", {
+      what: `The diff directory "${path}" is not empty and not a pbkfs diff: it holds "${name}"`,
+      todo: "Give an empty or absent directory with -d.",
+    });
+  }
+}
+
+/**
+ * Removes all that is ours but the lock; the binding first, so that what is left, should we be
+ * interrupted, is no diff but the rest of one. Links are removed, not what they lead to.
+ */
+export function removeContents(path: string): void {
+  const names = [...Deno.readDirSync(path)].map(({ name }) => name)
+    .filter((name) => OURS.test(name) && name !== LOCK_NAME)
+    .sort((a, b) => Number(b === BINDING_NAME) - Number(a === BINDING_NAME));
+  for (const name of names) {
+    try {
+      Deno.removeSync(`${path}/${name}`, { recursive: true });
+    } catch (error) {
+      // A thread of ours that ends closes its database, which removes a file or two.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+function isForeign(name: string): boolean {
+  return !OURS.test(name) && name !== NOT_COUNTED;
+}
+
+function spaceOf(path: string): number {
+  try {
+    const status = Deno.lstatSync(path);
+    const own = (status.blocks ?? 0) * 512;
+    if (!status.isDirectory) return own;
+    return [...Deno.readDirSync(path)].reduce(
+      (sum, { name }) => sum + spaceOf(`${path}/${name}`),
+      own,
+    );
+  } catch {
+    return 0; // It has gone meanwhile, or is not ours to look at.
+  }
+}

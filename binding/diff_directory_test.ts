@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { systemLibc } from "../ffi/libc.ts";
+import type { Binding } from "./binding.ts";
+import { DiffDirectory, readBinding } from "./diff_directory.ts";
+
+const libc = systemLibc();
+const OWNER = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+const BINDING: Binding = {
+  version: 1,
+  catalogPath: "/backup",
+  instance: "main",
+  backupId: "TOTL9E",
+  chain: [{ id: "TOTL9E" }],
+  serverVersion: "15",
+  mountPath: "/mnt/clone",
+  wal: "outside",
+  createdAt: 0,
+  owner: OWNER,
+  settings: [],
+  madeBy: "pbkfs 0.1.0",
+};
+
+async function inDirectory(body: (dirPath: string) => void | Promise<void>): Promise<void> {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  try {
+    await body(dirPath);
+  } finally {
+    Deno.removeSync(dirPath, { recursive: true });
+  }
+}
+
+Deno.test("FR-735 a new diff belongs to a backup from the moment its binding is there", async () => {
+  await inDirectory((dirPath) => {
+    const path = `${dirPath}/diff`;
+    const diff = DiffDirectory.open(path, libc);
+    assert.equal(diff.binding, undefined);
+    diff.begin(OWNER);
+    assert.equal(readBinding(path), undefined);
+    diff.finish(BINDING);
+    assert.deepEqual(readBinding(path), BINDING);
+    diff.release();
+    const again = DiffDirectory.open(path, libc);
+    assert.deepEqual(again.binding, BINDING);
+    again.release();
+    assert.equal((Deno.statSync(`${path}/.pbkfs-binding.json`).mode ?? 0) & 0o777, 0o600);
+  });
+});
+
+Deno.test("FR-735 what an attempt that died has left is removed by the next", async () => {
+  await inDirectory((path) => {
+    Deno.mkdirSync(`${path}/data`);
+    Deno.writeTextFileSync(`${path}/data/1`, "half");
+    Deno.mkdirSync(`${path}/wal.tmp`);
+    Deno.writeTextFileSync(`${path}/.pbkfs-binding.json.tmp`, "{");
+    const diff = DiffDirectory.open(path, libc);
+    diff.begin(OWNER);
+    assert.deepEqual([...Deno.readDirSync(diff.dataPath)], []);
+    diff.abandon();
+    assert.deepEqual([...Deno.readDirSync(path)], []);
+  });
+});
+
+Deno.test("FR-735 a diff that cannot begin leaves no directory that was not there", async () => {
+  await inDirectory((dirPath) => {
+    const diff = DiffDirectory.open(`${dirPath}/diff`, libc);
+    diff.begin(OWNER);
+    diff.abandon();
+    assert.deepEqual([...Deno.readDirSync(dirPath)], []);
+  });
+});
+
+Deno.test("FR-735 links that lie where files of a diff go are not followed", async () => {
+  await inDirectory((dirPath) => {
+    const [path, target] = [`${dirPath}/diff`, `${dirPath}/target`];
+    Deno.writeTextFileSync(target, "precious");
+    const diff = DiffDirectory.open(path, libc);
+    diff.begin(OWNER);
+    Deno.symlinkSync(target, `${path}/.pbkfs-binding.json.tmp`);
+    diff.finish(BINDING);
+    assert.equal(Deno.readTextFileSync(target), "precious");
+    assert.deepEqual(readBinding(path), BINDING);
+    diff.release();
+  });
+});
+
+Deno.test({
+  name: "FR-735 root keeps the diff, and lets the owner of the files pass through",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await inDirectory((dirPath) => {
+      const path = `${dirPath}/diff`;
+      const owner = { uid: 65534, gid: 65534 };
+      const diff = DiffDirectory.open(path, libc);
+      diff.begin(owner);
+      diff.finish({ ...BINDING, owner });
+      const facts = (of: string) => {
+        const { uid, gid, mode } = Deno.statSync(of);
+        return { uid, gid, mode: ((mode ?? 0) & 0o777).toString(8) };
+      };
+      assert.deepEqual(facts(path), { uid: 0, gid: owner.gid, mode: "710" });
+      assert.deepEqual(facts(diff.walPath), { ...owner, mode: "700" });
+      diff.release();
+    });
+  },
+});
+
+Deno.test("FR-736 a directory with other things in it, or none at all, is refused untouched", async () => {
+  await inDirectory((dirPath) => {
+    Deno.writeTextFileSync(`${dirPath}/thesis`, "precious");
+    assert.throws(() => DiffDirectory.open(dirPath, libc), { code: "DiffForeign" });
+    assert.throws(() => DiffDirectory.open(`${dirPath}/thesis`, libc), { code: "DiffMisplaced" });
+    assert.throws(() => DiffDirectory.open(`${dirPath}/a/b`, libc), { code: "DiffMisplaced" });
+    assert.deepEqual([...Deno.readDirSync(dirPath)].map(({ name }) => name), ["thesis"]);
+  });
+});

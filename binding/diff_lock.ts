@@ -1,0 +1,202 @@
+/**
+ * The lock on a diff: one process at a time. See {@link Owner} for what its file tells.
+ *
+ * @module
+ */
+
+import { ERRNO, PbkfsError } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
+import { type Fd, FLOCK, type Libc, OPEN } from "../ffi/libc.ts";
+import { addressOf } from "../ffi/memory.ts";
+import {
+  describeOwner,
+  fateOf,
+  type Machine,
+  type Owner,
+  parseOwner,
+  thisMachine,
+  thisOwner,
+} from "./owner.ts";
+
+/** The name of the lock file in a diff. */
+export const LOCK_NAME = ".pbkfs-lock";
+
+/** How to take a lock. */
+export interface LockOptions {
+  /** Take it although its last owner may be alive on another machine. */
+  readonly force?: boolean | undefined;
+  /** For tests. */
+  readonly machine?: Machine | undefined;
+}
+
+/** Longer than any text of ours. */
+const TEXT_BYTES_MAX = 4096;
+const LOOKERS_MAX = 10;
+const LOOKER_MS = 20;
+
+/** A lock that this process has. */
+export class DiffLock {
+  readonly owner: Owner;
+  /** For the log: what became of the last owner, if it did not let go. */
+  readonly recovered: string | undefined;
+  readonly #path: string;
+  readonly #libc: Libc;
+  readonly #fd: Fd;
+
+  private constructor(options: {
+    path: string;
+    libc: Libc;
+    fd: Fd;
+    owner: Owner;
+    recovered: string | undefined;
+  }) {
+    this.#path = options.path;
+    this.#libc = options.libc;
+    this.#fd = options.fd;
+    this.owner = options.owner;
+    this.recovered = options.recovered;
+  }
+
+  /**
+   * Takes the lock of a diff directory, which exists.
+   *
+   * @throws {PbkfsError} `DiffInUse` if another process has it, or may have it; `PermissionDenied`.
+   */
+  static take(dirPath: string, libc: Libc, options: LockOptions = {}): DiffLock {
+    const path = `${dirPath}/${LOCK_NAME}`;
+    const machine = options.machine ?? thisMachine();
+    const fd = lockFile(path, dirPath, libc);
+    try {
+      const last = parseOwner(readText(fd, libc));
+      const recovered = judge(last, { dirPath, machine, force: options.force === true });
+      const owner = thisOwner(machine);
+      writeText(fd, libc, owner);
+      return new DiffLock({ path, libc, fd, owner, recovered });
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
+  }
+
+  /** Lets another process have the diff. */
+  release(): void {
+    try {
+      writeText(this.#fd, this.#libc, { ...this.owner, releasedAt: new Date().toISOString() });
+    } catch {
+      // A full disk, say. Then the next owner will call it a crash; it is none the worse for it.
+    }
+    this.#libc.close(this.#fd);
+  }
+
+  /** Lets go, and removes the file: there is no diff any more. */
+  remove(): void {
+    this.#libc.unlink(byteStringOf(this.#path));
+    this.#libc.close(this.#fd);
+  }
+}
+
+/** Who has a diff, or had it last. Needs no lock; undefined if that cannot be told. */
+export function readOwner(dirPath: string): Owner | undefined {
+  try {
+    return parseOwner(Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a process of this machine has the diff now; undefined if we may not look. */
+export function isLocked(dirPath: string, libc: Libc): boolean | undefined {
+  let fd: Fd;
+  try {
+    fd = libc.open(byteStringOf(`${dirPath}/${LOCK_NAME}`), OPEN.readWrite | OPEN.noFollow);
+  } catch (error) {
+    return error instanceof PbkfsError && error.errno === ERRNO.ENOENT ? false : undefined;
+  }
+  try {
+    return !libc.flock(fd, FLOCK.exclusive | FLOCK.nonBlocking);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/** Opens and locks the file that has the name when the lock is there, not one just removed. */
+function lockFile(path: string, dirPath: string, libc: Libc): Fd {
+  for (let lookers = 0;;) {
+    let fd: Fd;
+    try {
+      const flags = OPEN.readWrite | OPEN.create | OPEN.noFollow;
+      fd = libc.open(byteStringOf(path), flags, 0o600);
+    } catch (error) {
+      throw new PbkfsError("PermissionDenied", {
+        what: `Cannot write to the diff directory "${dirPath}": ${(error as Error).message}`,
+        todo: "Give a directory that you may write to with -d.",
+        cause: error,
+      });
+    }
+    try {
+      if (!libc.flock(fd, FLOCK.exclusive | FLOCK.nonBlocking)) {
+        const owner = parseOwner(readText(fd, libc));
+        // Somebody who only looks, see isLocked, has it for a moment.
+        if (owner?.releasedAt !== undefined && lookers++ < LOOKERS_MAX) {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOKER_MS);
+          libc.close(fd);
+          continue;
+        }
+        throw new PbkfsError("DiffInUse", {
+          what: `The diff "${dirPath}" is in use by ${describeOwner(owner)}`,
+          todo: "Unmount it first, or give another directory with -d.",
+        });
+      }
+      if (isNameOf(path, libc.fstat(fd).inode)) return fd;
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
+    libc.close(fd);
+  }
+}
+
+/** @returns What is to be logged. @throws {PbkfsError} `DiffInUse` */
+function judge(
+  last: Owner | undefined,
+  options: { dirPath: string; machine: Machine; force: boolean },
+): string | undefined {
+  const who = describeOwner(last);
+  switch (fateOf(last, options.machine)) {
+    case "released":
+      return undefined;
+    case "died":
+      return `the diff was not unmounted: ${who} died; what it had committed is there`;
+    case "rebooted":
+      return `the diff was not unmounted: the machine of ${who} went down; ` +
+        "what it had committed is there";
+    case "elsewhere":
+      if (options.force) return `the diff was taken by force from ${who}`;
+      throw new PbkfsError("DiffInUse", {
+        what: `The diff "${options.dirPath}" was taken by ${who}, which has not let go of it`,
+        todo: `Unmount it on ${last?.host}. If that machine is down for certain, use --force: ` +
+          "two machines that write to one diff destroy it.",
+      });
+  }
+}
+
+function isNameOf(path: string, inode: number): boolean {
+  try {
+    return Deno.lstatSync(path).ino === inode;
+  } catch {
+    return false;
+  }
+}
+
+function readText(fd: Fd, libc: Libc): string {
+  const bytes = new Uint8Array(TEXT_BYTES_MAX);
+  const size = libc.pread(fd, addressOf(bytes), { offsetBytes: 0, sizeBytes: TEXT_BYTES_MAX });
+  return new TextDecoder().decode(bytes.subarray(0, size));
+}
+
+function writeText(fd: Fd, libc: Libc, owner: Owner): void {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(owner)}\n`);
+  libc.pwrite(fd, addressOf(bytes), { offsetBytes: 0, sizeBytes: bytes.length });
+  libc.ftruncate(fd, bytes.length);
+  libc.fdatasync(fd);
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { systemLibc } from "../ffi/libc.ts";
+import { DiffLock, isLocked, LOCK_NAME, readOwner } from "./diff_lock.ts";
+import { fateOf, type Machine, type Owner, parseOwner, thisMachine } from "./owner.ts";
+
+const libc = systemLibc();
+const HERE: Machine = { host: "here", bootId: "boot-1" };
+
+/** Runs `body` with an empty directory. */
+function inDirectory(body: (dirPath: string) => void): void {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  try {
+    body(dirPath);
+  } finally {
+    Deno.removeSync(dirPath, { recursive: true });
+  }
+}
+
+/** As if a process had taken the diff on `machine`, and died. */
+function leave(dirPath: string, machine: Machine, text?: string): void {
+  const owner: Owner = { pid: 4711, ...machine, startedAt: "2024-05-01T10:00:00.000Z" };
+  Deno.writeTextFileSync(`${dirPath}/${LOCK_NAME}`, text ?? `${JSON.stringify(owner)}\n`);
+}
+
+Deno.test("FR-705 a second owner is refused, and told who the first is", () => {
+  inDirectory((dirPath) => {
+    const lock = DiffLock.take(dirPath, libc, { machine: HERE });
+    assert.equal(isLocked(dirPath, libc), true);
+    assert.throws(() => DiffLock.take(dirPath, libc, { machine: HERE, force: true }), {
+      code: "DiffInUse",
+      message: new RegExp(`process ${Deno.pid} on here since 20`),
+    });
+    lock.release();
+    assert.equal(isLocked(dirPath, libc), false);
+    DiffLock.take(dirPath, libc, { machine: HERE }).release();
+  });
+});
+
+Deno.test("FR-705 the lock file tells pid, host, boot id and times as JSON, to its owner only", () => {
+  inDirectory((dirPath) => {
+    const lock = DiffLock.take(dirPath, libc);
+    const path = `${dirPath}/${LOCK_NAME}`;
+    const told = JSON.parse(Deno.readTextFileSync(path));
+    assert.deepEqual(told, lock.owner);
+    assert.deepEqual({ host: told.host, bootId: told.bootId }, thisMachine());
+    assert.match(told.bootId, /^[0-9a-f-]{36}$/);
+    assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
+    lock.release();
+    assert.match(readOwner(dirPath)?.releasedAt ?? "", /^20.*Z$/);
+  });
+});
+
+Deno.test("FR-706 what a process that died has left is recovered, and told once", () => {
+  inDirectory((dirPath) => {
+    leave(dirPath, HERE);
+    const lock = DiffLock.take(dirPath, libc, { machine: HERE });
+    assert.match(lock.recovered ?? "", /process 4711 on here .* died/);
+    lock.release();
+    const next = DiffLock.take(dirPath, libc, { machine: HERE });
+    assert.equal(next.recovered, undefined);
+    next.release();
+  });
+});
+
+Deno.test("FR-706 what was left before the machine went down is recovered, and told", () => {
+  inDirectory((dirPath) => {
+    leave(dirPath, HERE);
+    const machine = { ...HERE, bootId: "boot-2" };
+    const lock = DiffLock.take(dirPath, libc, { machine });
+    assert.match(lock.recovered ?? "", /the machine of process 4711 on here .* went down/);
+    lock.release();
+  });
+});
+
+Deno.test("FR-706 which start of the machine this is comes from a file", () => {
+  inDirectory((dirPath) => {
+    Deno.writeTextFileSync(`${dirPath}/boot_id`, "boot-3\n");
+    assert.equal(thisMachine(`${dirPath}/boot_id`).bootId, "boot-3");
+  });
+});
+
+Deno.test("FR-706 a lock file that a crash left empty or torn is recovered", () => {
+  for (const text of ["", "\0\0\0\0", '{"pid": 47']) {
+    inDirectory((dirPath) => {
+      leave(dirPath, HERE, text);
+      DiffLock.take(dirPath, libc, { machine: HERE }).release();
+      assert.equal(readOwner(dirPath)?.pid, Deno.pid);
+    });
+  }
+});
+
+Deno.test("FR-707 a diff that another machine has not let go of is taken by force only", () => {
+  inDirectory((dirPath) => {
+    leave(dirPath, { host: "there", bootId: "boot-9" });
+    const before = Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`);
+    assert.throws(() => DiffLock.take(dirPath, libc, { machine: HERE }), {
+      code: "DiffInUse",
+      message: /process 4711 on there/,
+    });
+    assert.equal(Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`), before);
+    assert.equal(isLocked(dirPath, libc), false);
+    const lock = DiffLock.take(dirPath, libc, { machine: HERE, force: true });
+    assert.match(lock.recovered ?? "", /by force from process 4711 on there/);
+    lock.release();
+  });
+});
+
+Deno.test("FR-707 a diff that another machine has let go of is free", () => {
+  const owner: Owner = { pid: 1, host: "there", bootId: "b", startedAt: "x", releasedAt: "y" };
+  assert.equal(fateOf(owner, HERE), "released");
+  assert.equal(fateOf(undefined, HERE), "released");
+});
+
+Deno.test("FR-707 a container is on the machine it runs on, whatever its name", () => {
+  const owner: Owner = { pid: 1, host: "container", bootId: HERE.bootId, startedAt: "x" };
+  assert.equal(fateOf(owner, HERE), "died");
+});
+
+Deno.test("FR-707 what is no owner is none", () => {
+  for (const text of ["", "[]", "null", "5", '{"pid":"1"}', '{"pid":1,"host":"h","bootId":"b"}']) {
+    assert.equal(parseOwner(text), undefined, text);
+  }
+});
+
+Deno.test("FR-705 a lock file that was removed under its owner does not let two in", () => {
+  inDirectory((dirPath) => {
+    const lock = DiffLock.take(dirPath, libc, { machine: HERE });
+    lock.remove();
+    const next = DiffLock.take(dirPath, libc, { machine: HERE });
+    assert.equal(isLocked(dirPath, libc), true);
+    next.release();
+  });
+});
+
+Deno.test("FR-705 a link in place of the lock file is refused", () => {
+  inDirectory((dirPath) => {
+    Deno.writeTextFileSync(`${dirPath}/other`, "other");
+    Deno.symlinkSync(`${dirPath}/other`, `${dirPath}/${LOCK_NAME}`);
+    assert.throws(() => DiffLock.take(dirPath, libc), { code: "PermissionDenied" });
+    assert.equal(Deno.readTextFileSync(`${dirPath}/other`), "other");
+  });
+});

@@ -1,0 +1,79 @@
+/**
+ * Who has a diff: the text of its lock file, and what it tells when the kernel has let go of it.
+ *
+ * The lock itself is the kernel's (flock), so it dies with its process. The text is for people, and
+ * for the one case in which the kernel cannot answer: a network file system whose locks do not
+ * reach other hosts.
+ *
+ * @module
+ */
+
+/** A process that has or had a diff; as JSON, the content of `.pbkfs-lock`. */
+export interface Owner {
+  readonly pid: number;
+  /** The name of its machine. */
+  readonly host: string;
+  /** Changes with each start of the machine. */
+  readonly bootId: string;
+  /** When it took the diff: ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** When it let go. Missing while it has the diff, and after it died. */
+  readonly releasedAt?: string;
+}
+
+/** Which machine this is, since when it is up. */
+export type Machine = Pick<Owner, "host" | "bootId">;
+
+/** Where Linux tells of which start of the machine this is. */
+export const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
+
+/** This machine. @param bootIdPath For tests. */
+export function thisMachine(bootIdPath = BOOT_ID_PATH): Machine {
+  return { host: Deno.hostname(), bootId: Deno.readTextFileSync(bootIdPath).trim() };
+}
+
+/** This process, as of now. */
+export function thisOwner(machine = thisMachine()): Owner {
+  return { pid: Deno.pid, ...machine, startedAt: new Date().toISOString() };
+}
+
+/** The owner that a text tells of; undefined if it is empty or was not written to its end. */
+export function parseOwner(text: string): Owner | undefined {
+  let data: Partial<Owner> | null;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (data === null || typeof data !== "object") return undefined;
+  const { pid, host, bootId, startedAt, releasedAt } = data;
+  const isText = (value: unknown) => typeof value === "string";
+  if (!Number.isInteger(pid) || ![host, bootId, startedAt].every(isText)) return undefined;
+  if (releasedAt !== undefined && !isText(releasedAt)) return undefined;
+  return data as Owner;
+}
+
+/** For messages. */
+export function describeOwner(owner: Owner | undefined): string {
+  if (owner === undefined) return "another process";
+  return `process ${owner.pid} on ${owner.host} since ${owner.startedAt}`;
+}
+
+/**
+ * What became of the last owner, now that nobody of this machine has the lock.
+ *
+ * - `released`: it let go, or there was none.
+ * - `died`: its process ended without letting go.
+ * - `rebooted`: its machine did; it was this one.
+ * - `elsewhere`: it was on another machine, and may still be there if locks do not reach so far.
+ *   Two machines differ in name and start; containers of one machine share the start, and a
+ *   machine that was started again keeps its name.
+ */
+export function fateOf(
+  owner: Owner | undefined,
+  machine: Machine,
+): "released" | "died" | "rebooted" | "elsewhere" {
+  if (owner === undefined || owner.releasedAt !== undefined) return "released";
+  if (owner.bootId === machine.bootId) return "died";
+  return owner.host === machine.host ? "rebooted" : "elsewhere";
+}

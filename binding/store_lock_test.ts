@@ -1,0 +1,265 @@
+import assert from "node:assert/strict";
+import { ERRNO, PbkfsError } from "../errors.ts";
+import { type Libc, systemLibc } from "../ffi/libc.ts";
+import { LockKeeper } from "./lock_keeper.ts";
+import { isAlive } from "./process.ts";
+import { StoreLock, type StoreLockOptions } from "./store_lock.ts";
+
+const isRoot = Deno.uid() === 0;
+
+/** Backups to lock, oldest first, in a directory of their own. */
+class Store {
+  readonly dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  readonly members = ["FULL", "PAGE1", "PAGE2"].map((id) => ({
+    id,
+    dirPath: `${this.dirPath}/${id}`,
+  }));
+
+  constructor() {
+    for (const { dirPath } of this.members) Deno.mkdirSync(dirPath);
+  }
+
+  take(options: Partial<StoreLockOptions> = {}): Promise<StoreLock> {
+    const { members } = this;
+    return StoreLock.take({ members, pid: Deno.pid, libc: systemLibc(), waitMs: 0, ...options });
+  }
+
+  path(id: string, name = "backup_ro.pid"): string {
+    return `${this.dirPath}/${id}/${name}`;
+  }
+
+  /** Names in all directories. */
+  get files(): string[] {
+    return this.members.flatMap(({ id, dirPath }) =>
+      [...Deno.readDirSync(dirPath)].map(({ name }) => `${id}/${name}`)
+    ).sort();
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.dirPath, { recursive: true });
+  }
+}
+
+/** A process that is there, and one that is no more. */
+async function liveAndDead(): Promise<{ live: Deno.ChildProcess; dead: number }> {
+  const run = (command: string) =>
+    new Deno.Command("sh", { args: ["-c", command], stdin: "null" }).spawn();
+  const gone = run("true");
+  await gone.status;
+  return { live: run("exec sleep 60"), dead: gone.pid };
+}
+
+async function end(process: Deno.ChildProcess): Promise<void> {
+  process.kill("SIGKILL");
+  await process.status;
+}
+
+Deno.test("FR-710 our pid is in the list of every member, and gone after release", async () => {
+  using store = new Store();
+  const lock = await store.take();
+  assert.deepEqual(store.files, ["FULL", "PAGE1", "PAGE2"].map((id) => `${id}/backup_ro.pid`));
+  for (const { id } of store.members) {
+    assert.equal(Deno.readTextFileSync(store.path(id)), `${Deno.pid}\n`);
+  }
+  await lock.release();
+  assert.deepEqual(store.files, []);
+});
+
+Deno.test("FR-710 other live pids stay in the list, dead ones are dropped", async () => {
+  using store = new Store();
+  const { live, dead } = await liveAndDead();
+  try {
+    Deno.writeTextFileSync(store.path("PAGE1"), `${dead}\n${live.pid}\n`);
+    const lock = await store.take();
+    assert.equal(Deno.readTextFileSync(store.path("PAGE1")), `${live.pid}\n${Deno.pid}\n`);
+    await lock.release();
+    assert.deepEqual(store.files, ["PAGE1/backup_ro.pid"]);
+    assert.equal(Deno.readTextFileSync(store.path("PAGE1")), `${live.pid}\n`);
+  } finally {
+    await end(live);
+  }
+});
+
+Deno.test("FR-710 members are locked oldest first, with the exclusive lock held meanwhile", async () => {
+  using store = new Store();
+  const made: string[] = [];
+  const libc: Libc = { ...systemLibc() };
+  libc.open = (path, flags, mode) => {
+    const name = path.slice(store.dirPath.length + 1);
+    const isHeld = store.files.includes(name.replace(/\/.*/, "/backup.pid"));
+    made.push(`${name}${isHeld ? " held" : ""}`);
+    return systemLibc().open(path, flags, mode);
+  };
+  const lock = await store.take({ libc });
+  assert.deepEqual(
+    made,
+    ["FULL", "PAGE1", "PAGE2"].flatMap((id) => [
+      `${id}/backup.pid`,
+      `${id}/backup_ro.pidtmp held`,
+    ]),
+  );
+  await lock.release();
+});
+
+Deno.test("FR-711 the exclusive lock of a dead process, of nobody, or of our own pid is removed", async () => {
+  using store = new Store();
+  const { live, dead } = await liveAndDead();
+  await end(live);
+  for (const text of [`${dead}\n`, "nonsense\n", "-5\n", `${Deno.pid}\n`]) {
+    Deno.writeTextFileSync(store.path("FULL", "backup.pid"), text);
+    const lock = await store.take();
+    await lock.release();
+    assert.deepEqual(store.files, [], text);
+  }
+});
+
+Deno.test("FR-711 an empty exclusive lock is being written, and after a while it is stale", async () => {
+  using store = new Store();
+  Deno.writeTextFileSync(store.path("FULL", "backup.pid"), "");
+  await assert.rejects(store.take({ waitMs: 100 }), { code: "StoreLocked" });
+  const lock = await store.take({ waitMs: 2_000, emptyMs: 100 });
+  await lock.release();
+  assert.deepEqual(store.files, []);
+});
+
+Deno.test("FR-711 a live process with the exclusive lock is waited for", async () => {
+  using store = new Store();
+  const { live } = await liveAndDead();
+  Deno.writeTextFileSync(store.path("PAGE2", "backup.pid"), `${live.pid}\n`);
+  const taking = store.take({ waitMs: 20_000 });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await end(live);
+  await (await taking).release();
+  assert.deepEqual(store.files, []);
+});
+
+Deno.test("FR-711 one that does not let go in time is named, and no lock of ours stays", async () => {
+  using store = new Store();
+  const { live } = await liveAndDead();
+  try {
+    Deno.writeTextFileSync(store.path("PAGE2", "backup.pid"), `${live.pid}\n`);
+    await assert.rejects(store.take({ waitMs: 50 }), {
+      code: "StoreLocked",
+      message: new RegExp(`PAGE2 is locked by process ${live.pid}`),
+    });
+    assert.deepEqual(store.files, ["PAGE2/backup.pid"]);
+  } finally {
+    await end(live);
+  }
+});
+
+Deno.test("FR-711 waiting can be given up, and leaves nothing", async () => {
+  using store = new Store();
+  const { live } = await liveAndDead();
+  try {
+    Deno.writeTextFileSync(store.path("PAGE2", "backup.pid"), `${live.pid}\n`);
+    const signal = AbortSignal.timeout(50);
+    await assert.rejects(store.take({ waitMs: 60_000, signal }));
+    assert.deepEqual(store.files, ["PAGE2/backup.pid"]);
+  } finally {
+    await end(live);
+  }
+});
+
+Deno.test("FR-712 release does not wait for somebody who waits for us", async () => {
+  using store = new Store();
+  const { live } = await liveAndDead();
+  try {
+    const lock = await store.take();
+    for (const { id } of store.members) {
+      Deno.writeTextFileSync(store.path(id, "backup.pid"), `${live.pid}\n`);
+    }
+    const start = Date.now();
+    await lock.release();
+    assert(Date.now() - start < 5_000);
+    // Its pid stays; who waits sees our process end.
+    assert.equal(Deno.readTextFileSync(store.path("FULL")), `${Deno.pid}\n`);
+    assert.equal(Deno.readTextFileSync(store.path("FULL", "backup.pid")), `${live.pid}\n`);
+  } finally {
+    await end(live);
+  }
+});
+
+Deno.test({
+  name: "FR-713 as root, lock files belong to the owner of the backup, who can read them",
+  ignore: !isRoot,
+  async fn() {
+    using store = new Store();
+    const owner = { uid: 65534, gid: 65534 };
+    for (const { dirPath } of store.members) Deno.chownSync(dirPath, owner.uid, owner.gid);
+    const umask = Deno.umask(0o077);
+    try {
+      const lock = await store.take();
+      const { uid, gid, mode } = Deno.statSync(store.path("FULL"));
+      assert.deepEqual({ uid, gid }, owner);
+      assert.equal((mode ?? 0) & 0o777, 0o644);
+      assert.equal(Deno.umask(), 0o077);
+      await lock.release();
+    } finally {
+      Deno.umask(umask);
+    }
+  },
+});
+
+Deno.test("FR-713 links that lie where lock files go are not followed", async () => {
+  using store = new Store();
+  const target = `${store.dirPath}/target`;
+  Deno.writeTextFileSync(target, "precious");
+  Deno.symlinkSync(target, store.path("FULL", "backup_ro.pidtmp"));
+  const lock = await store.take();
+  await lock.release();
+  assert.equal(Deno.readTextFileSync(target), "precious");
+});
+
+Deno.test({
+  name: "FR-713 as root, a process of the owner keeps the lock; it ends with us, and not before",
+  ignore: !isRoot,
+  async fn() {
+    const owner = { uid: 65534, gid: 65534 };
+    const keeper = LockKeeper.start(owner, "/backup");
+    assert.equal(Deno.statSync(`/proc/${keeper.pid}`).uid, owner.uid);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    Deno.kill(keeper.pid, "SIGTERM");
+    Deno.kill(keeper.pid, "SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert(isAlive(keeper.pid));
+    await keeper.stop();
+    assert(!isAlive(keeper.pid));
+  },
+});
+
+Deno.test("FR-713 the process that keeps the lock ends when its parent is killed", async () => {
+  const program = `
+    import { LockKeeper } from ${JSON.stringify(new URL("./lock_keeper.ts", import.meta.url).href)};
+    const keeper = LockKeeper.start({ uid: ${Deno.uid()}, gid: ${Deno.gid()} }, "/backup");
+    console.log(keeper.pid);
+    setInterval(() => {}, 1000);`;
+  const file = Deno.makeTempFileSync({ suffix: ".ts" });
+  Deno.writeTextFileSync(file, program);
+  const args = ["run", "-A", "--no-lock", "--quiet", file];
+  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+  const reader = child.stdout.getReader();
+  const pid = Number(new TextDecoder().decode((await reader.read()).value));
+  assert(isAlive(pid), `process ${pid}`);
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  for (let tries = 0; isAlive(pid) && tries < 100; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert(!isAlive(pid));
+  Deno.removeSync(file);
+});
+
+Deno.test("FR-714 a catalog that cannot be written to is told by its errno", async () => {
+  for (const errno of [ERRNO.EROFS, ERRNO.EACCES]) {
+    using store = new Store();
+    const libc: Libc = { ...systemLibc() };
+    libc.open = (path, ...rest) => {
+      if (path.includes("PAGE1")) throw new PbkfsError("Io", { what: "open failed", errno });
+      return systemLibc().open(path, ...rest);
+    };
+    await assert.rejects(store.take({ libc }), { code: "Io", errno });
+    assert.deepEqual(store.files, [], "what was locked is let go");
+  }
+});

@@ -1,0 +1,21 @@
+/**
+ * The commands, in the order in which help lists them.
+ *
+ * @module
+ */
+
+import type { CommandSpec } from "./command.ts";
+import { CLEANUP } from "./cleanup.ts";
+import { completionCommand } from "./completion.ts";
+import { DOCTOR } from "./doctor.ts";
+import { manCommand } from "./man.ts";
+import { MOUNT } from "./mount.ts";
+import { SHOW } from "./show.ts";
+import { STATUS } from "./status.ts";
+import { UNMOUNT } from "./unmount.ts";
+
+/** All commands that people may use. */
+export const COMMANDS: readonly CommandSpec[] = [
+  ...[MOUNT, UNMOUNT, SHOW, STATUS, CLEANUP, DOCTOR],
+  ...[completionCommand(() => COMMANDS), manCommand(() => COMMANDS)],
+];

@@ -1,0 +1,106 @@
+/**
+ * `pbkfs show`.
+ *
+ * @module
+ */
+
+import { listBackups } from "../backup/mod.ts";
+import { type CommandSpec, type Flags, required } from "./command.ts";
+import { BACKUP, CATALOG, INSTANCE, JSON_OUTPUT, PROBACKUP } from "./options.ts";
+import { print, printJson } from "./output.ts";
+import { showDocument, type ShownBackup, type ShownInstance } from "./show_document.ts";
+import { sizeText } from "./size_text.ts";
+import { factLines, tableLines } from "./table.ts";
+import { timeText } from "./units.ts";
+
+interface ShowFlags extends Flags {
+  readonly pbkStore: string;
+  readonly instance?: string;
+  readonly backupId?: string;
+  readonly pgProbackup?: string;
+  readonly json?: boolean;
+}
+
+/** The command. */
+export const SHOW: CommandSpec = {
+  name: "show",
+  summary: "list the backups of a catalog, and whether they can be mounted",
+  description: [
+    "Backups stand below the one that they are based on. Whether a backup can be mounted is told " +
+    "as far as its control files tell; stored pages are checked when they are read.",
+  ],
+  options: [
+    required(CATALOG),
+    { ...INSTANCE, text: "only this instance" },
+    { ...BACKUP, text: "only this backup and its chain, with all that is known" },
+    PROBACKUP,
+    JSON_OUTPUT,
+  ],
+  examples: ["pbkfs show -B /backup", "pbkfs show -B /backup -I main --json"],
+  codes: [
+    ...["CatalogMissing", "InstanceMissing", "BackupMissing", "CatalogUnreadable"] as const,
+    ...["PermissionDenied", "ProbackupFailed"] as const,
+  ],
+  async run(given) {
+    const { pbkStore, instance, backupId, pgProbackup, json } = given as ShowFlags;
+    const listing = await listBackups({
+      catalogPath: pbkStore,
+      instance,
+      probackup: pgProbackup,
+    });
+    const document = showDocument(listing, backupId);
+    if (json === true) return printJson(document);
+    document.instances.forEach((one, index) => {
+      if (index > 0) print("");
+      showInstance(one);
+      const wanted = backupId === undefined ? undefined : one.backups.at(-1);
+      if (wanted !== undefined) showDetails(wanted);
+    });
+  },
+};
+
+const HEADS = ["ID", "MODE", "STARTED", "DATA", "WAL", "COMPRESSION", "STATUS", "MOUNT"];
+
+function showInstance({ name, systemIdentifier, backups }: ShownInstance): void {
+  const cluster = systemIdentifier === null ? "" : `, cluster ${systemIdentifier}`;
+  print(`Instance ${name}${cluster}: ${backups.length === 0 ? "no backups" : ""}`.trimEnd());
+  if (backups.length === 0) return;
+  for (const line of tableLines([HEADS, ...backups.map(cellsOf)])) print(`  ${line}`);
+  for (const { id, problem } of backups) {
+    if (problem !== null) print(`  ${id}: ${problem.message}. ${problem.todo}`);
+  }
+}
+
+function cellsOf(backup: ShownBackup): string[] {
+  const { algorithm, level } = backup.compression;
+  return [
+    `${"  ".repeat(backup.chain.length - 1)}${backup.id}`,
+    backup.mode || "-",
+    timeText(backup.startTime === null ? undefined : Date.parse(backup.startTime)),
+    sizeOrDash(backup.dataBytes),
+    backup.stream ? sizeOrDash(backup.walBytes) : "archive",
+    algorithm === "none" ? "none" : `${algorithm} ${level}`,
+    backup.status,
+    backup.mountable ? "yes" : "no",
+  ];
+}
+
+function showDetails(backup: ShownBackup): void {
+  print("");
+  const facts = {
+    "chain": backup.chain.join(" "),
+    "PostgreSQL": backup.serverVersion,
+    "pg_probackup": backup.programVersion,
+    "timeline": `${backup.timeline}`,
+    "start, stop LSN": `${backup.startLsn}, ${backup.stopLsn}`,
+    "ended": timeText(backup.endTime === null ? undefined : Date.parse(backup.endTime)),
+    "data directory": sizeOrDash(backup.pgdataBytes),
+    "stored in": backup.directory,
+    "note": backup.note ?? "-",
+  };
+  for (const line of factLines(facts)) print(`  ${line}`);
+}
+
+function sizeOrDash(bytes: number | null): string {
+  return bytes === null ? "-" : sizeText(bytes);
+}

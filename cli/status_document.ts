@@ -1,0 +1,38 @@
+/**
+ * What `pbkfs status --json` prints. `schemas/status.json` describes it.
+ *
+ * @module
+ */
+
+import type { MountReport, MountStatus } from "../daemon/mod.ts";
+
+/** A mount of the document; of one that does not answer, only where it is. */
+export type ShownMount =
+  & Pick<MountReport, "mountPath" | "diffPath" | "state">
+  & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt">>
+  & { readonly mountedAt?: string; readonly server?: MountReport["server"] };
+
+/** The document. */
+export interface StatusDocument {
+  readonly document: "pbkfs.status";
+  readonly version: 1;
+  readonly time: string;
+  readonly mounts: readonly ShownMount[];
+}
+
+/** Mounts as a document. */
+export function statusDocument(reports: readonly MountReport[]): StatusDocument {
+  return {
+    document: "pbkfs.status",
+    version: 1,
+    time: new Date().toISOString(),
+    mounts: reports.map(({ status, server, ...place }) => ({
+      ...place,
+      ...(status !== undefined && {
+        ...{ ...status, ...place },
+        mountedAt: new Date(status.mountedAt).toISOString(),
+      }),
+      ...(server !== undefined && { server }),
+    })),
+  };
+}

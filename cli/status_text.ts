@@ -1,0 +1,106 @@
+/**
+ * Mounts as people read them.
+ *
+ * @module
+ */
+
+import type { ShownMount } from "./status_document.ts";
+import { sizeText } from "./size_text.ts";
+import { factLines, tableLines } from "./table.ts";
+import { durationText, timeText } from "./units.ts";
+
+const HEADS = [
+  "MOUNT",
+  "BACKUP",
+  "STATE",
+  "SERVER",
+  "SINCE",
+  "DIFF",
+  "READS",
+  "WRITES",
+  "READ P99",
+];
+
+const HINTS = {
+  serving: undefined,
+  dead: "its process is gone; clean up with: pbkfs unmount -D",
+  silent: "its process does not answer; look at pbkfs.log in its diff, of the mount",
+  forbidden: undefined,
+};
+
+/** One line a mount, and below what to do about those that are not well. */
+export function mountTable(mounts: readonly ShownMount[]): string[] {
+  const hints = mounts.flatMap(({ mountPath, state }) =>
+    HINTS[state] === undefined ? [] : [`${mountPath}: ${HINTS[state]} "${mountPath}"`]
+  );
+  return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints];
+}
+
+function cellsOf(mount: ShownMount): string[] {
+  const { counters, latencies } = mount;
+  return [
+    mount.mountPath,
+    mount.backupId === undefined ? "-" : `${mount.instance}/${mount.backupId}`,
+    mount.state,
+    serverText(mount),
+    mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
+    mount.diff === undefined ? "-" : sizeText(diffBytes(mount.diff)),
+    counters === undefined ? "-" : `${counters.reads}`,
+    counters === undefined ? "-" : `${counters.writes}`,
+    latencies === undefined ? "-" : durationText(latencies.read.p99Micros),
+  ];
+}
+
+/** Everything about one mount. */
+export function mountFacts(mount: ShownMount): string[] {
+  const { diff, counters, latencies } = mount;
+  const lines = factLines({
+    "mount": mount.mountPath,
+    "diff": mount.diffPath,
+    "backup": `${mount.backupId} of ${mount.instance}`,
+    "catalog": mount.catalogPath ?? "-",
+    "PostgreSQL": `${mount.serverVersion ?? "-"}, ${serverText(mount)}`,
+    "process": `${mount.pid}, pbkfs ${mount.version}`,
+    "since": mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
+    ...(diff !== undefined && {
+      "diff size": `${sizeText(diffBytes(diff))}: data ${sizeText(diff.dataBytes)}, ` +
+        `WAL ${sizeText(diff.walBytes)}, other ${sizeText(diff.otherBytes)}`,
+    }),
+    ...(counters !== undefined && {
+      "reads": `${counters.reads}, ${sizeText(counters.readBytes)}`,
+      "writes": `${counters.writes}, ${sizeText(counters.writtenBytes)}`,
+      "syncs": `${counters.syncs}`,
+      "from the backups": `${sizeText(counters.storeBytesRead)} in ${counters.storeReads} reads, ` +
+        `${counters.recordsDecoded} pages decompressed`,
+      "cache": `${counters.indexesMade} page indexes made, ${counters.filesOpened} files opened`,
+    }),
+  });
+  if (latencies === undefined) return lines;
+  const rows = Object.entries(latencies).map(([kind, times]) => [
+    kind,
+    `${times.count}`,
+    ...[times.p50Micros, times.p95Micros, times.p99Micros, times.maxMicros].map(durationText),
+  ]);
+  return [
+    ...lines,
+    "",
+    ...tableLines([["REQUESTS", "COUNT", "P50", "P95", "P99", "MAX"], ...rows]),
+  ];
+}
+
+function diffBytes(diff: NonNullable<ShownMount["diff"]>): number {
+  return diff.dataBytes + diff.walBytes + diff.otherBytes;
+}
+
+function serverText({ server }: ShownMount): string {
+  switch (server?.state) {
+    case "running":
+      return `port ${server.port}`;
+    case "gone":
+      return `process ${server.pid} not seen`;
+    case "none":
+      return "no server";
+    default:
+      return "-";
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Asks a mount what it is and what it has done.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../errors.ts";
+import { ask } from "./control_socket.ts";
+import { findMount } from "./find_mount.ts";
+import type { MountStatus } from "./mount_status.ts";
+
+/** What a mount tells of itself. @throws {PbkfsError} `NotMounted`. */
+export async function mountStatus(mountPath: string): Promise<MountStatus> {
+  const mount = findMount({ mountPath });
+  const answer = await ask(`${mount.diffPath}/control.sock`, { operation: "status" });
+  if (answer === undefined) {
+    throw new PbkfsError("NotMounted", {
+      what: `The process behind the mount on "${mount.mountPath}" is gone`,
+      todo: `Clean up with: pbkfs unmount -D "${mount.mountPath}"`,
+    });
+  }
+  if ("error" in answer) throw PbkfsError.fromJSON(answer.error);
+  if ("status" in answer) return answer.status;
+  throw new PbkfsError("Bug", { what: `Unexpected answer ${JSON.stringify(answer)}` });
+}

@@ -1,0 +1,97 @@
+/**
+ * Which backup a diff belongs to: checked for a known diff, laid down for a new one.
+ *
+ * @module
+ */
+
+import { type ChainSpec, destOf, loadCodecs, openChain } from "../backup/mod.ts";
+import { type Binding, BINDING_VERSION, checkBinding, type DiffDirectory } from "../binding/mod.ts";
+import { PbkfsError } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
+import { cloneSettings } from "../postgres/mod.ts";
+import { fillWal } from "./fill_wal.ts";
+import { hazardNotes } from "./hazard_notes.ts";
+import type { MountRequest } from "./protocol.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Checks that a diff is of the backup that is to be mounted, and the way it is to be mounted.
+ *
+ * @throws {PbkfsError} `DiffForeign` with both values.
+ */
+export function checkRequest(
+  binding: Binding,
+  request: Pick<MountRequest, "spec" | "diffPath" | "wal">,
+): void {
+  const { spec, diffPath, wal = binding.wal } = request;
+  checkBinding(binding, spec, diffPath);
+  if (wal === binding.wal) return;
+  throw new PbkfsError("DiffForeign", {
+    what: `The diff "${diffPath}" has pg_wal ${binding.wal} the mount, not ${wal}`,
+    todo: "Leave --wal out, or choose an empty diff directory.",
+  });
+}
+
+/**
+ * The binding of a diff; a new diff is begun and gets one.
+ *
+ * @param onNote Told what the operator should know of a new clone.
+ */
+export async function bind(
+  diff: DiffDirectory,
+  request: MountRequest,
+  onNote: (note: string) => void,
+): Promise<Binding> {
+  const { spec, mountPath } = request;
+  if (diff.binding !== undefined) {
+    return { ...diff.binding, mountPath, catalogPath: spec.catalogPath, lastOwner: diff.owner };
+  }
+  const createdAt = Math.floor(Date.now() / 1000) * 1000;
+  const { serverVersion } = destOf(spec);
+  const settings = cloneSettings(parseInt(serverVersion));
+  const base = await openChain(spec, {
+    codecs: await loadCodecs(),
+    layout: { mountPath: byteStringOf(mountPath), restoredAt: createdAt, settings },
+  });
+  try {
+    const owner = ownerOfTree(base.owner);
+    diff.begin(owner);
+    await fillWal({ spec, base, diff, owner });
+    const binding: Binding = {
+      version: BINDING_VERSION,
+      ...identityOf(spec),
+      serverVersion,
+      mountPath,
+      wal: request.wal ?? "outside",
+      createdAt,
+      owner,
+      settings,
+      madeBy: `pbkfs ${VERSION}`,
+      lastOwner: diff.owner,
+    };
+    diff.finish(binding);
+    hazardNotes(base).forEach(onNote);
+    return binding;
+  } finally {
+    base.close();
+  }
+}
+
+function identityOf(spec: ChainSpec) {
+  return {
+    catalogPath: spec.catalogPath,
+    instance: spec.instance,
+    backupId: destOf(spec).id,
+    chain: spec.members.map(({ id, contentCrc }) => ({
+      id,
+      ...(contentCrc !== undefined && { contentCrc }),
+    })),
+    ...(spec.systemIdentifier !== undefined && { systemIdentifier: spec.systemIdentifier }),
+  };
+}
+
+/** Who mounts, or, when root mounts, who owns the backup: that user can start the server. */
+function ownerOfTree(backup: { uid: number; gid: number }): { uid: number; gid: number } {
+  const uid = Deno.uid() ?? 0;
+  return uid === 0 ? backup : { uid, gid: Deno.gid() ?? 0 };
+}

@@ -1,0 +1,75 @@
+/**
+ * Finds a mount of this host, by where it is or by its diff.
+ *
+ * @module
+ */
+
+import { describeOwner, isLocked, readOwner } from "../binding/mod.ts";
+import { PbkfsError } from "../errors.ts";
+import { systemLibc } from "../ffi/libc.ts";
+import { absolute } from "./environment.ts";
+import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
+
+/** Which mount. One of the two is enough; if both are given, they must agree. */
+export interface MountPlace {
+  readonly mountPath?: string | undefined;
+  readonly diffPath?: string | undefined;
+}
+
+/** Finds a mount. @throws {PbkfsError} `NotMounted`; `Usage` if nothing is given. */
+export function findMount({ mountPath, diffPath }: MountPlace): PbkfsMount {
+  if (mountPath === undefined && diffPath === undefined) {
+    throw new PbkfsError("Usage", {
+      what: "Neither a mount directory nor a diff is named",
+      todo: "Give one of them: -D for the mount directory, -d for the diff.",
+    });
+  }
+  const found = mountPath === undefined ? mountOfDiff(diffPath ?? "") : mountAt(mountPath);
+  if (diffPath === undefined || realPathIfAny(diffPath) === found.diffPath) return found;
+  throw new PbkfsError("NotMounted", {
+    what: `The mount on "${mountPath}" is of the diff "${found.diffPath}", not of "${diffPath}"`,
+    todo: "Leave -d out to mean this mount, or -D to mean that diff.",
+  });
+}
+
+/** The mounts of a diff that the kernel lists; never more than one, if all goes well. */
+export function mountsOfDiff(diffPath: string): PbkfsMount[] {
+  return listMounts()
+    .filter(({ type, source }) => type === "fuse.pbkfs" && source === `${SOURCE_PREFIX}${diffPath}`)
+    .map(({ mountPath }) => ({ mountPath, diffPath }));
+}
+
+function mountAt(path: string): PbkfsMount {
+  const given = absolute(path);
+  const found = findPbkfsMount(given) ?? findPbkfsMount(realPathIfAny(given));
+  if (found !== undefined) return found;
+  throw new PbkfsError("NotMounted", {
+    what: `There is no pbkfs mount on "${path}"`,
+    todo: "List the mounts of this host with: pbkfs status",
+  });
+}
+
+function mountOfDiff(path: string): PbkfsMount {
+  const diffPath = realPathIfAny(path);
+  const found = mountsOfDiff(diffPath).at(-1);
+  if (found !== undefined) return found;
+  const isServed = isLocked(diffPath, systemLibc()) === true;
+  const who = describeOwner(readOwner(diffPath));
+  throw new PbkfsError("NotMounted", {
+    what: isServed
+      ? `The diff "${path}" is mounted nowhere, but ${who} still has it`
+      : `The diff "${path}" is not mounted`,
+    todo: isServed
+      ? "If it was detached, that process ends when nobody uses the mount any more."
+      : "List the mounts of this host with: pbkfs status",
+  });
+}
+
+/** A mount whose process died has none. */
+function realPathIfAny(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return absolute(path);
+  }
+}

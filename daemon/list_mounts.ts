@@ -1,0 +1,77 @@
+/**
+ * All pbkfs mounts of this host, and what each tells of itself. A mount that is dead or stuck is
+ * listed as such: nothing here waits for it.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../errors.ts";
+import { ask } from "./control_socket.ts";
+import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
+import type { MountStatus } from "./mount_status.ts";
+import { serverOn, type ServerState } from "./server_on.ts";
+
+/** How a mount is. */
+export type MountState =
+  /** Its process answers. */
+  | "serving"
+  /** Its process is gone: every access fails until it is unmounted. */
+  | "dead"
+  /** Its process is there, but has not answered in time. */
+  | "silent"
+  /** It belongs to another user. */
+  | "forbidden";
+
+/** One mount. */
+export interface MountReport extends PbkfsMount {
+  readonly state: MountState;
+  /** Only of mounts that are `serving`. */
+  readonly status?: MountStatus;
+  readonly server?: ServerState;
+}
+
+const ANSWER_MS = 3000;
+
+/** The pbkfs mounts in the kernel's list; of those on one directory, the topmost. */
+export function listPbkfsMounts(): PbkfsMount[] {
+  const paths = listMounts()
+    .filter(({ type, source }) => type === "fuse.pbkfs" && source.startsWith(SOURCE_PREFIX))
+    .map(({ mountPath }) => mountPath);
+  return [...new Set(paths)].map(findPbkfsMount).filter((mount) => mount !== undefined);
+}
+
+/** Asks mounts, all at once. */
+export function reportMounts(mounts: readonly PbkfsMount[]): Promise<MountReport[]> {
+  return Promise.all(mounts.map(reportMount));
+}
+
+async function reportMount(mount: PbkfsMount): Promise<MountReport> {
+  const answer = await inTime<MountStatus | MountState>(askStatus(mount), "silent");
+  if (typeof answer === "string") return { ...mount, state: answer };
+  const server = await inTime<ServerState>(serverOn(mount.mountPath), { state: "unknown" });
+  return { ...mount, state: "serving", status: answer, server };
+}
+
+async function askStatus({ diffPath }: PbkfsMount): Promise<MountStatus | MountState> {
+  try {
+    const answer = await ask(`${diffPath}/control.sock`, { operation: "status" });
+    if (answer === undefined) return "dead";
+    if ("status" in answer) return answer.status;
+    return "error" in answer ? "silent" : "dead";
+  } catch (error) {
+    const isDenied = error instanceof Deno.errors.PermissionDenied ||
+      (error instanceof PbkfsError && error.code === "PermissionDenied");
+    return isDenied ? "forbidden" : "silent";
+  }
+}
+
+/** What takes too long is left alone. */
+async function inTime<T>(promise: Promise<T>, late: T): Promise<T> {
+  const { promise: timeout, resolve } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => resolve(late), ANSWER_MS);
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

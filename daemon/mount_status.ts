@@ -1,0 +1,40 @@
+/**
+ * What a mount tells of itself.
+ *
+ * @module
+ */
+
+import type { CounterName } from "../overlay/mod.ts";
+import {
+  type Latencies,
+  type LatencySummary,
+  REQUEST_KINDS,
+  type RequestKind,
+} from "../fuse/mod.ts";
+import type { DiffSize } from "./diff_size.ts";
+
+/** What a mount tells of itself. */
+export interface MountStatus {
+  /** Of the pbkfs that serves it. */
+  readonly version: string;
+  readonly pid: number;
+  readonly catalogPath: string;
+  readonly instance: string;
+  readonly backupId: string;
+  /** PostgreSQL's major version. */
+  readonly serverVersion: string;
+  readonly diffPath: string;
+  readonly mountPath: string;
+  /** Milliseconds since 1970. */
+  readonly mountedAt: number;
+  readonly diff: DiffSize;
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly latencies: Readonly<Record<RequestKind, LatencySummary>>;
+}
+
+/** All histograms in short. */
+export function summaries(latencies: Latencies): Record<RequestKind, LatencySummary> {
+  return Object.fromEntries(
+    REQUEST_KINDS.map((kind) => [kind, latencies.summary(kind)]),
+  ) as Record<RequestKind, LatencySummary>;
+}

@@ -1,0 +1,149 @@
+/**
+ * Keeps a chain as it is while it is mounted: with pg_probackup's own locks or, where these cannot
+ * be written, by watching the control files.
+ *
+ * @module
+ */
+
+import { type ChainSpec, changeOfChain, destOf } from "../backup/mod.ts";
+import { LockKeeper, StoreLock, type StoreLockOptions } from "../binding/mod.ts";
+import { ERRNO, PbkfsError } from "../errors.ts";
+import type { StoreAlarm } from "./store_alarm.ts";
+
+/** How to guard a chain. */
+export interface GuardOptions extends Pick<StoreLockOptions, "libc" | "waitMs" | "signal"> {
+  readonly onWait: (text: string) => void;
+  /** false: only watch. */
+  readonly lock: boolean;
+  readonly alarm: StoreAlarm;
+  readonly log: (text: string) => void;
+  /** Between two looks at the control files. */
+  readonly watchMs?: number;
+}
+
+/** A chain that is guarded. */
+export interface StoreGuard {
+  /** For the operator. */
+  readonly notes: readonly string[];
+  release(): Promise<void>;
+}
+
+/** Of a catalog that we may not write to. pg_probackup goes on without locks then, too. */
+const NOT_WRITABLE: readonly number[] = [
+  ...[ERRNO.EROFS, ERRNO.EACCES, ERRNO.EPERM, ERRNO.ENOSPC, ERRNO.EDQUOT],
+];
+const WATCH_MS = 1_000;
+
+/**
+ * Locks a chain, or watches it, and then sees that it is still what it was when it was found.
+ *
+ * @throws {PbkfsError} `StoreLocked`; `BackupNotRestorable` if it has changed.
+ */
+export async function guardStore(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
+  const guard = await lockOrWatch(spec, options);
+  try {
+    const change = await changeOfChain(spec);
+    if (change === undefined) return guard;
+    throw new PbkfsError("BackupNotRestorable", {
+      what: `The chain has changed while it was being mounted: ${change}`,
+      todo: "Look at the backups with pg_probackup show, and mount again.",
+    });
+  } catch (error) {
+    await guard.release();
+    throw error;
+  }
+}
+
+async function lockOrWatch(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
+  if (!options.lock) return watched(spec, options, "--no-store-lock");
+  try {
+    return await locked(spec, options);
+  } catch (error) {
+    if (!(error instanceof PbkfsError) || error.code !== "Io") throw error;
+    return watched(spec, options, error.message);
+  }
+}
+
+async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
+  const keeper = keeperFor(spec);
+  let lock: StoreLock;
+  try {
+    const pid = keeper?.pid ?? Deno.pid;
+    lock = await StoreLock.take({ ...options, members: spec.members, pid });
+  } catch (error) {
+    await keeper?.stop();
+    if (error instanceof PbkfsError && error.code === "Io" && !NOT_WRITABLE.includes(error.errno)) {
+      throw new PbkfsError("CatalogUnreadable", {
+        what: `Cannot lock the backups: ${error.message}`,
+        todo: "Look at the lock files of pg_probackup there, or mount with --no-store-lock.",
+        cause: error,
+      });
+    }
+    throw error;
+  }
+  let watch: StoreGuard | undefined;
+  void keeper?.lost.then(() => {
+    watch = watched(spec, options, `process ${keeper.pid}, which kept the locks, was killed`);
+    for (const note of watch.notes) options.log(note);
+  });
+  return {
+    notes: [
+      `the backups are locked: pg_probackup delete and merge of ${destOf(spec).id} and its ` +
+      "parents wait a minute and then fail, until it is unmounted",
+    ],
+    async release() {
+      await watch?.release();
+      await lock.release();
+      await keeper?.stop();
+    },
+  };
+}
+
+/**
+ * Whose process is in the list: ours, if pg_probackup may send it a signal, else one that is made
+ * for this.
+ *
+ * @throws {PbkfsError} `Io` if it can be neither.
+ */
+function keeperFor(spec: ChainSpec): LockKeeper | undefined {
+  const { uid, gid } = Deno.statSync(destOf(spec).dirPath);
+  const ours = Deno.uid();
+  if (uid === null || gid === null || uid === ours || uid === 0) return undefined;
+  if (ours === 0) return LockKeeper.start({ uid, gid }, spec.catalogPath);
+  throw new PbkfsError("Io", {
+    what: `they belong to user ${uid}, whose pg_probackup cannot ask whether our process is alive`,
+    errno: ERRNO.EPERM,
+  });
+}
+
+/** Looks at the control files now and then; tells of each change once. */
+function watched(spec: ChainSpec, options: GuardOptions, why: string): StoreGuard {
+  const { alarm, log, watchMs = WATCH_MS } = options;
+  let told: string | undefined;
+  let isLooking = false;
+  const look = async () => {
+    if (isLooking) return;
+    isLooking = true;
+    const change = await changeOfChain(spec).catch((error) => (error as Error).message);
+    isLooking = false;
+    if (change === told) return;
+    told = change;
+    alarm.set(change);
+    log(
+      change === undefined
+        ? "the backups are as they were when they were mounted: reads go on"
+        : `reads of the backups fail from now on: ${change}. Stop the server and unmount`,
+    );
+  };
+  const timer = setInterval(look, watchMs);
+  return {
+    notes: [
+      `the backups are not locked, only watched (${why}): if pg_probackup deletes or merges ` +
+      "one of them, reads will fail",
+    ],
+    release() {
+      clearInterval(timer);
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** What goes with pbkfs on a machine says what pbkfs says. */
+
+import assert from "node:assert/strict";
+import { COMMANDS } from "../cli/commands.ts";
+import { manPage } from "../cli/man_page.ts";
+import { CODES } from "../errors.ts";
+import { runCli } from "./support/cli.ts";
+import { receiveDatagrams } from "./support/datagrams.ts";
+import { isMounted } from "./support/mounts.ts";
+import { mountArguments } from "./support/mount_backup.ts";
+import { Scene } from "./support/scene.ts";
+import { mountObstacle, testUnless } from "./support/skip.ts";
+import { ordinaryUser } from "./support/users.ts";
+
+const read = (path: string) =>
+  Deno.readTextFileSync(new URL(`../contrib/${path}`, import.meta.url));
+
+Deno.test("FR-762 the manual page tells all commands, options and exit statuses", async () => {
+  const { code, stdout } = await runCli(["man"]);
+  assert.equal(code, 0);
+  assert.equal(stdout, manPage(COMMANDS));
+  const plain = stdout.replaceAll("\\-", "-");
+  for (const { name, options } of COMMANDS) {
+    assert.match(plain, new RegExp(`^\\.SS "pbkfs ${name}`, "m"));
+    for (const { long } of options) assert(plain.includes(`\\fB${long}\\fR`), long);
+  }
+  for (const { exitCode, when } of Object.values(CODES)) {
+    assert(stdout.includes(`\n.B ${exitCode}\n`), `${exitCode}`);
+    assert(plain.includes(when), when);
+  }
+});
+
+Deno.test("FR-762 contrib/pbkfs.1 is what pbkfs man prints", () => {
+  assert.equal(read("pbkfs.1"), manPage(COMMANDS), "run: deno run -A cli.ts man > contrib/pbkfs.1");
+});
+
+Deno.test("FR-767 the unit and the container use commands and options that there are", () => {
+  const files = ["systemd/pbkfs@.service", "container/entrypoint.sh", "logrotate/pbkfs"];
+  const lines = files.flatMap((path) => read(path).replaceAll("\\\n", " ").split("\n"))
+    .flatMap((line) => /(?:bin\/|^)pbkfs ([a-z]+) ([^|]*)/.exec(line)?.slice(1) ?? []);
+  assert(lines.length >= 8);
+  for (let at = 0; at < lines.length; at += 2) {
+    const command = COMMANDS.find(({ name }) => name === lines[at]);
+    assert(command !== undefined, lines[at]);
+    for (const [, name] of (lines[at + 1] ?? "").matchAll(/(?:^|[ "])(--?[A-Za-z][a-z-]*)/g)) {
+      const isKnown = command.options.some(({ short, long }) => name === short || name === long);
+      assert(isKnown, `${command.name} ${name}`);
+    }
+  }
+});
+
+testUnless(
+  mountObstacle(),
+  "FR-768 in the foreground, a mount tells its service manager when it is ready",
+  async () => {
+    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
+    await using receiver = await receiveDatagrams(`${scene.dirPath}/notify`);
+    const cli = new URL("../cli.ts", import.meta.url).pathname;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", cli, ...mountArguments(scene.mountOptions("TOTL9U")), "--foreground"],
+      env: { NOTIFY_SOCKET: `${scene.dirPath}/notify` },
+      stderr: "piped",
+    }).spawn();
+    while (receiver.messages.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(receiver.messages, ["READY=1"]);
+    assert(isMounted(scene.mountDir));
+    child.kill("SIGTERM");
+    const { code, stderr } = await child.output();
+    assert.equal(code, 0);
+    const text = new TextDecoder().decode(stderr);
+    assert.match(text, / info mounted .*\n(.*\n)*.* info unmounted/, "the log is on stderr");
+  },
+);

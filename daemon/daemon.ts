@@ -118,8 +118,9 @@ export async function serveMount(
   const counters = new OverlayCounters();
   const latencies = new Latencies();
   const mountedAt = Date.now();
-  let dispatcher: Dispatcher | undefined;
+  const serving: { dispatcher?: Dispatcher } = {};
   const unmount = async () => {
+    const { dispatcher } = serving;
     if (dispatcher === undefined) throw notYet(request.mountPath);
     await namingUsers(request.mountPath, () => detach(request.mountPath, libc));
     await dispatcher.ended;
@@ -135,7 +136,7 @@ export async function serveMount(
     serverVersion: binding.serverVersion,
     mountedAt,
     diff: await diffSize(diff.path),
-    counters: sumOf([counters, ...(dispatcher?.readCounters ?? [])]),
+    counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),
   });
   const control = await ControlServer.listen(
@@ -157,7 +158,7 @@ export async function serveMount(
     alarm: alarm.shared,
     faults,
   }, log);
-  dispatcher = started;
+  serving.dispatcher = started;
   onFailure(async () => {
     await detach(request.mountPath, libc, { lazy: true });
     await started.ended.catch(() => {});

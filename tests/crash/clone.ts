@@ -1,0 +1,174 @@
+/**
+ * A mounted clone with a server, both of which can be killed.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { findInstallation, PostgresServer } from "../../postgres/mod.ts";
+import { runCli } from "../support/cli.ts";
+import { mountArguments, type MountOptions } from "../support/mount_backup.ts";
+import { detachMounts, isMounted } from "../support/mounts.ts";
+import {
+  daemonsOf,
+  isAlive,
+  killHard,
+  killProcessesIn,
+  processesIn,
+  SharedMemory,
+} from "../support/processes.ts";
+import type { Identity } from "../support/users.ts";
+import { SERVER_SETTINGS } from "./workload.ts";
+
+/** Where a clone lies, and who runs its server. */
+export interface CloneOptions extends MountOptions {
+  readonly owner: Identity;
+  readonly majorVersion: number;
+}
+
+/** A mount and its server. `await using` it: nothing of them is left. */
+export class Clone {
+  readonly options: CloneOptions;
+  readonly memory = new SharedMemory();
+  #server: PostgresServer | undefined;
+  #daemon: number | undefined;
+
+  constructor(options: CloneOptions) {
+    this.options = options;
+  }
+
+  get server(): PostgresServer {
+    assert(this.#server !== undefined, "the server runs");
+    return this.#server;
+  }
+
+  /** Whether the process behind the mount is there. */
+  get isServed(): boolean {
+    return this.#daemon !== undefined && isAlive(this.#daemon);
+  }
+
+  get hasServer(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** Mounts. @param faults A plan, see `ffi/faulty_libc.ts`. @throws {Error} with what it said. */
+  async mount(faults = ""): Promise<void> {
+    const { code, stderr } = await runCli(mountArguments(this.options), {
+      user: this.options.user,
+      env: { PBKFS_FAULTS: faults },
+    });
+    [this.#daemon] = daemonsOf(this.options.diffDir);
+    if (code !== 0) throw new Error(`mount ended with status ${code}: ${stderr}`);
+  }
+
+  /** Starts the server, and waits until it has recovered. */
+  async startServer(): Promise<PostgresServer> {
+    this.#server = await PostgresServer.start({
+      dataDir: this.options.mountDir,
+      installation: findInstallation(this.options.majorVersion),
+      user: this.options.owner,
+      settings: SERVER_SETTINGS,
+    });
+    this.memory.note(processesIn(this.options.mountDir));
+    await this.#server.waitUntilPrimary();
+    return this.#server;
+  }
+
+  /** Kills, all at once as far as that is possible. */
+  async kill(what: "server" | "daemon" | "both"): Promise<void> {
+    const { mountDir } = this.options;
+    const daemon = what === "server" ? [] : [this.#daemon as number].filter(isAlive);
+    const server = what === "daemon" ? [] : processesIn(mountDir);
+    this.memory.note(server);
+    await killHard([...daemon, ...server]);
+  }
+
+  /** Forgets a server that was killed. */
+  async dropServer(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.[Symbol.asyncDispose]();
+  }
+
+  /** After a crash: no process is left, and nothing is mounted. */
+  async cleanUp(): Promise<void> {
+    const { mountDir, user } = this.options;
+    const left = processesIn(mountDir);
+    this.memory.note(left);
+    await killProcessesIn(mountDir);
+    await this.dropServer();
+    if (!isMounted(mountDir)) return;
+    const { code, stderr } = await runCli(["unmount", "-D", mountDir], { user });
+    assert.equal(code, 0, `unmount after a crash: ${stderr}`);
+    assert(!isMounted(mountDir), "it is unmounted");
+    assert(await this.endsSoon(), "the daemon has ended");
+  }
+
+  /** Waits a while for the daemon's end. */
+  async endsSoon(): Promise<boolean> {
+    for (let left = 1000; this.isServed && left > 0; left--) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return !this.isServed;
+  }
+
+  /** Stops the server and unmounts, as one should. */
+  async stop(): Promise<void> {
+    const { mountDir, user } = this.options;
+    await this.#server?.stop();
+    if (this.#server !== undefined) await checkPages(this.#server);
+    await this.dropServer();
+    const { code, stderr } = await runCli(["unmount", "-D", mountDir], { user });
+    assert.equal(code, 0, `unmount: ${stderr}`);
+    assert(await this.endsSoon(), "the daemon has ended");
+  }
+
+  /** The daemon's log. */
+  log(): string {
+    try {
+      return Deno.readTextFileSync(`${this.options.diffDir}/pbkfs.log`);
+    } catch {
+      return "";
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await killProcessesIn(this.options.mountDir);
+      await this.#server?.[Symbol.asyncDispose]();
+    } finally {
+      if (this.isServed) await killHard([this.#daemon as number]);
+      detachMounts(this.options.mountDir);
+      this.memory.remove();
+    }
+  }
+}
+
+/** Has PostgreSQL look at every page of every relation. */
+export async function checkServer(server: PostgresServer): Promise<void> {
+  await server.run("pg_amcheck", ["--all", "--heapallindexed", "--install-missing"]);
+}
+
+/** Has PostgreSQL compare every page of a stopped server with its checksum, if there are any. */
+async function checkPages(server: PostgresServer): Promise<void> {
+  const { stdout } = await server.run("pg_controldata", ["-D", server.dataDir]);
+  if (!/checksum version:\s+[1-9]/.test(stdout)) return;
+  cutPartialBlocks(`${server.dataDir}/base`);
+  await server.run("pg_checksums", ["--check", "-D", server.dataDir]);
+}
+
+/**
+ * Cuts what is no whole block off the ends of relations. On any file system a crash may leave half
+ * a block that nobody has synced, often of a relation whose creation was lost with the WAL. The
+ * server rounds lengths down, and never looks there; pg_checksums refuses such a file.
+ */
+function cutPartialBlocks(dirPath: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(dirPath)) {
+    const path = `${dirPath}/${name}`;
+    if (isDirectory) cutPartialBlocks(path);
+    else if (/^\d+(_[a-z]+)?(\.\d+)?$/.test(name)) {
+      const { size } = Deno.statSync(path);
+      if (size % 8192 !== 0) Deno.truncateSync(path, size - size % 8192);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** Servers and daemons that are killed: a few cycles of what `deno task crash` does at length. */
+
+import { mountObstacle, serverObstacle, testUnless } from "../support/skip.ts";
+import { killLife } from "./kill_life.ts";
+import { CYCLES_A_LIFE } from "./life.ts";
+
+const obstacle = mountObstacle() ?? serverObstacle(15);
+
+for (const [index, wal] of ["outside", "inside"].entries()) {
+  testUnless(
+    obstacle,
+    `FR-610 pg_wal ${wal}: servers and daemons are killed, and no acknowledged commit is lost`,
+    () => killLife({ seed: 20, first: index * CYCLES_A_LIFE, cycles: 2, say: () => {} }),
+  );
+}

@@ -1,0 +1,17 @@
+/** The power goes under the diff: a few cycles of what `deno task crash` does at length. */
+
+import { mountObstacle, type Obstacle, serverObstacle, testUnless } from "../support/skip.ts";
+import { isRoot } from "../support/users.ts";
+import { CYCLES_A_LIFE } from "./life.ts";
+import { powerLife } from "./power_life.ts";
+
+const rootObstacle: Obstacle = isRoot() ? undefined : "files of several owners need root";
+const obstacle = mountObstacle() ?? serverObstacle(15) ?? rootObstacle;
+
+for (const [index, wal] of ["outside", "inside"].entries()) {
+  testUnless(
+    obstacle,
+    `FR-612 pg_wal ${wal}: the power is cut, and no acknowledged commit is lost`,
+    () => powerLife({ seed: 21, first: index * CYCLES_A_LIFE, cycles: 2, say: () => {} }),
+  );
+}

@@ -63,15 +63,25 @@ export class Clone {
 
   /** Starts the server, and waits until it has recovered. */
   async startServer(): Promise<PostgresServer> {
-    this.#server = await PostgresServer.start({
+    // A start that fails kills what it has started; what that leaves must be known.
+    const watch = setInterval(() => this.memory.note(processesIn(this.options.mountDir)), 50);
+    try {
+      this.#server = await this.#start();
+    } finally {
+      clearInterval(watch);
+    }
+    this.memory.note(processesIn(this.options.mountDir));
+    await this.#server.waitUntilPrimary();
+    return this.#server;
+  }
+
+  #start(): Promise<PostgresServer> {
+    return PostgresServer.start({
       dataDir: this.options.mountDir,
       installation: findInstallation(this.options.majorVersion),
       user: this.options.owner,
       settings: SERVER_SETTINGS,
     });
-    this.memory.note(processesIn(this.options.mountDir));
-    await this.#server.waitUntilPrimary();
-    return this.#server;
   }
 
   /** Kills, all at once as far as that is possible. */
@@ -134,6 +144,7 @@ export class Clone {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
+      this.memory.note(processesIn(this.options.mountDir));
       await killProcessesIn(this.options.mountDir);
       await this.#server?.[Symbol.asyncDispose]();
     } finally {

@@ -201,13 +201,20 @@ export function systemLibc(): Libc {
 
 function makeLibc(): Libc {
   const symbols = openLibrary(["libc.so.6"], SYMBOLS);
-  // errno is read from where it lies: a call to fetch it could change it.
+  // errno is read from where it lies, and at once: whatever else runs could change it, the making
+  // of a message or the compiler of JavaScript among them.
   const errno = new Int32Array(borrow(toAddress(symbols.__errno_location()), 4).buffer);
+  let failure = 0;
+  const took = (result: number | bigint): number => {
+    failure = result < 0 ? errno[0] as number : 0;
+    return Number(result);
+  };
+  took(-1); // So that it is compiled before it counts.
   const fail = (call: string, subject: string): never => {
-    const number = errno[0] ?? 0;
+    const number = failure === 0 ? ERRNO.EIO : failure;
     throw new PbkfsError("Io", {
       what: `${call} of ${subject} failed with ${errnoName(number)}`,
-      errno: number === 0 ? 5 : number,
+      errno: number,
     });
   };
   const check = (result: number, call: string, subject: string | Fd): void => {
@@ -220,42 +227,42 @@ function makeLibc(): Libc {
 
   return {
     open(path, flags, mode = 0) {
-      const fd = symbols.open(bytesOf(path, 1), flags | OPEN.closeOnExec, mode);
+      const fd = took(symbols.open(bytesOf(path, 1), flags | OPEN.closeOnExec, mode));
       check(fd, "open", printable(path));
       return fd as Fd;
     },
     close(fd) {
-      check(symbols.close(fd), "close", fd);
+      check(took(symbols.close(fd)), "close", fd);
     },
     dup(fd) {
-      const copy = symbols.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+      const copy = took(symbols.fcntl(fd, F_DUPFD_CLOEXEC, 0));
       check(copy, "dup", fd);
       return copy as Fd;
     },
     replace(fd, target) {
-      check(symbols.dup2(fd, target), "dup2", fd);
+      check(took(symbols.dup2(fd, target)), "dup2", fd);
     },
     pipe() {
       const ends = allocate(8);
-      check(symbols.pipe2(ends.address, OPEN.closeOnExec), "pipe", "a new pipe");
+      check(took(symbols.pipe2(ends.address, OPEN.closeOnExec)), "pipe", "a new pipe");
       return { read: ends.view.getInt32(0, true) as Fd, write: ends.view.getInt32(4, true) as Fd };
     },
     read(fd, target, sizeBytes) {
-      const done = Number(symbols.read(fd, target, sizeBytes));
+      const done = took(symbols.read(fd, target, sizeBytes));
       check(done, "read", fd);
       return done;
     },
     write(fd, source, sizeBytes) {
-      const done = Number(symbols.write(fd, source, sizeBytes));
+      const done = took(symbols.write(fd, source, sizeBytes));
       if (done !== sizeBytes) fail("write", `descriptor ${fd}`);
     },
     pread(fd, target, { offsetBytes, sizeBytes }) {
       let done = 0;
       while (done < sizeBytes) {
-        const n = Number(symbols.pread(fd, target + done, sizeBytes - done, offsetBytes + done));
+        const n = took(symbols.pread(fd, target + done, sizeBytes - done, offsetBytes + done));
         if (n === 0) break;
         if (n > 0) done += n;
-        else if (errno[0] !== EINTR) fail("pread", `descriptor ${fd}`);
+        else if (failure !== EINTR) fail("pread", `descriptor ${fd}`);
       }
       return done;
     },
@@ -265,37 +272,37 @@ function makeLibc(): Libc {
         writeField(iovec.view, IOVEC.base, target + done);
         writeField(iovec.view, IOVEC.size, range.sizeBytes - done);
         const at = range.offsetBytes + done;
-        const n = Number(symbols.preadv2(fd, iovec.address, 1, at, RWF_NOWAIT));
+        const n = took(symbols.preadv2(fd, iovec.address, 1, at, RWF_NOWAIT));
         if (n === 0) break;
         if (n > 0) done += n;
-        else if (errno[0] === ERRNO.EOPNOTSUPP) return this.pread(fd, target, range);
-        else if (errno[0] !== EINTR) fail("preadv2", `descriptor ${fd}`);
+        else if (failure === ERRNO.EOPNOTSUPP) return this.pread(fd, target, range);
+        else if (failure !== EINTR) fail("preadv2", `descriptor ${fd}`);
       }
       return done;
     },
     pwrite(fd, source, { offsetBytes, sizeBytes }) {
       let done = 0;
       while (done < sizeBytes) {
-        const n = Number(symbols.pwrite(fd, source + done, sizeBytes - done, offsetBytes + done));
+        const n = took(symbols.pwrite(fd, source + done, sizeBytes - done, offsetBytes + done));
         if (n > 0) done += n;
-        else if (n === 0 || errno[0] !== EINTR) fail("pwrite", `descriptor ${fd}`);
+        else if (n === 0 || failure !== EINTR) fail("pwrite", `descriptor ${fd}`);
       }
     },
     ftruncate(fd, sizeBytes) {
-      check(symbols.ftruncate(fd, sizeBytes), "ftruncate", fd);
+      check(took(symbols.ftruncate(fd, sizeBytes)), "ftruncate", fd);
     },
     fallocate(fd, mode, { offsetBytes, sizeBytes }) {
-      check(symbols.fallocate(fd, mode, offsetBytes, sizeBytes), "fallocate", fd);
+      check(took(symbols.fallocate(fd, mode, offsetBytes, sizeBytes)), "fallocate", fd);
     },
     fdatasync(fd) {
-      check(symbols.fdatasync(fd), "fdatasync", fd);
+      check(took(symbols.fdatasync(fd)), "fdatasync", fd);
     },
     fsync(fd) {
-      check(symbols.fsync(fd), "fsync", fd);
+      check(took(symbols.fsync(fd)), "fsync", fd);
     },
     fstat(fd) {
       check(
-        symbols.statx(fd, emptyPath, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address),
+        took(symbols.statx(fd, emptyPath, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address)),
         "statx",
         fd,
       );
@@ -312,34 +319,34 @@ function makeLibc(): Libc {
       };
     },
     fchmod(fd, mode) {
-      check(symbols.fchmod(fd, mode), "fchmod", fd);
+      check(took(symbols.fchmod(fd, mode)), "fchmod", fd);
     },
     fchown(fd, { uid, gid }) {
-      check(symbols.fchown(fd, uid, gid), "fchown", fd);
+      check(took(symbols.fchown(fd, uid, gid)), "fchown", fd);
     },
     flock(fd, operation) {
-      if (symbols.flock(fd, operation) === 0) return true;
-      return errno[0] === EWOULDBLOCK ? false : fail("flock", `descriptor ${fd}`);
+      if (took(symbols.flock(fd, operation)) === 0) return true;
+      return failure === EWOULDBLOCK ? false : fail("flock", `descriptor ${fd}`);
     },
     fstatvfs(fd, target) {
-      check(symbols.fstatvfs(fd, target), "fstatvfs", fd);
+      check(took(symbols.fstatvfs(fd, target)), "fstatvfs", fd);
     },
     waitReadable(fd, timeoutMs) {
       pollFd.view.setInt32(POLLFD.fd.at, fd, true);
       pollFd.view.setInt16(4, POLL_IN, true);
-      const ready = symbols.poll(pollFd.address, 1, timeoutMs);
+      const ready = took(symbols.poll(pollFd.address, 1, timeoutMs));
       if (ready >= 0) return ready > 0;
-      return errno[0] === EINTR ? false : fail("poll", `descriptor ${fd}`);
+      return failure === EINTR ? false : fail("poll", `descriptor ${fd}`);
     },
     unmount(path, options = { lazy: false }) {
       const flags = options.lazy ? UMOUNT_DETACH : 0;
-      check(symbols.umount2(bytesOf(path, 1), flags), "umount", printable(path));
+      check(took(symbols.umount2(bytesOf(path, 1), flags)), "umount", printable(path));
     },
     unlink(path) {
-      check(symbols.unlink(bytesOf(path, 1)), "unlink", printable(path));
+      check(took(symbols.unlink(bytesOf(path, 1))), "unlink", printable(path));
     },
     descriptorsMax() {
-      check(symbols.getrlimit(RLIMIT_NOFILE, status.address), "getrlimit", "RLIMIT_NOFILE");
+      check(took(symbols.getrlimit(RLIMIT_NOFILE, status.address)), "getrlimit", "RLIMIT_NOFILE");
       return Number(status.view.getBigUint64(RLIMIT.now.at, true));
     },
   };

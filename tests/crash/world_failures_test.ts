@@ -6,6 +6,7 @@ import { mountArguments, type MountOptions } from "../support/mount_backup.ts";
 import { runCli } from "../support/cli.ts";
 import { isMounted } from "../support/mounts.ts";
 import { errnoFrom, filled, RawFile, syncDirectory } from "../support/raw_file.ts";
+import { waitUntil } from "../support/daemon_process.ts";
 import { Scene } from "../support/scene.ts";
 import { mountObstacle, type Obstacle, testUnless } from "../support/skip.ts";
 import { tellingAll } from "../support/suppressed.ts";
@@ -211,8 +212,13 @@ test(
       using file = new RawFile(path);
       const name = path.slice(scene.mountDir.length + 1);
       assert.equal(errnoFrom(() => file.read(0, 8 * PAGE)), ERRNO.EIO, name);
-      const line = mount.log().split("\n").find((text) => text.includes(`"${name}"`));
-      assert(line !== undefined, `the log names ${name}: ${mount.log()}`);
+      // The kernel has its answer before the line is on disk: another thread writes the log.
+      const lineOf = () => mount.log().split("\n").find((text) => text.includes(`"${name}"`));
+      assert(
+        await waitUntil(() => lineOf() !== undefined),
+        `the log names ${name}: ${mount.log()}`,
+      );
+      const line = lineOf() ?? "";
       assert.match(line, /block \d+ of/, "and the block");
     }
     assert(Deno.readFileSync(stays).length > 0, "other files go on");

@@ -175,6 +175,22 @@ export class Journal {
     }
   }
 
+  /**
+   * Deletes data files that nothing points at any more, and waits until that is done.
+   *
+   * @returns Whether there were any: then a full disk has room again, perhaps.
+   */
+  makeRoom(): boolean {
+    const tickets = [...this.#tickets.values()];
+    const isUnderWay = tickets.some(({ deletions }) => deletions.length > 0);
+    if (!isUnderWay && !this.#names.hasDeletions) return false;
+    this.settle();
+    this.#submit(undefined, []);
+    this.#options.committer.drain();
+    this.settle();
+    return true;
+  }
+
   /** Learns how jobs ended. @returns 0, or the errno of one that failed. */
   settle(): number {
     const { committer } = this.#options;

@@ -5,7 +5,7 @@
  */
 
 import type { BaseTree, EntryIndex } from "../backup/mod.ts";
-import { PbkfsError } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { ByteRange, Libc } from "../ffi/libc.ts";
 import type { Address, NativeBuffer } from "../ffi/memory.ts";
@@ -260,7 +260,7 @@ export class Overlay implements FileSystem {
   write(ino: Ino, source: Address, range: ByteRange): void {
     const { inode, content } = this.#file(ino);
     try {
-      content.write(source, range);
+      this.#withRoom(() => content.write(source, range));
     } finally {
       // Even a write that fails may have made the data file.
       this.#journal.contentChanged(inode, content);
@@ -287,7 +287,7 @@ export class Overlay implements FileSystem {
   allocate(ino: Ino, mode: number, range: ByteRange): void {
     const { inode, content } = this.#file(ino);
     try {
-      content.allocate(mode, range);
+      this.#withRoom(() => content.allocate(mode, range));
     } finally {
       this.#journal.contentChanged(inode, content);
     }
@@ -374,6 +374,21 @@ export class Overlay implements FileSystem {
   /** Closes files. What was not flushed is as after a crash. */
   close(): void {
     this.#data.close();
+  }
+
+  /**
+   * Does what needs space. What was deleted in the mount gives its space back a moment later, after
+   * the commit; who writes then must not find the disk full.
+   */
+  #withRoom(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      const errno = errnoOf(error);
+      const isFull = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
+      if (!isFull || !this.#journal.makeRoom()) throw error;
+      body();
+    }
   }
 
   #referenced(inode: Inode): Attributes {

@@ -182,3 +182,23 @@ Deno.test("FR-425 times follow the system's clock when that is set", () => {
     }
   });
 });
+
+Deno.test("FR-426 on a full disk, a write waits for the space of what was deleted before it", () => {
+  inWorld((world) => {
+    const { overlay } = world;
+    const bytes = pattern(8192, 7);
+    const range = { offsetBytes: 0, sizeBytes: bytes.length };
+    const { ino: old } = overlay.makeNode(inRoot("old"), NODE);
+    overlay.write(old, addressOf(bytes), range);
+    const { ino } = overlay.makeNode(inRoot("new"), NODE);
+    overlay.unlink(inRoot("old"));
+    overlay.forget(old, 1);
+    world.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
+    overlay.write(ino, addressOf(bytes), range);
+    assertBytes(world.read(ino), bytes, "the file");
+    assert.throws(() => world.dataSizeBytes(1), Deno.errors.NotFound, "it was deleted");
+    world.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
+    const again = () => overlay.write(ino, addressOf(bytes), range);
+    assert.throws(again, { errno: ERRNO.ENOSPC }, "with nothing to delete, a full disk is full");
+  });
+});

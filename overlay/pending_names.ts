@@ -69,6 +69,11 @@ export class PendingNames {
     this.#removed.add(inode.ino);
   }
 
+  /** Whether data files wait to be deleted. */
+  get hasDeletions(): boolean {
+    return this.#deletions.length > 0;
+  }
+
   /** Nobody can reach the file's bytes any more: when that is committed, they can go. */
   dataDropped(id: DataId): void {
     this.#deletions.push(id);

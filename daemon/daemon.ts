@@ -40,6 +40,7 @@ import type {
   DispatcherSetup,
   MountRequest,
 } from "./protocol.ts";
+import { withSalvage } from "./salvage.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
 import { TraceLines } from "./trace_lines.ts";
@@ -157,7 +158,9 @@ export async function serveMount(
     tracing: request.logging.tracing,
     alarm: alarm.shared,
     faults,
-  }, log);
+  }, log).catch((error) => {
+    throw withSalvage(error, diff.path);
+  });
   serving.dispatcher = started;
   onFailure(async () => {
     await detach(request.mountPath, libc, { lazy: true });

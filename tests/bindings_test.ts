@@ -215,3 +215,18 @@ testUnless(
     assert.equal((await runCli(["unmount", "-d", `${scene.dirPath}/c`])).code, 0);
   },
 );
+
+testUnless(
+  obstacle,
+  "FR-737 of a diff whose metadata is damaged, mount tells what is there and what helps",
+  async () => {
+    await using scene = await sceneWithDiff();
+    const path = `${scene.diffDir}/metadata.sqlite`;
+    const bytes = Deno.readFileSync(path);
+    Deno.writeFileSync(path, bytes.map((byte, at) => (at < 100 ? byte : byte ^ 0x5a)));
+    await mustRefuse(scene, [], "DiffDamaged", /[1-9]\d* data files and \d+ files of pg_wal/);
+    await mustRefuse(scene, [], "DiffDamaged", /sqlite3 .* \.recover/);
+    Deno.writeFileSync(path, bytes);
+    await mustContinue(scene, []);
+  },
+);

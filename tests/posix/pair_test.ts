@@ -6,7 +6,10 @@ import { mountObstacle, testUnless } from "../support/skip.ts";
 import { Pair, pairSteps } from "./pair.ts";
 
 /** How many sequences; a longer search is `PBKFS_MOUNT_SEQUENCES=1000 deno test -A tests/posix/`. */
-const SEQUENCES = Number(Deno.env.get("PBKFS_MOUNT_SEQUENCES") ?? 6);
+const SEQUENCES = Number(Deno.env.get("PBKFS_MOUNT_SEQUENCES") ?? 200);
+/** In as many tests, each with its time limit. */
+const PARTS = 5;
+const STEPS_MAX = Number(Deno.env.get("PBKFS_MOUNT_STEPS") ?? 40);
 const SEED = Deno.env.get("PBKFS_SEED");
 
 /** Without it, it would be no data directory. */
@@ -25,46 +28,48 @@ function thinOut(dirPath: string, below = ""): void {
   }
 }
 
-testUnless(
-  mountObstacle(),
-  "FR-440 whatever is done to a mount, it looks as a plain directory to which the same is done",
-  async () => {
-    const seed = SEED === undefined ? {} : { seed: Number(SEED) };
-    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ownIdentity() });
-    await fc.assert(
-      fc.asyncProperty(pairSteps(120), async (steps) => {
-        const plainDir = `${scene.dirPath}/plain`;
-        let mount = await scene.mount("TOTL9U");
-        try {
-          thinOut(scene.mountDir);
-          new Deno.Command("cp", { args: ["-a", scene.mountDir, plainDir] }).outputSync();
-          const pair = new Pair({
-            mountDir: scene.mountDir,
-            plainDir,
-            remount: async () => {
-              await mount.unmount();
-              mount = await scene.mount("TOTL9U");
-            },
-          });
+for (let part = 1; part <= PARTS; part++) {
+  testUnless(
+    mountObstacle(),
+    `FR-440 whatever is done to a mount, a plain directory looks the same, part ${part} of ${PARTS}`,
+    async () => {
+      const seed = SEED === undefined ? {} : { seed: Number(SEED) };
+      await using scene = await Scene.open({ fixture: "zlib-chain", owner: ownIdentity() });
+      await fc.assert(
+        fc.asyncProperty(pairSteps(STEPS_MAX), async (steps) => {
+          const plainDir = `${scene.dirPath}/plain`;
+          let mount = await scene.mount("TOTL9U");
           try {
-            await fc.asyncModelRun(() => ({ model: {}, real: pair }), steps);
-            pair.compare();
-            await pair.remount();
-            pair.compare();
+            thinOut(scene.mountDir);
+            new Deno.Command("cp", { args: ["-a", scene.mountDir, plainDir] }).outputSync();
+            const pair = new Pair({
+              mountDir: scene.mountDir,
+              plainDir,
+              remount: async () => {
+                await mount.unmount();
+                mount = await scene.mount("TOTL9U");
+              },
+            });
+            try {
+              await fc.asyncModelRun(() => ({ model: {}, real: pair }), steps);
+              pair.compare();
+              await pair.remount();
+              pair.compare();
+            } finally {
+              pair.closeAll();
+            }
           } finally {
-            pair.closeAll();
+            await mount[Symbol.asyncDispose]();
+            for (const path of [plainDir, scene.diffDir]) {
+              await Deno.remove(path, { recursive: true });
+            }
           }
-        } finally {
-          await mount[Symbol.asyncDispose]();
-          for (const path of [plainDir, scene.diffDir]) {
-            await Deno.remove(path, { recursive: true });
-          }
-        }
-      }),
-      { numRuns: SEQUENCES, ...seed },
-    );
-  },
-);
+        }),
+        { numRuns: Math.ceil(SEQUENCES / PARTS), ...seed },
+      );
+    },
+  );
+}
 
 function ownIdentity(): { uid: number; gid: number } {
   return { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };

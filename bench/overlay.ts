@@ -97,6 +97,6 @@ const rows: Row[] = [];
 }
 {
   await using zlib = await openOverlay("zlib-chain");
-  rows.push(...await measure(zlib, "zlib by libz", false));
+  rows.push(...await measure(zlib, "zlib by a library of the system", false));
 }
 report("overlay", rows);

@@ -91,8 +91,10 @@ async function show(scene: Scene, backupId: string): Promise<void> {
     row("backups on disk", megabytes(spaceBytes(scene.catalogDir)));
     row("read from the backups", megabytes(storeBytesRead + indexBytesRead));
     const walDir = Deno.realPathSync(`${scene.mountDir}/pg_wal`);
-    row("diff, for pages and files", megabytes(spaceBytes(scene.diffDir, walDir)));
-    row("diff, for pg_wal", megabytes(spaceBytes(walDir)));
+    const dataBytes = spaceBytes(`${scene.diffDir}/data`);
+    row("diff, pages and files", megabytes(dataBytes));
+    row("diff, pg_wal", megabytes(spaceBytes(walDir)));
+    row("diff, names and reserve", megabytes(spaceBytes(scene.diffDir, walDir) - dataBytes));
     print("\nAfterwards:");
     await timed("stop", () => server.stop());
     await timed("unmount", () => mount.unmount());

@@ -22,6 +22,11 @@ export const COUNTER_NAMES = [
 /** The name of a number. */
 export type CounterName = typeof COUNTER_NAMES[number];
 
+/** Where each number lies: counting is part of every request. */
+const PLACES = Object.fromEntries(
+  COUNTER_NAMES.map((name, at) => [name, at]),
+) as Readonly<Record<CounterName, number>>;
+
 /** Numbers that one thread adds to and any may read. */
 export class OverlayCounters {
   readonly shared: SharedArrayBuffer;
@@ -34,15 +39,15 @@ export class OverlayCounters {
   }
 
   add(name: CounterName, amount: number): void {
-    const at = COUNTER_NAMES.indexOf(name);
+    const at = PLACES[name];
     this.#values[at] = (this.#values[at] as number) + amount;
   }
 
   /** Takes over numbers that somebody else counts. */
   takeOver(counts: Partial<Record<CounterName, number>>): void {
     for (const name in counts) {
-      const at = COUNTER_NAMES.indexOf(name as CounterName);
-      if (at >= 0) this.#values[at] = counts[name as CounterName] as number;
+      const at = PLACES[name as CounterName] as number | undefined;
+      if (at !== undefined) this.#values[at] = counts[name as CounterName] as number;
     }
   }
 

@@ -44,6 +44,13 @@ const CODECS: readonly Codec[] = ["none", "zlib", "pglz", "lz4", "zstd"];
 const KIND = { file: 1, record: 2, zeros: 3 } as const;
 const NONE = -1;
 
+/** What can be told in numbers; bytes in memory cannot, and need no waiting for. */
+type StoredPiece = Exclude<Piece, { in: "memory" }>;
+
+function isStored(piece: Piece): piece is StoredPiece {
+  return piece.in !== "memory";
+}
+
 /** The shared memory. */
 export interface ReadQueueMemory {
   readonly control: SharedArrayBuffer;
@@ -91,9 +98,7 @@ export class ReadQueue {
     const tail = Atomics.load(this.#control, TAIL);
     const slot = tail & (SLOTS - 1);
     const isFull = Atomics.load(this.#control, STATES + slot) !== FREE;
-    if (isFull || pieces.length > PIECES_MAX || pieces.some(({ in: kind }) => kind === "memory")) {
-      return false;
-    }
+    if (isFull || pieces.length > PIECES_MAX || !pieces.every(isStored)) return false;
     this.#fill(slot, request, pieces, duplicate);
     Atomics.store(this.#control, STATES + slot, FILLED);
     Atomics.add(this.#control, TAIL, 1);
@@ -138,7 +143,12 @@ export class ReadQueue {
     Atomics.notify(this.#control, WAKE);
   }
 
-  #fill(slot: number, request: Request, pieces: readonly Piece[], duplicate: (fd: Fd) => Fd): void {
+  #fill(
+    slot: number,
+    request: Request,
+    pieces: readonly StoredPiece[],
+    duplicate: (fd: Fd) => Fd,
+  ): void {
     const cells = this.#cells;
     const start = slot * CELLS_A_SLOT;
     const copies = new Map<Fd, Fd>();
@@ -153,12 +163,12 @@ export class ReadQueue {
     let at = start + 4;
     for (const piece of pieces) {
       const isZeros = piece.in === "zeros";
-      const of = piece.in === "file" || piece.in === "record" ? piece.of : undefined;
+      const of = isZeros ? undefined : piece.of;
       if (of !== undefined) path = of.path;
-      cells[at] = piece.in === "memory" ? 0 : KIND[piece.in];
-      cells[at + 1] = isZeros || piece.in === "memory" ? NONE : copyOf(piece.fd);
-      cells[at + 2] = isZeros || piece.in === "memory" ? 0 : piece.range.offsetBytes;
-      cells[at + 3] = isZeros ? piece.sizeBytes : piece.in === "memory" ? 0 : piece.range.sizeBytes;
+      cells[at] = KIND[piece.in];
+      cells[at + 1] = isZeros ? NONE : copyOf(piece.fd);
+      cells[at + 2] = isZeros ? 0 : piece.range.offsetBytes;
+      cells[at + 3] = isZeros ? piece.sizeBytes : piece.range.sizeBytes;
       cells[at + 4] = piece.in === "record" ? CODECS.indexOf(piece.codec) : NONE;
       cells[at + 5] = piece.in === "record" ? piece.wanted.offsetBytes : 0;
       cells[at + 6] = piece.in === "record" ? piece.wanted.sizeBytes : 0;

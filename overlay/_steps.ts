@@ -171,10 +171,13 @@ function failingChange(target: Target, change: Change, fault: Fault): Step {
     `${nameOf(target)}: ${text}, ${call} ${after} fails`,
     (world) =>
       onFile(world, target, ({ node, ino }) => {
+        const { commits } = world.store;
         world.disk.fault = fault;
         const errno = world.attempt(() => apply(world, ino));
         const isLeft = world.disk.isArmed;
         world.disk.fault = undefined;
+        // Making room on a full disk tells the store of every name changed so far.
+        if (world.store.commits > commits) world.model.commit();
         const bytes = world.read(ino);
         if (errno === 0 && !isLeft) {
           assert.equal(fault.errno, ERRNO.ENOSPC, "only a full disk may have room a moment later");

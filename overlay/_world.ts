@@ -37,6 +37,8 @@ export class FaultyStore implements MetadataStore {
   readonly #store: MetadataStore;
   readonly #calls: string[];
   failErrno = 0;
+  /** How many batches it has taken. */
+  commits = 0;
 
   /** @param calls Gets a line for each commit. */
   constructor(store: MetadataStore, calls: string[]) {
@@ -54,6 +56,7 @@ export class FaultyStore implements MetadataStore {
     this.failErrno = 0;
     if (errno !== 0) throw new PbkfsError("Io", { what: "The store fails, on purpose", errno });
     this.#store.commit(batches);
+    this.commits++;
   }
 
   close(): void {

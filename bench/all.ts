@@ -13,6 +13,7 @@ import { scenario as pgbench } from "./pgbench.ts";
 import { scenario as randomRead } from "./random_read.ts";
 import { scenario as sequentialRead } from "./sequential_read.ts";
 import { main, type Scenario } from "./support/scenario.ts";
+import { scenario as syncLatency } from "./sync_latency.ts";
 
 /** The quick ones first. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   pgbench,
   bulkWrites,
   manyMounts,
+  syncLatency,
 ];
 
 if (import.meta.main) await main(SCENARIOS);

@@ -8,6 +8,7 @@
 import type { PostgresServer } from "../postgres/mod.ts";
 import { inPairs, type Measure } from "./support/pairs.ts";
 import type { Row } from "./support/report.ts";
+import { runPgbench } from "./support/run_pgbench.ts";
 import { main, type Scenario } from "./support/scenario.ts";
 import { type TwoServers, withTwoServers } from "./support/two_servers.ts";
 import type { World } from "./support/world.ts";
@@ -24,18 +25,6 @@ const KINDS: readonly Kind[] = [
   { what: "pgbench, TPC-B, synchronous_commit=off", args: [], aim: "≥ 0.97" },
 ];
 
-/** Transactions a second. */
-async function turn(server: PostgresServer, world: World, args: readonly string[]) {
-  const { clients, seconds } = world.options;
-  const { stdout } = await server.run("pgbench", [
-    ...["-n", "-M", "prepared", "-c", `${clients}`, "-j", "2", "-T", `${seconds}`],
-    ...args,
-  ]);
-  const found = /^tps = ([\d.]+)/m.exec(stdout)?.[1];
-  if (found === undefined) throw new Error(`pgbench printed no tps: ${stdout}`);
-  return Number(found);
-}
-
 async function measureKind(world: World, servers: TwoServers, kind: Kind): Promise<Row[]> {
   const { pairs, warmUp } = world.options;
   const isLazy = kind.what.includes("synchronous_commit");
@@ -50,7 +39,8 @@ async function measureKind(world: World, servers: TwoServers, kind: Kind): Promi
     ]);
   }
   servers.rows("");
-  const measure = (server: PostgresServer): Measure => () => turn(server, world, kind.args);
+  const measure = (server: PostgresServer): Measure => async () =>
+    (await runPgbench(server, world.options, kind.args)).perSecond;
   const figures = await inPairs({
     ours: measure(servers.ours),
     other: measure(servers.other),

@@ -19,7 +19,7 @@ export interface BenchOptions {
   readonly pairs: number;
   /** Whether a turn that does not count comes first. */
   readonly warmUp: boolean;
-  /** Of each turn of pgbench. */
+  /** Of each turn of pgbench, or of reads for a time. */
   readonly seconds: number;
   readonly clients: number;
   /** Scale of `pgbench -i`. */
@@ -35,6 +35,8 @@ export interface BenchOptions {
   /** Files of the catalog with one backup. */
   readonly manyFiles: number;
   readonly mounts: number;
+  /** Who write and sync while another reads. */
+  readonly writers: number;
 }
 
 const CODECS: readonly Codec[] = ["none", "zlib", "pglz", "lz4", "zstd"];
@@ -56,6 +58,7 @@ export const DEFAULTS: BenchOptions = {
   backups: 8,
   manyFiles: 1_000_000,
   mounts: 16,
+  writers: 4,
 };
 
 /** An option of the command line, and the field that it sets. */
@@ -70,7 +73,7 @@ const SPECS: Readonly<Record<string, OptionSpec>> = {
   "sizes-mb": { field: "sizesMb", parse: counts, text: "sizes for the time to the first query" },
   codecs: { field: "codecs", parse: codecList, text: "codecs of the catalogs" },
   pairs: { field: "pairs", parse: count, text: "measured turns of each side" },
-  seconds: { field: "seconds", parse: count, text: "length of a turn of pgbench" },
+  seconds: { field: "seconds", parse: count, text: "length of a turn of pgbench or of reads" },
   clients: { field: "clients", parse: count, text: "clients of pgbench" },
   "init-scale": { field: "initScale", parse: count, text: "scale of pgbench -i" },
   "dirty-pages": { field: "dirtyPages", parse: count, text: "pages that a checkpoint writes" },
@@ -80,6 +83,7 @@ const SPECS: Readonly<Record<string, OptionSpec>> = {
   backups: { field: "backups", parse: count, text: "backups of that chain" },
   "many-files": { field: "manyFiles", parse: count, text: "files of the one with one backup" },
   mounts: { field: "mounts", parse: count, text: "mounts at a time" },
+  writers: { field: "writers", parse: count, text: "who sync while another reads" },
 };
 
 /** What `--help` prints. */

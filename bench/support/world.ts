@@ -29,6 +29,14 @@ export interface BenchMount extends AsyncDisposable {
   unmount(): Promise<void>;
 }
 
+/** How a mount differs from the usual one. */
+export interface BenchMountOptions {
+  /** Variables for the daemon. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further options of `pbkfs mount`. */
+  readonly extra?: readonly string[];
+}
+
 /** How servers of a measurement differ from the default. */
 export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   autovacuum: "off",
@@ -92,12 +100,12 @@ export class World implements AsyncDisposable {
   }
 
   /** Mounts the newest backup of a catalog. */
-  async mount(catalogDir: string): Promise<BenchMount> {
+  async mount(catalogDir: string, options: BenchMountOptions = {}): Promise<BenchMount> {
     const [mountDir, diffDir] = [this.newPath("mount"), this.newPath("diff")];
     Deno.mkdirSync(mountDir);
     if (this.user !== undefined) Deno.chownSync(mountDir, this.user.uid, this.user.gid);
     const start = performance.now();
-    const mounted = await mountBackup({ catalogDir, diffDir, mountDir });
+    const mounted = await mountBackup({ catalogDir, diffDir, mountDir, ...options });
     const mountSeconds = (performance.now() - start) / 1000;
     const pid = once(async () => (await mountStatus(mountDir)).pid);
     const unmount = async () => {

@@ -20,6 +20,8 @@ export interface MountOptions {
   readonly extra?: readonly string[];
   /** Who mounts, if not we. */
   readonly user?: Identity | undefined;
+  /** Further variables for the command, and so for the daemon. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A mount that its scope owns: `await using`. */
@@ -46,8 +48,8 @@ export function mountArguments(options: MountOptions): string[] {
 
 /** Mounts with the command line, and fails with what it printed if it does not. */
 export async function mountBackup(options: MountOptions): Promise<MountedBackup> {
-  const { mountDir, user } = options;
-  const printed = await runCli(mountArguments(options), { user });
+  const { mountDir, user, env = {} } = options;
+  const printed = await runCli(mountArguments(options), { user, env });
   if (printed.code !== 0 || !isMounted(mountDir)) {
     detachMounts(mountDir);
     throw new Error(`mount ended with status ${printed.code}: ${printed.stderr}`);

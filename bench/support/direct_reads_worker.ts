@@ -1,0 +1,40 @@
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+/**
+ * One of the threads that read past the page cache.
+ *
+ * @module
+ */
+
+import { byteStringOf } from "../../ffi/bytes.ts";
+import { OPEN, systemLibc } from "../../ffi/libc.ts";
+import { allocate, offset } from "../../ffi/memory.ts";
+import { type UntilStopped, untilStopped } from "./busy_threads.ts";
+import type { DirectReadJob } from "./direct_reads.ts";
+import { pageAt } from "./random_reads.ts";
+
+const PAGE_BYTES = 8192;
+/** What disks ask of the memory that they read to. */
+const ALIGNMENT_BYTES = 4096;
+/** Source: asm/fcntl.h of each architecture. */
+const O_DIRECT = Deno.build.arch === "aarch64" ? 0o200000 : 0o40000;
+/** More than a thread reads in a turn; what comes after takes the place of what came first. */
+const TIMES_MAX = 4_000_000;
+
+self.onmessage = ({ data }: MessageEvent<DirectReadJob & UntilStopped>) => {
+  const libc = systemLibc();
+  const memory = allocate(PAGE_BYTES + ALIGNMENT_BYTES);
+  const page = offset(memory.address, -memory.address & (ALIGNMENT_BYTES - 1));
+  const fd = libc.open(byteStringOf(data.path), OPEN.readOnly | O_DIRECT);
+  const pages = Math.floor(libc.fstat(fd).sizeBytes / PAGE_BYTES);
+  const micros = new Float64Array(TIMES_MAX);
+  let count = 0;
+  untilStopped(data, () => {
+    const offsetBytes = pageAt(data.first + count, pages) * PAGE_BYTES;
+    const start = performance.now();
+    libc.pread(fd, page, { offsetBytes, sizeBytes: PAGE_BYTES });
+    micros[count++ % TIMES_MAX] = (performance.now() - start) * 1000;
+  });
+  libc.close(fd);
+  self.postMessage({ result: micros.subarray(0, Math.min(count, TIMES_MAX)).slice() });
+};

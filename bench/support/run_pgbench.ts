@@ -1,0 +1,36 @@
+/**
+ * Runs pgbench against a server.
+ *
+ * @module
+ */
+
+import type { PostgresServer } from "../../postgres/mod.ts";
+import type { BenchOptions } from "./options.ts";
+
+/** What a run of pgbench printed at its end. */
+export interface PgbenchRun {
+  readonly transactions: number;
+  readonly perSecond: number;
+}
+
+/** Runs transactions for as long and with as many clients as the options say. */
+export async function runPgbench(
+  server: PostgresServer,
+  { clients, seconds }: Pick<BenchOptions, "clients" | "seconds">,
+  args: readonly string[] = [],
+): Promise<PgbenchRun> {
+  const { stdout } = await server.run("pgbench", [
+    ...["-n", "-M", "prepared", "-c", `${clients}`, "-j", "2", "-T", `${seconds}`],
+    ...args,
+  ]);
+  return {
+    transactions: numberIn(stdout, /^number of transactions actually processed: (\d+)/m),
+    perSecond: numberIn(stdout, /^tps = ([\d.]+)/m),
+  };
+}
+
+function numberIn(printed: string, pattern: RegExp): number {
+  const found = pattern.exec(printed)?.[1];
+  if (found === undefined) throw new Error(`pgbench printed nothing like ${pattern}: ${printed}`);
+  return Number(found);
+}

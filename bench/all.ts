@@ -11,6 +11,7 @@ import { scenario as manyFiles } from "./many_files.ts";
 import { scenario as manyMounts } from "./many_mounts.ts";
 import { scenario as pgbench } from "./pgbench.ts";
 import { scenario as randomRead } from "./random_read.ts";
+import { scenario as requests } from "./requests.ts";
 import { scenario as sequentialRead } from "./sequential_read.ts";
 import { main, type Scenario } from "./support/scenario.ts";
 import { scenario as syncLatency } from "./sync_latency.ts";
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   bulkWrites,
   manyMounts,
   syncLatency,
+  requests,
 ];
 
 if (import.meta.main) await main(SCENARIOS);

@@ -9,6 +9,7 @@ import { scenario as diffSize } from "./diff_size.ts";
 import { scenario as firstQuery } from "./first_query.ts";
 import { scenario as manyFiles } from "./many_files.ts";
 import { scenario as manyMounts } from "./many_mounts.ts";
+import { scenario as pauses } from "./pauses.ts";
 import { scenario as pgbench } from "./pgbench.ts";
 import { scenario as randomRead } from "./random_read.ts";
 import { scenario as requests } from "./requests.ts";
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   manyMounts,
   syncLatency,
   requests,
+  pauses,
 ];
 
 if (import.meta.main) await main(SCENARIOS);

@@ -8,7 +8,7 @@
 import type { PostgresServer } from "../postgres/mod.ts";
 import { inPairs, type Measure } from "./support/pairs.ts";
 import type { Row } from "./support/report.ts";
-import { runPgbench } from "./support/run_pgbench.ts";
+import { runPgbench, touchAccounts } from "./support/run_pgbench.ts";
 import { main, type Scenario } from "./support/scenario.ts";
 import { type TwoServers, withTwoServers } from "./support/two_servers.ts";
 import type { World } from "./support/world.ts";
@@ -33,10 +33,10 @@ async function measureKind(world: World, servers: TwoServers, kind: Kind): Promi
     await server.query([
       `alter system set synchronous_commit = ${isLazy ? "off" : "on"}`,
       "select pg_reload_conf()",
-      // So that all pages have been touched, and none waits for a checkpoint.
-      "select count(*) from pgbench_accounts",
-      "checkpoint",
     ]);
+    // So that all pages have been touched, and none waits for a checkpoint.
+    await touchAccounts(server);
+    await server.query("checkpoint");
   }
   servers.rows("");
   const measure = (server: PostgresServer): Measure => async () =>

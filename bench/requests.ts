@@ -6,10 +6,11 @@
  */
 
 import type { PostgresServer } from "../postgres/mod.ts";
+import { DaemonMeter } from "./support/daemon_meter.ts";
 import { spread } from "./support/pairs.ts";
 import type { Row } from "./support/report.ts";
 import { countsSince, type RequestCounts, RequestLog, sumOf } from "./support/request_counts.ts";
-import { runPgbench } from "./support/run_pgbench.ts";
+import { runPgbench, touchAccounts } from "./support/run_pgbench.ts";
 import { main, type Scenario } from "./support/scenario.ts";
 import type { World } from "./support/world.ts";
 
@@ -68,9 +69,9 @@ export const scenario: Scenario = {
       await server.query([
         `alter system set synchronous_commit = ${kind.commit}`,
         "select pg_reload_conf()",
-        "select count(*) from pgbench_accounts",
-        "checkpoint",
       ]);
+      await touchAccounts(server);
+      await server.query("checkpoint");
       const turns: Turn[] = [];
       for (let run = warmUp ? -1 : 0; run < pairs; run++) {
         const counts = await turn(world, measured, kind);
@@ -78,7 +79,9 @@ export const scenario: Scenario = {
       }
       rows.push(...rowsOf(kind.what, turns));
     }
-    return rows;
+    const meter = new DaemonMeter();
+    meter.note(await mount.pid());
+    return [...rows, ...meter.rows("all turns, each request logged")];
   },
 };
 

@@ -11,6 +11,8 @@ import { percentile } from "./percentile.ts";
 /** What a thread reads. */
 export interface DirectReadJob {
   readonly path: string;
+  /** Of a page for reads at random; more is read from start to end, again and again. */
+  readonly sizeBytes: number;
   /** Where in the order of pages it begins: threads must not read the same. */
   readonly first: number;
 }
@@ -23,11 +25,20 @@ export interface ReadTimes {
   readonly max: number;
 }
 
-/** Threads that read a file until they are stopped. */
-export function startDirectReads(path: string, threads = 1): Promise<BusyThreads<Float64Array>> {
+/** Of a page, which is what is read at random. */
+export const PAGE_BYTES = 8192;
+
+/** Threads that read a file until they are stopped, and then tell what each read took, in µs. */
+export function startDirectReads(
+  path: string,
+  { threads = 1, sizeBytes = PAGE_BYTES }: {
+    readonly threads?: number;
+    readonly sizeBytes?: number;
+  } = {},
+): Promise<BusyThreads<Float64Array>> {
   const url = new URL("./direct_reads_worker.ts", import.meta.url);
   const jobs = Array.from({ length: threads }, (_, thread): DirectReadJob => {
-    return { path, first: thread * 7919 };
+    return { path, sizeBytes, first: thread * 7919 };
   });
   return BusyThreads.start(url, jobs);
 }

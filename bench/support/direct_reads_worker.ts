@@ -10,10 +10,9 @@ import { byteStringOf } from "../../ffi/bytes.ts";
 import { OPEN, systemLibc } from "../../ffi/libc.ts";
 import { allocate, offset } from "../../ffi/memory.ts";
 import { type UntilStopped, untilStopped } from "./busy_threads.ts";
-import type { DirectReadJob } from "./direct_reads.ts";
+import { type DirectReadJob, PAGE_BYTES } from "./direct_reads.ts";
 import { pageAt } from "./random_reads.ts";
 
-const PAGE_BYTES = 8192;
 /** What disks ask of the memory that they read to. */
 const ALIGNMENT_BYTES = 4096;
 /** Source: asm/fcntl.h of each architecture. */
@@ -23,16 +22,18 @@ const TIMES_MAX = 4_000_000;
 
 self.onmessage = ({ data }: MessageEvent<DirectReadJob & UntilStopped>) => {
   const libc = systemLibc();
-  const memory = allocate(PAGE_BYTES + ALIGNMENT_BYTES);
-  const page = offset(memory.address, -memory.address & (ALIGNMENT_BYTES - 1));
+  const { sizeBytes } = data;
+  const memory = allocate(sizeBytes + ALIGNMENT_BYTES);
+  const target = offset(memory.address, -memory.address & (ALIGNMENT_BYTES - 1));
   const fd = libc.open(byteStringOf(data.path), OPEN.readOnly | O_DIRECT);
-  const pages = Math.floor(libc.fstat(fd).sizeBytes / PAGE_BYTES);
+  const places = Math.max(1, Math.floor(libc.fstat(fd).sizeBytes / sizeBytes));
   const micros = new Float64Array(TIMES_MAX);
   let count = 0;
   untilStopped(data, () => {
-    const offsetBytes = pageAt(data.first + count, pages) * PAGE_BYTES;
+    const place = data.first + count;
+    const at = sizeBytes === PAGE_BYTES ? pageAt(place, places) : place % places;
     const start = performance.now();
-    libc.pread(fd, page, { offsetBytes, sizeBytes: PAGE_BYTES });
+    libc.pread(fd, target, { offsetBytes: at * sizeBytes, sizeBytes });
     micros[count++ % TIMES_MAX] = (performance.now() - start) * 1000;
   });
   libc.close(fd);

@@ -29,6 +29,16 @@ export async function runPgbench(
   };
 }
 
+/** Reads all pages of the accounts and of their index; each other table is small. */
+export async function touchAccounts(server: PostgresServer): Promise<void> {
+  // To count, the index alone would do: only a sum needs the table, and only without it the index.
+  await server.query("select sum(abalance) from pgbench_accounts");
+  await server.query(
+    "begin; set local enable_seqscan = off; " +
+      "select count(*) from pgbench_accounts; commit",
+  );
+}
+
 function numberIn(printed: string, pattern: RegExp): number {
   const found = pattern.exec(printed)?.[1];
   if (found === undefined) throw new Error(`pgbench printed nothing like ${pattern}: ${printed}`);

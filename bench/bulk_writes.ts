@@ -78,7 +78,7 @@ export const scenario: Scenario = {
       }, { pairs, warmUp, areTimes: true });
       const row = (what: string, name: keyof Turn, aim: string): Row => ({
         what,
-        against: "extracted tree",
+        against: servers.against,
         unit: "s",
         figures: figures[name]!,
         aim,

@@ -8,7 +8,7 @@
 import { warm } from "./support/cold.ts";
 import { DaemonMeter } from "./support/daemon_meter.ts";
 import { inPairs } from "./support/pairs.ts";
-import { mountPassthrough, passthroughProgram } from "./support/passthrough.ts";
+import { mountPassthrough, passthroughName, passthroughProgram } from "./support/passthrough.ts";
 import { randomReads } from "./support/random_reads.ts";
 import { largestRelation } from "./support/relations.ts";
 import type { Row } from "./support/report.ts";
@@ -40,7 +40,7 @@ async function measureThreads(world: World, threads: number): Promise<Row[]> {
   return [
     {
       what,
-      against: isPassed ? "pass-through in C" : "PLAIN DIRECTORY: no cc or libfuse3-dev here",
+      against: await passthroughName(world),
       unit: "pages/s",
       figures,
       aim: isPassed ? "≥ 1.0" : "",

@@ -7,6 +7,11 @@
 import { parseArgs } from "node:util";
 import type { Codec } from "../../backup/mod.ts";
 
+/** What a server of ours is compared with: one on the extracted tree, or on a pass-through of it. */
+export type Rival = typeof RIVALS[number];
+
+const RIVALS = ["tree", "passthrough"] as const;
+
 /** Sizes and repetitions. */
 export interface BenchOptions {
   /** Of the database, about. */
@@ -35,6 +40,7 @@ export interface BenchOptions {
   /** Files of the catalog with one backup. */
   readonly manyFiles: number;
   readonly mounts: number;
+  readonly against: Rival;
   /** Who write and sync while another reads. */
   readonly writers: number;
 }
@@ -58,6 +64,7 @@ export const DEFAULTS: BenchOptions = {
   backups: 8,
   manyFiles: 1_000_000,
   mounts: 16,
+  against: "tree",
   writers: 4,
 };
 
@@ -83,6 +90,7 @@ const SPECS: Readonly<Record<string, OptionSpec>> = {
   backups: { field: "backups", parse: count, text: "backups of that chain" },
   "many-files": { field: "manyFiles", parse: count, text: "files of the one with one backup" },
   mounts: { field: "mounts", parse: count, text: "mounts at a time" },
+  against: { field: "against", parse: rival, text: "what servers run on: tree, passthrough" },
   writers: { field: "writers", parse: count, text: "who sync while another reads" },
 };
 
@@ -141,4 +149,10 @@ function codecList(text: string): Codec[] {
     if (codec === undefined) throw new TypeError(`"${name}" is none of ${CODECS.join(", ")}`);
     return codec;
   });
+}
+
+function rival(text: string): Rival {
+  const found = RIVALS.find((known) => known === text);
+  if (found === undefined) throw new TypeError(`"${text}" is none of ${RIVALS.join(", ")}`);
+  return found;
 }

@@ -1,10 +1,11 @@
 /**
- * The pass-through that random reads are compared with. It is compiled when needed; where that
- * cannot be, the plain directory takes its place, and the table says so.
+ * A pass-through in C to compare with: FUSE without any work behind it. It is compiled when needed;
+ * where that cannot be, the plain directory takes its place, and the table says so.
  *
  * @module
  */
 
+import { isRoot } from "../../postgres/mod.ts";
 import { detachMounts, isMounted } from "../../tests/support/mounts.ts";
 import { say, type World } from "./world.ts";
 
@@ -13,6 +14,8 @@ export interface Passthrough extends AsyncDisposable {
   readonly dirPath: string;
 }
 
+/** As our own mounts have them. Who else runs a server there must be let in. */
+const OPTIONS = ["default_permissions", "max_read=1048576", ...isRoot() ? ["allow_other"] : []];
 const SOURCE = new URL("./passthrough.c", import.meta.url).pathname;
 const compiled = new WeakMap<World, string | undefined>();
 
@@ -34,6 +37,13 @@ async function compile(target: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** How a table calls it. */
+export async function passthroughName(world: World): Promise<string> {
+  return await passthroughProgram(world) === undefined
+    ? "PLAIN DIRECTORY: no cc or libfuse3-dev here"
+    : "pass-through in C";
+}
+
 /** Mounts a pass-through of `sourceDir`. */
 export async function mountPassthrough(world: World, sourceDir: string): Promise<Passthrough> {
   const program = await passthroughProgram(world);
@@ -41,7 +51,7 @@ export async function mountPassthrough(world: World, sourceDir: string): Promise
   const dirPath = world.newPath("passed");
   Deno.mkdirSync(dirPath);
   const child = new Deno.Command(program, {
-    args: [sourceDir, dirPath],
+    args: [sourceDir, dirPath, "-o", OPTIONS.join()],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();

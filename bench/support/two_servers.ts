@@ -1,11 +1,13 @@
 /**
- * Two servers on the same backup: one on a mount, one on an extracted tree of the same disk.
+ * Two servers on the same backup: one on a mount, one on an extracted tree of the same disk, or on
+ * a pass-through of that.
  *
  * @module
  */
 
 import type { PostgresServer } from "../../postgres/mod.ts";
 import { cpuSeconds, DaemonMeter } from "./daemon_meter.ts";
+import { mountPassthrough, type Passthrough, passthroughName } from "./passthrough.ts";
 import type { Row } from "./report.ts";
 import type { World } from "./world.ts";
 
@@ -13,6 +15,8 @@ import type { World } from "./world.ts";
 export interface TwoServers {
   readonly ours: PostgresServer;
   readonly other: PostgresServer;
+  /** What the other runs on. */
+  readonly against: string;
   /** What the daemon took since {@link TwoServers.rows} was last called, or since the start. */
   rows(what: string): Row[];
 }
@@ -28,7 +32,8 @@ export async function withTwoServers<T>(
   try {
     await using mount = await world.mount(await world.catalog(codec));
     await using ours = await world.startServer(mount.mountDir, settings);
-    await using other = await world.startServer(tree, settings);
+    await using rival = await openRival(world, tree);
+    await using other = await world.startServer(rival.dirPath, settings);
     const pid = await mount.pid();
     let cpuBefore = cpuSeconds(pid);
     const rows = (what: string) => {
@@ -37,8 +42,30 @@ export async function withTwoServers<T>(
       cpuBefore = cpuSeconds(pid);
       return meter.rows(what);
     };
-    return await use({ ours, other, rows });
+    return await use({ ours, other, against: rival.name, rows });
   } finally {
     await Deno.remove(tree, { recursive: true });
   }
+}
+
+/** The tree itself, or a pass-through of it, whose `pg_wal` is an ordinary directory like ours. */
+async function openRival(
+  world: World,
+  tree: string,
+): Promise<Passthrough & { readonly name: string }> {
+  if (world.options.against === "tree") {
+    return { dirPath: tree, name: "extracted tree", [Symbol.asyncDispose]: async () => {} };
+  }
+  const walDir = world.newPath("wal");
+  Deno.renameSync(`${tree}/pg_wal`, walDir);
+  Deno.symlinkSync(walDir, `${tree}/pg_wal`);
+  const passed = await mountPassthrough(world, tree);
+  return {
+    dirPath: passed.dirPath,
+    name: await passthroughName(world),
+    [Symbol.asyncDispose]: async () => {
+      await passed[Symbol.asyncDispose]();
+      await Deno.remove(walDir, { recursive: true });
+    },
+  };
 }

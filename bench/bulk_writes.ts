@@ -6,8 +6,9 @@
  */
 
 import type { PostgresServer } from "../postgres/mod.ts";
-import { allInPairs } from "./support/pairs.ts";
+import { allInPairs, type PairedFigures } from "./support/pairs.ts";
 import type { Row } from "./support/report.ts";
+import { touchAccounts } from "./support/run_pgbench.ts";
 import { main, type Scenario } from "./support/scenario.ts";
 import { withTwoServers } from "./support/two_servers.ts";
 import type { World } from "./support/world.ts";
@@ -38,7 +39,10 @@ async function pagesWritten(server: PostgresServer): Promise<number> {
   return Number(await server.query(`select ${name} from ${view}`));
 }
 
-/** Seconds of each job. The table is as long at the end as at the beginning. */
+/** What VACUUM FULL and CREATE INDEX work on: the accounts themselves stay the backup's files. */
+const COPY = "copied_accounts";
+
+/** Seconds of each job. */
 async function turn(server: PostgresServer, world: World): Promise<Record<keyof Turn, number>> {
   const { dirtyPages } = world.options;
   // A row of every page is marked as deleted, and none is written: the transaction fails. That
@@ -53,42 +57,62 @@ async function turn(server: PostgresServer, world: World): Promise<Record<keyof 
   const update = await secondsOf(() =>
     server.query(["update pgbench_accounts set abalance = abalance + 1", "checkpoint"])
   );
-  const vacuum = await secondsOf(() =>
-    server.query(["vacuum full pgbench_accounts", "checkpoint"])
-  );
+  // The next UPDATE gets the place of the rows that this one has left.
+  await server.query(["vacuum pgbench_accounts", "checkpoint"]);
+  const vacuum = await secondsOf(() => server.query([`vacuum full ${COPY}`, "checkpoint"]));
   const index = await secondsOf(() =>
-    server.query(["create index made on pgbench_accounts (abalance, aid)", "checkpoint"])
+    server.query([`create index made on ${COPY} (abalance, aid)`, "checkpoint"])
   );
   await server.query("drop index made");
   return { checkpoint, update, vacuum, index, pages };
 }
 
+/** Reads all pages, and makes what is written to besides. */
+async function prepare(server: PostgresServer): Promise<void> {
+  await touchAccounts(server);
+  await server.query([`create table ${COPY} as select * from pgbench_accounts`, "checkpoint"]);
+}
+
+type AllFigures = Readonly<Record<string, PairedFigures>>;
+
+function rowsOf(figures: AllFigures, against: string, when = ""): Row[] {
+  const row = (what: string, name: keyof Turn, aim: string): Row => ({
+    what: what + when,
+    against,
+    unit: "s",
+    figures: figures[name]!,
+    aim,
+  });
+  const pages = figures["pages"]!.ours.median.toFixed(0);
+  return [
+    row(`checkpoint of ${pages} dirty pages`, "checkpoint", "≥ 0.9"),
+    row("UPDATE of a whole table, and a checkpoint", "update", "≥ 0.85"),
+    row("VACUUM FULL, and a checkpoint", "vacuum", "≥ 0.85"),
+    row("CREATE INDEX, and a checkpoint", "index", "≥ 0.9"),
+  ];
+}
+
 export const scenario: Scenario = {
   name: "bulk_writes",
   measure: (world) => {
-    const { pairs, warmUp, dirtyPages } = world.options;
+    const { pairs, dirtyPages } = world.options;
     // Room for all dirty pages, so that only the checkpoint writes them.
     const bufferMb = Math.ceil(dirtyPages / 128 * 1.3) + 64;
     const settings = { shared_buffers: `${bufferMb}MB`, maintenance_work_mem: "256MB" };
     return withTwoServers(world, settings, async (servers) => {
-      const { ours, other } = servers;
-      const figures = await allInPairs({
-        ours: () => turn(ours, world),
-        other: () => turn(other, world),
-      }, { pairs, warmUp, areTimes: true });
-      const row = (what: string, name: keyof Turn, aim: string): Row => ({
-        what,
-        against: servers.against,
-        unit: "s",
-        figures: figures[name]!,
-        aim,
-      });
-      const pages = figures["pages"]!.ours.median.toFixed(0);
+      const { ours, other, against } = servers;
+      for (const server of [ours, other]) await prepare(server);
+      servers.rows("");
+      const measured = (turns: number) =>
+        allInPairs({
+          ours: () => turn(ours, world),
+          other: () => turn(other, world),
+        }, { pairs: turns, warmUp: false, areTimes: true });
+      // A page is written to the diff for the first time only once.
+      const first = await measured(1);
       return [
-        row(`checkpoint of ${pages} dirty pages`, "checkpoint", "≥ 0.9"),
-        row("UPDATE of a whole table, and a checkpoint", "update", "≥ 0.85"),
-        row("VACUUM FULL, and a checkpoint", "vacuum", "≥ 0.85"),
-        row("CREATE INDEX, and a checkpoint", "index", "≥ 0.9"),
+        ...rowsOf(first, against, ", the first"),
+        ...rowsOf(await measured(pairs), against),
         ...servers.rows("all four, all turns"),
       ];
     });

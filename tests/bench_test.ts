@@ -2,11 +2,16 @@
 
 import assert from "node:assert/strict";
 import { SCENARIOS } from "../bench/all.ts";
-import { DEFAULTS } from "../bench/support/options.ts";
+import { scenario as bulkWrites } from "../bench/bulk_writes.ts";
+import { DEFAULTS, parseOptions } from "../bench/support/options.ts";
 import { allInPairs, inPairs, spread } from "../bench/support/pairs.ts";
 import type { Row } from "../bench/support/report.ts";
 import { runScenarios } from "../bench/support/scenario.ts";
 import { changedBytes } from "../bench/support/changed_pages.ts";
+import { readTimes, startDirectReads } from "../bench/support/direct_reads.ts";
+import { ofBusiest, parseCollections, pausesMs } from "../bench/support/gc_trace.ts";
+import { percentile } from "../bench/support/percentile.ts";
+import { countRequests, countsSince, sumOf } from "../bench/support/request_counts.ts";
 import { pageAt } from "../bench/support/random_reads.ts";
 import { fuseMounts } from "./support/mounts.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
@@ -28,6 +33,7 @@ const TINY = {
   backups: 3,
   manyFiles: 600,
   mounts: 2,
+  writers: 2,
 };
 
 /** What a run may leave: mounts, files, and processes that work there. */
@@ -89,6 +95,98 @@ Deno.test("FR-811 what is compared is measured in turn, and the ratio is that of
   const turn = (a: number) => () => Promise.resolve({ a, b: 2 * a });
   const all = await allInPairs({ ours: turn(3), other: turn(1) }, { pairs: 2, warmUp: false });
   assert.deepEqual([all["a"]!.ratio.median, all["b"]!.ours.median], [3, 6]);
+});
+
+testUnless(
+  mountObstacle() ?? serverObstacle(15),
+  "FR-817 servers can be compared with one on a pass-through",
+  async () => {
+    assert.equal(parseOptions([])?.against, "tree");
+    assert.equal(parseOptions(["--against", "passthrough"])?.against, "passthrough");
+    assert.throws(() => parseOptions(["--against", "nothing"]), /"nothing" is none of tree/);
+    const rivals = new Set<string>();
+    let place = "";
+    const options = { ...TINY, against: "passthrough" } as const;
+    const failed = await runScenarios([bulkWrites], options, (_, rows, dirPath) => {
+      for (const row of rows) if ("against" in row) rivals.add(row.against);
+      place = dirPath;
+    });
+    assert.deepEqual(failed.map((error) => `${error.message}: ${error.cause}`), []);
+    // Where it cannot be compiled, the table has to say so.
+    assert.match([...rivals].join(), /^(pass-through in C|PLAIN DIRECTORY.*)$/);
+    assert.deepEqual(leftIn(place), []);
+  },
+);
+
+Deno.test("FR-814 reads past the page cache are timed one by one, and told by percentiles", async () => {
+  assert.equal(percentile([7], 0.5), 7);
+  const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
+  assert.deepEqual([0, 0.5, 0.99, 0.999, 1].map((share) => percentile(hundred, share)), [
+    ...[1, 50, 99, 100, 100],
+  ]);
+  assert.throws(() => percentile([], 0.5), RangeError);
+  assert.deepEqual(readTimes(Float64Array.of(3, 1, 2)), { p50: 2, p99: 3, p999: 3, max: 3 });
+  await using dir = TempDir.make();
+  Deno.writeFileSync(`${dir.path}/file`, new Uint8Array(64 * 8192));
+  using reading = await startDirectReads(`${dir.path}/file`, { threads: 2 });
+  const times = await reading.stop();
+  assert.equal(times.length, 2);
+  assert(times.every((micros) => micros.length > 0 && micros.every((one) => one > 0)));
+});
+
+Deno.test("FR-815 requests are counted by operation, as a traced log has them", () => {
+  const log = `2026-11-21T01:50:25.465Z trace 53046 getattr inode=1010
+2026-11-21T01:50:25.465Z trace 53046 ok
+2026-11-21T01:50:25.193Z trace 60 rename inode=982 parent=982 name="a inode=1" to="b"
+2026-11-21T01:50:25.477Z trace 53076 read inode=640 at=83697664 size=8192
+2026-11-21T01:50:25.477Z trace 53076 ok 8192
+2026-11-21T01:50:25.480Z info mounted mount="/m" process=12
+2026-11-21T01:50:25.491Z trace 53078 read inode=640 at=45187072 size=8192
+2026-11-21T01:50:25.499Z trace 53080 operation 51 inode=640
+`;
+  const counts = countRequests(log);
+  assert.deepEqual(Object.fromEntries(counts), {
+    getattr: 1,
+    rename: 1,
+    read: 2,
+    "operation 51": 1,
+  });
+  const since = countsSince(new Map([["getattr", 1], ["read", 1]]), counts);
+  assert.deepEqual(Object.fromEntries(since), { rename: 1, read: 1, "operation 51": 1 });
+  assert.equal(sumOf(counts), 5);
+});
+
+Deno.test("FR-816 what V8 prints of a collection is understood, and each pause is found", () => {
+  const printed = `mounted on /m; interrupt to unmount
+[1292:0x7fdbb4060000]       15 ms: Scavenge 4.0 (4.8) -> 3.4 (5.2) MB, pooled: 0.0 MB, \
+0.66 / 0.00 ms (average mu = 1.000, current mu = 1.000) allocation failure; 
+[1292:0x7fdbb4060000]       92 ms: Scavenge (during sweeping) 33.1 (45.2) -> 23.0 (41.9) MB, \
+pooled: 8.2 MB, 18.58 / 0.00 ms (average mu = 0.978, current mu = 0.978) allocation failure; 
+[1292:0x557749664000]      263 ms: Incremental Mark-Compact 53.5 (109.0) -> 3.2 (69.5) MB, \
+pooled: 22.0 MB, 2.20 / 0.00 ms (+ 3.5 ms in 4 steps since start of marking, biggest step \
+1.5 ms, walltime since start of marking 6 ms) (average mu = 0.992, current mu = 0.992) \
+finalize incremental marking via task; GC in old space requested
+`.replaceAll("\\\n", "");
+  const found = parseCollections(printed);
+  assert.deepEqual(found, [
+    { isolate: "0x7fdbb4060000", endMs: 15, kind: "Scavenge", pauseMs: 0.66, stepMs: 0 },
+    {
+      isolate: "0x7fdbb4060000",
+      endMs: 92,
+      kind: "Scavenge (during sweeping)",
+      pauseMs: 18.58,
+      stepMs: 0,
+    },
+    {
+      isolate: "0x557749664000",
+      endMs: 263,
+      kind: "Incremental Mark-Compact",
+      pauseMs: 2.2,
+      stepMs: 1.5,
+    },
+  ]);
+  assert.deepEqual(ofBusiest(found), found.slice(0, 2));
+  assert.deepEqual(pausesMs(found), [0.66, 18.58, 2.2, 1.5]);
 });
 
 Deno.test("FR-811 random reads touch each page once", () => {

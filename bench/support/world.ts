@@ -50,7 +50,7 @@ export class World implements AsyncDisposable {
   /** Who owns the database and runs servers; ourselves if undefined. */
   readonly user: Identity | undefined;
   readonly #stack = new AsyncDisposableStack();
-  readonly #catalogs = new Map<number, Promise<string>>();
+  readonly #catalogs = new Map<string, Promise<string>>();
   readonly #trees = new Map<string, Promise<string>>();
   #count = 0;
 
@@ -72,8 +72,11 @@ export class World implements AsyncDisposable {
 
   /** A catalog with FULL, DELTA and PAGE backups of a pgbench database of about that size. */
   async catalog(codec: Codec, sizeMb = this.options.sizeMb): Promise<string> {
-    const made = this.#catalogs.get(sizeMb) ?? this.#makeCatalogs(sizeMb);
-    this.#catalogs.set(sizeMb, made);
+    // Scenarios share those of the usual size; of another one, no more is made than is asked for.
+    const codecs = sizeMb === this.options.sizeMb ? this.options.codecs : [codec];
+    const key = `${sizeMb} ${codecs}`;
+    const made = this.#catalogs.get(key) ?? this.#makeCatalogs(sizeMb, codecs);
+    this.#catalogs.set(key, made);
     return `${await made}/${codec}`;
   }
 
@@ -147,14 +150,14 @@ export class World implements AsyncDisposable {
     this.#stack.defer(undo);
   }
 
-  async #makeCatalogs(sizeMb: number): Promise<string> {
+  async #makeCatalogs(sizeMb: number, codecs: readonly Codec[]): Promise<string> {
     say(`making backups of a database of ${sizeMb} MB`);
     const dirPath = this.newPath("catalogs");
     await makeCatalogs({
       dirPath,
       clusterDir: this.newPath("cluster"),
       sizeMb,
-      codecs: this.options.codecs,
+      codecs,
       user: this.user,
     });
     return dirPath;

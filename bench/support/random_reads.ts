@@ -4,12 +4,12 @@
  * @module
  */
 
-/** What one thread reads: pages number `first`, `first + step`, … of the order. */
+/** What one thread reads: pages number `first`, `first + step`, … of the order, before `end`. */
 export interface ReadJob {
   readonly path: string;
   readonly filePages: number;
-  readonly pages: number;
   readonly first: number;
+  readonly end: number;
   readonly step: number;
   /** 0: wait; 1: go. */
   readonly gate: SharedArrayBuffer;
@@ -27,19 +27,22 @@ export interface RandomReads {
   readonly path: string;
   readonly pages: number;
   readonly threads: number;
+  /** How many pages of the order have been read before. */
+  readonly skipped?: number;
 }
 
 /** @returns Pages a second, from when all threads are ready. */
-export async function randomReads({ path, pages, threads }: RandomReads): Promise<number> {
+export async function randomReads(reads: RandomReads): Promise<number> {
+  const { path, pages, threads, skipped = 0 } = reads;
   const filePages = Math.floor(Deno.statSync(path).size / 8192);
   const gate = new SharedArrayBuffer(4);
-  const wanted = Math.min(pages, filePages);
+  const end = Math.min(skipped + pages, filePages);
   const url = new URL("./random_reads_worker.ts", import.meta.url).href;
   const workers = Array.from({ length: threads }, () => new Worker(url, { type: "module" }));
   try {
     const heard = workers.map((worker) => new Listener(worker));
-    workers.forEach((worker, first) => {
-      const job: ReadJob = { path, filePages, pages: wanted, first, step: threads, gate };
+    workers.forEach((worker, thread) => {
+      const job: ReadJob = { path, filePages, first: skipped + thread, end, step: threads, gate };
       worker.postMessage(job);
     });
     for (const listener of heard) await listener.next();
@@ -48,7 +51,7 @@ export async function randomReads({ path, pages, threads }: RandomReads): Promis
     Atomics.store(flag, 0, 1);
     Atomics.notify(flag, 0);
     for (const listener of heard) await listener.next();
-    return wanted / ((performance.now() - start) / 1000);
+    return (end - skipped) / ((performance.now() - start) / 1000);
   } finally {
     for (const worker of workers) worker.terminate();
   }

@@ -14,13 +14,13 @@ import { pageAt, type ReadJob } from "./random_reads.ts";
 const PAGE_BYTES = 8192;
 
 self.onmessage = ({ data }: MessageEvent<ReadJob>) => {
-  const { path, filePages, pages, first, step, gate } = data;
+  const { path, filePages, first, end, step, gate } = data;
   const libc = systemLibc();
   const page = allocate(PAGE_BYTES);
   const fd = libc.open(byteStringOf(path), OPEN.readOnly);
   self.postMessage("ready");
   Atomics.wait(new Int32Array(gate), 0, 0);
-  for (let place = first; place < pages; place += step) {
+  for (let place = first; place < end; place += step) {
     const offsetBytes = pageAt(place, filePages) * PAGE_BYTES;
     libc.pread(fd, page.address, { offsetBytes, sizeBytes: PAGE_BYTES });
   }

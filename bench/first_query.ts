@@ -8,7 +8,7 @@
 import { dropCaches } from "./support/cold.ts";
 import { DaemonMeter } from "./support/daemon_meter.ts";
 import { extract } from "./support/extract.ts";
-import { inPairs } from "./support/pairs.ts";
+import { inPairs, spread } from "./support/pairs.ts";
 import type { Row } from "./support/report.ts";
 import { main, type Scenario } from "./support/scenario.ts";
 import type { World } from "./support/world.ts";
@@ -54,17 +54,32 @@ async function byExtraction(world: World, sizeMb: number): Promise<number> {
   }
 }
 
+/** How much longer ours takes on the last size than on the first. */
+function growth(medians: readonly { readonly size: number; readonly seconds: number }[]): Row[] {
+  const [first, last] = [medians[0], medians.at(-1)];
+  if (first === undefined || last === undefined || first === last) return [];
+  return [{
+    what: `ours on ${last.size} MB, in times of that on ${first.size} MB`,
+    unit: "×",
+    alone: spread([last.seconds / first.seconds]),
+    runs: 1,
+    aim: "≤ 1.3",
+  }];
+}
+
 export const scenario: Scenario = {
   name: "first_query",
   async measure(world): Promise<Row[]> {
     const { sizeMb, sizesMb, pairs, codecs, warmUp } = world.options;
     const rows: Row[] = [];
+    const medians: { readonly size: number; readonly seconds: number }[] = [];
     for (const size of sizesMb.length > 0 ? sizesMb : [sizeMb]) {
       const meter = new DaemonMeter();
       const figures = await inPairs({
         ours: () => byMount(world, size, meter),
         other: () => byExtraction(world, size),
       }, { pairs, areTimes: true, warmUp });
+      medians.push({ size, seconds: figures.ours.median });
       rows.push({
         what: `first query on ${size} MB, ${codecs[0]}, cold`,
         against: "extraction, synced, and the same",
@@ -74,7 +89,7 @@ export const scenario: Scenario = {
       });
       rows.push(...meter.rows(`first query on ${size} MB`));
     }
-    return rows;
+    return [...rows, ...growth(medians)];
   },
 };
 

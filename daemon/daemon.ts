@@ -9,41 +9,25 @@
 
 import { destOf } from "../backup/mod.ts";
 import { DiffDirectory } from "../binding/mod.ts";
-import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
-import { byteStringOf } from "../ffi/bytes.ts";
+import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
-import { DEFAULT_SETTINGS, Latencies } from "../fuse/mod.ts";
-import {
-  type CommitWorker,
-  OverlayCounters,
-  readWorkerCount,
-  type ReadWorkers,
-  startCommitWorker,
-  startReadWorkers,
-  sumOf,
-  type WorkerNews,
-} from "../overlay/mod.ts";
+import { Latencies } from "../fuse/mod.ts";
+import { OverlayCounters, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
 import { detach } from "./detach.ts";
 import { diffSize } from "./diff_size.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
 import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
 import { serveMetrics } from "./metrics.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import { type MountStatus, summaries } from "./mount_status.ts";
-import type {
-  ControlAnswer,
-  ControlRequest,
-  DispatcherNews,
-  DispatcherSetup,
-  MountRequest,
-} from "./protocol.ts";
+import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
 import { withSalvage } from "./salvage.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
-import { TraceLines } from "./trace_lines.ts";
 import { namingUsers } from "./users_of.ts";
 import { VERSION } from "./version.ts";
 
@@ -235,105 +219,5 @@ async function answer(
       return { unmounted: true, pid: Deno.pid };
     default:
       throw new PbkfsError("Usage", { what: `Unknown operation in ${JSON.stringify(request)}` });
-  }
-}
-
-/** The worker that serves the kernel. */
-class Dispatcher {
-  readonly ended: Promise<void>;
-  /** What the read workers have done. */
-  readonly readCounters: readonly OverlayCounters[];
-
-  private constructor(ended: Promise<void>, readCounters: readonly OverlayCounters[]) {
-    this.ended = ended;
-    this.readCounters = readCounters;
-  }
-
-  static async start(
-    options: Omit<DispatcherSetup, "state" | "commits" | "reads">,
-    log: Log,
-  ): Promise<Dispatcher> {
-    const trace = new TraceLines((line) => log.trace(line));
-    const { reads, commits } = await startHelpers(options, (news) => {
-      if ("problem" in news) tellProblem(log, news.problem);
-      else trace.tell({ ...news.replied, replied: news.replied.request });
-    });
-    const setup: DispatcherSetup = {
-      ...options,
-      state: commits.state,
-      commits: commits.channel,
-      reads: { queue: reads.queue, count: reads.count },
-    };
-    const worker = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
-      type: "module",
-    });
-    const mounted = Promise.withResolvers<void>();
-    const ended = Promise.withResolvers<void>();
-    // Whoever waits for the end learns of it; until somebody does, it is no unhandled rejection.
-    ended.promise.catch(() => {});
-    worker.onmessage = ({ data }: MessageEvent<DispatcherNews>) => {
-      if ("mounted" in data) mounted.resolve();
-      else if ("problem" in data) tellProblem(log, data.problem);
-      else if ("trace" in data) trace.tell(data.trace);
-      else if ("failed" in data) mounted.reject(PbkfsError.fromJSON(data.failed));
-      else if (data.ended.error === undefined) ended.resolve();
-      else ended.reject(PbkfsError.fromJSON(data.ended.error));
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      const error = toPbkfsError(new Error(event.message));
-      mounted.reject(error);
-      ended.reject(error);
-    };
-    worker.postMessage(setup, [commits.channel.port]);
-    const terminate = () => {
-      worker.terminate();
-      commits.terminate();
-      reads.terminate();
-    };
-    try {
-      await mounted.promise;
-    } catch (error) {
-      terminate();
-      throw error;
-    }
-    return new Dispatcher(ended.promise.finally(terminate), reads.counters);
-  }
-}
-
-function tellProblem(log: Log, { what, error }: { what: string; error: ErrorData }): void {
-  log.error(`${what} failed`, PbkfsError.fromJSON(error));
-}
-
-/** Starts the threads that help the dispatcher, all at once. */
-async function startHelpers(
-  options: Omit<DispatcherSetup, "state" | "commits" | "reads">,
-  onNews: (news: WorkerNews) => void,
-): Promise<{ readonly reads: ReadWorkers; readonly commits: CommitWorker }> {
-  const starts = [
-    startReadWorkers({
-      count: readWorkerCount(),
-      backupIds: options.spec.members.map(({ id }) => id),
-      readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
-      faults: options.faults,
-      latencies: options.latencies,
-      tracing: options.tracing,
-    }, onNews),
-    startCommitWorker({
-      storePath: `${options.diffPath}/metadata.sqlite`,
-      dataDirectory: byteStringOf(`${options.diffPath}/data`),
-      faults: options.faults,
-      latencies: options.latencies,
-      tracing: options.tracing,
-    }, onNews),
-  ] as const;
-  try {
-    const [reads, commits] = await Promise.all(starts);
-    return { reads, commits };
-  } catch (error) {
-    for (const start of await Promise.allSettled(starts)) {
-      if (start.status === "fulfilled") start.value.terminate();
-    }
-    throw error;
   }
 }

@@ -7,7 +7,9 @@
  * @module
  */
 
-import { clearLine, ContentLine, KEY, setNumber } from "./content_line.ts";
+import { byteString } from "../ffi/bytes.ts";
+import { CODEC, ContentLine, type Field, fieldOf, OTHER, PATH } from "./content_line.ts";
+import { KeyGuesses } from "./key_guesses.ts";
 
 /** A line that cannot be read. Counted from 1. */
 export interface BadLine {
@@ -15,98 +17,181 @@ export interface BadLine {
   readonly reason: string;
 }
 
+/** Gets a line, its number counted from 1, and the bytes that it points into: for the call only. */
+export type TakeLine = (line: ContentLine, lineNumber: number, bytes: Uint8Array) => void;
+
 const LINE_BYTES_MAX = 8191;
+/** A list is scanned in parts, which the processor's cache can hold. */
+const PART_BYTES = 256 * 1024;
+/** So many digits are summed up as small integers. */
+const SHORT_DIGITS = 9;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 const MINUS = 0x2d;
+const ZERO = 0x30;
 
-/** Calls `add` for every line of a list, in order. @returns The line it stopped at, if any. */
+/**
+ * Calls `take` for every line of a list, in order.
+ *
+ * @param read Reads on into `target`; returns how many bytes, 0 at the end.
+ * @returns The line it stopped at, if any.
+ */
 export function scanContentList(
-  bytes: Uint8Array,
-  add: (line: ContentLine, lineNumber: number) => void,
+  read: (target: Uint8Array<ArrayBuffer>) => number,
+  take: TakeLine,
 ): BadLine | undefined {
-  const line = new ContentLine();
+  const bytes = new Uint8Array(PART_BYTES);
+  const scanner = new LineScanner(bytes);
   let lineNumber = 0;
-  for (let at = 0; at < bytes.length;) {
-    lineNumber++;
-    const end = bytes.indexOf(NEWLINE, at);
-    if (end < 0) return { line: lineNumber, reason: "does not end: the list is cut off" };
-    if (end - at > LINE_BYTES_MAX) return { line: lineNumber, reason: "is too long" };
-    const reason = scanLine(bytes, { at, end }, line);
-    if (reason !== undefined) return { line: lineNumber, reason };
-    add(line, lineNumber);
-    at = end + 1;
+  let filled = 0;
+  for (let got = read(bytes); got > 0; got = read(bytes.subarray(filled))) {
+    filled += got;
+    let at = 0;
+    for (;;) {
+      const end = bytes.indexOf(NEWLINE, at);
+      // What lies behind is of the part before.
+      if (end < 0 || end >= filled) break;
+      lineNumber++;
+      if (end - at > LINE_BYTES_MAX) return { line: lineNumber, reason: "is too long" };
+      const reason = scanner.scan(at, end);
+      if (reason !== undefined) return { line: lineNumber, reason };
+      take(scanner.line, lineNumber, bytes);
+      at = end + 1;
+    }
+    bytes.copyWithin(0, at, filled);
+    filled -= at;
+    if (filled > LINE_BYTES_MAX) return { line: lineNumber + 1, reason: "is too long" };
   }
+  if (filled === 0) return undefined;
+  return { line: lineNumber + 1, reason: "does not end: the list is cut off" };
 }
 
-/** @returns What is wrong with the line, if anything. */
-function scanLine(
-  bytes: Uint8Array,
-  { at, end }: { at: number; end: number },
-  line: ContentLine,
-): string | undefined {
-  clearLine(line);
-  if (bytes[at++] !== OPEN) return "does not begin with {";
-  for (;;) {
+/** Scans one line after another. */
+class LineScanner {
+  readonly line = new ContentLine();
+  readonly #guesses = new KeyGuesses();
+  /** Where the scan is. */
+  #at = 0;
+  /** Of the key read last. */
+  #field: Field = OTHER;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  /** Scans what lies before the newline at `end`. @returns What is wrong with it, if anything. */
+  scan(start: number, end: number): string | undefined {
+    const { bytes, line } = this;
+    line.clear();
+    if (bytes[start] !== OPEN) return "does not begin with {";
+    this.#at = start + 1;
+    for (let pair = 0;; pair++) {
+      const problem = this.#scanKey(pair, end) ?? this.#scanValue(end);
+      if (problem !== undefined) return problem;
+      let at = this.#at;
+      while (bytes[at] === SPACE) at++;
+      this.#at = at + 1;
+      if (bytes[at] === CLOSE) break;
+      if (bytes[at] !== COMMA) return "has no comma between two pairs";
+    }
+    const rest = end - this.#at;
+    if (rest !== 0 && !(rest === 1 && bytes[this.#at] === RETURN)) return "goes on after }";
+    if (line.pathEnd === line.pathStart) return "has no path";
+    if (!line.hasSize) return "has no size";
+    return undefined;
+  }
+
+  /** Up to the quote before the value. */
+  #scanKey(pair: number, end: number): string | undefined {
+    const { bytes } = this;
+    const guessed = this.#guesses.match(pair, bytes, this.#at);
+    if (guessed >= 0) {
+      this.#at = guessed;
+      this.#field = this.#guesses.field(pair);
+      return undefined;
+    }
+    const start = this.#at;
+    let at = start;
     while (bytes[at] === SPACE) at++;
     if (bytes[at++] !== QUOTE) return "has no quote before a key";
-    let key = 0;
-    for (; at < end && bytes[at] !== QUOTE; at++) {
-      key = (Math.imul(key, 31) + (bytes[at]! | 0x20)) | 0;
-    }
-    at++;
+    const keyStart = at;
+    while (at < end && bytes[at] !== QUOTE) at++;
+    const keyEnd = at++;
     while (bytes[at] === SPACE) at++;
     if (bytes[at++] !== COLON) return "has no colon after a key";
     while (bytes[at] === SPACE) at++;
     if (bytes[at++] !== QUOTE) return "has no quote before a value";
-    const start = at;
-    if (key === KEY.path) {
-      let hash = 0;
-      for (; at < end && bytes[at] !== QUOTE; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
-      line.pathStart = start;
-      line.pathEnd = at;
-      line.pathHash = hash;
-    } else if (key === KEY.codec) {
-      let hash = 0;
-      for (; at < end && bytes[at] !== QUOTE; at++) {
-        hash = (Math.imul(hash, 31) + (bytes[at]! | 0x20)) | 0;
-      }
-      line.codecHash = hash;
-      line.codecStart = start;
-      line.codecEnd = at;
-    } else {
-      const negative = bytes[at] === MINUS;
-      if (negative) at++;
-      let value = 0;
-      let digits = 0;
-      let byte = 0;
-      for (; at < end && (byte = bytes[at]!) !== QUOTE; at++) {
-        // Values of keys that we do not know may be anything.
-        if (byte < 0x30 || byte > 0x39) digits = NaN;
-        else {
-          value = value * 10 + (byte - 0x30);
-          digits++;
-        }
-      }
-      if (!setNumber(line, key, digits > 0 ? (negative ? -value : value) : NaN)) {
-        return "has a value that is no number, or out of range";
-      }
-    }
-    if (at >= end) return "has a value without an end";
-    at++;
-    while (bytes[at] === SPACE) at++;
-    const next = bytes[at++];
-    if (next === CLOSE) break;
-    if (next !== COMMA) return "has no comma between two pairs";
+    this.#at = at;
+    this.#field = fieldOf(byteString(bytes.subarray(keyStart, keyEnd)));
+    this.#guesses.learn(pair, this.#field, bytes.subarray(start, at));
+    return undefined;
   }
-  if (at !== end && !(at === end - 1 && bytes[at] === 0x0d)) return "goes on after }";
-  if (line.pathEnd === line.pathStart) return "has no path";
-  if (Number.isNaN(line.sizeBytes)) return "has no size";
-  return undefined;
+
+  /** Up to what follows the quote after the value. */
+  #scanValue(end: number): string | undefined {
+    const field = this.#field;
+    if (field === PATH) this.#scanPath(end);
+    else if (field === CODEC) this.#scanCodec(end);
+    else if (field === OTHER) this.#skipValue(end);
+    else if (!this.line.set(field, this.#scanNumber(end))) {
+      return "has a value that is no number, or out of range";
+    }
+    if (this.#at >= end) return "has a value without an end";
+    this.#at++;
+    return undefined;
+  }
+
+  #skipValue(end: number): void {
+    const { bytes } = this;
+    let at = this.#at;
+    while (at < end && bytes[at] !== QUOTE) at++;
+    this.#at = at;
+  }
+
+  #scanPath(end: number): void {
+    const { bytes, line } = this;
+    let at = line.pathStart = this.#at;
+    let hash = 0;
+    for (let byte; at < end && (byte = bytes[at]!) !== QUOTE; at++) {
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    line.pathHash = hash;
+    line.pathEnd = this.#at = at;
+  }
+
+  #scanCodec(end: number): void {
+    const { bytes, line } = this;
+    let at = line.codecStart = this.#at;
+    let hash = 0;
+    for (let byte; at < end && (byte = bytes[at]!) !== QUOTE; at++) {
+      hash = (Math.imul(hash, 31) + (byte | 0x20)) | 0;
+    }
+    line.codecHash = hash;
+    line.codecEnd = this.#at = at;
+  }
+
+  /** @returns NaN if there is something else than a number. The newline at the end is no digit. */
+  #scanNumber(end: number): number {
+    const { bytes } = this;
+    let at = this.#at;
+    const isNegative = bytes[at] === MINUS;
+    if (isNegative) at++;
+    const start = at;
+    let short = 0;
+    let digit = bytes[at]! - ZERO;
+    for (; digit >= 0 && digit <= 9 && at - start < SHORT_DIGITS; digit = bytes[++at]! - ZERO) {
+      short = (short * 10 + digit) | 0;
+    }
+    let value = short;
+    for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) value = value * 10 + digit;
+    const isNumber = at > start && bytes[at] === QUOTE;
+    this.#at = at;
+    if (!isNumber) this.#skipValue(end);
+    return isNumber ? (isNegative ? -value : value) : NaN;
+  }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { PageIndex } from "./page_index.ts";
-import type { Row } from "./path_table.ts";
+import type { Row } from "./path_list.ts";
 
 /** What an entry costs besides its arrays, roughly. */
 const OVERHEAD_BYTES = 256;

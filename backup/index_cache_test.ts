@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { IndexCache } from "./index_cache.ts";
 import { PageIndexBuilder } from "./page_index.ts";
-import type { Row } from "./path_table.ts";
+import type { Row } from "./path_list.ts";
 
 function indexOf(blockCount: number) {
   const builder = new PageIndexBuilder(blockCount);

@@ -14,9 +14,9 @@ import type { Counters } from "./counters.ts";
 import { HEADER_SIZE_BYTES, readHeaderMap } from "./header_map.ts";
 import type { PageHeaders } from "./member_files.ts";
 import { BLOCKS_MAX, PageIndex, PageIndexBuilder } from "./page_index.ts";
-import type { Row } from "./path_table.ts";
+import type { Row } from "./path_list.ts";
 import { parseProgramVersion, VERSION } from "./program_version.ts";
-import type { FileLists } from "./read_lists.ts";
+import type { FileLists } from "./file_lists.ts";
 import { originDamaged } from "./store_error.ts";
 import type { StoredFile, StoreFiles } from "./store_files.ts";
 import type { StoreLayout } from "./store_layout.ts";
@@ -58,7 +58,7 @@ export class IndexMaker {
     const { members } = this.parts.lists;
     const [full, dest] = [members[0]!, members.at(-1)!];
     if (dest.storedSizeBytes(row) === 0) return 0;
-    const blockCount = dest.blockCount(row);
+    const blockCount = this.parts.lists.blockCount(row);
     if (blockCount === 0 || blockCount > BLOCKS_MAX) return undefined;
     if (this.#versions[0]! < VERSION.headerMapFrom) return undefined;
     const isInFull = full.storedSizeBytes(row) > 0 && full.headerCount(row) >= blockCount;
@@ -76,10 +76,11 @@ export class IndexMaker {
    * restore would lose data.
    */
   make(row: Row, treePath: ByteString): PageIndex {
-    const { members } = this.parts.lists;
+    const { lists } = this.parts;
+    const { members } = lists;
     const dest = members.at(-1)!;
-    const limit = dest.blockCount(row) || BLOCKS_MAX;
-    const builder = new PageIndexBuilder(dest.blockCount(row) || 16);
+    const limit = lists.blockCount(row) || BLOCKS_MAX;
+    const builder = new PageIndexBuilder(lists.blockCount(row) || 16);
     this.parts.counters.indexesMade++;
     if (dest.storedSizeBytes(row) === 0) return builder.build();
     members.forEach((files, member) => {

@@ -1,5 +1,6 @@
 /**
- * One `backup_content.control`: read whole, checked against its CRC, and taken over line by line.
+ * One `backup_content.control`: read in parts, taken over line by line, and checked against its
+ * CRC. Nothing that was taken counts if the CRC is wrong.
  *
  * @module
  */
@@ -8,10 +9,10 @@ import { PbkfsError } from "../errors.ts";
 import { type ByteString, byteString, printable } from "../ffi/bytes.ts";
 import type { BackupInfo } from "./chain_spec.ts";
 import type { ContentLine } from "./content_line.ts";
-import { scanContentList } from "./content_list.ts";
+import { type BadLine, scanContentList } from "./content_list.ts";
 import { crc32c } from "./crc32c.ts";
-import { type MemberFiles, UNCHANGED } from "./member_files.ts";
-import type { Row } from "./path_table.ts";
+import { type MemberFilesBuilder, UNCHANGED } from "./member_files.ts";
+import type { Row } from "./path_list.ts";
 import { BAD_LIST_BYTES, BAD_LIST_VERSIONS, parseProgramVersion } from "./program_version.ts";
 import { storeDamaged } from "./store_error.ts";
 
@@ -19,65 +20,72 @@ const TYPE_BITS = 0o170000;
 const REGULAR = 0o100000;
 const DIRECTORY = 0o040000;
 const COMMA = 0x2c;
+const DOT = 0x2e;
+const SLASH = 0x2f;
+/** At a time, of what nobody scans. */
+const REST_BYTES = 64 * 1024;
 
 /** One list, with what its messages need. */
-export class ListFile {
+export class ListFile implements Disposable {
+  readonly sizeBytes: number;
+  readonly #file: Deno.FsFile;
+  /** Of what has been read so far. */
+  #crc = 0;
+  #readBytes = 0;
   #lineNumber = 0;
+  /** What the line that is taken points into. */
+  #bytes = new Uint8Array();
 
-  private constructor(
-    readonly info: BackupInfo,
-    readonly filePath: string,
-    readonly bytes: Uint8Array<ArrayBuffer>,
-  ) {}
+  private constructor(readonly info: BackupInfo, readonly filePath: string, file: Deno.FsFile) {
+    this.#file = file;
+    this.sizeBytes = file.statSync().size;
+  }
 
-  static read(info: BackupInfo, buffer: ListBuffer): ListFile {
+  /** @throws {PbkfsError} `StoreDamaged` or `PermissionDenied` if it cannot be opened. */
+  static open(info: BackupInfo): ListFile {
     const filePath = `${info.dirPath}/backup_content.control`;
-    const bytes = buffer.read(filePath);
-    const found = crc32c(bytes);
-    if (info.contentCrc !== undefined && found !== info.contentCrc) {
-      throw storeDamaged(
-        `The CRC of "${filePath}" is ${found}, but backup.control says ${info.contentCrc}`,
-      );
-    }
-    const version = parseProgramVersion(info.programVersion) ?? 0;
-    if (BAD_LIST_VERSIONS.includes(version) && bytes.length >= BAD_LIST_BYTES) {
-      throw new PbkfsError("VersionUnsupported", {
-        what: `pg_probackup ${info.programVersion} wrote wrong lists when they became as long as ` +
-          `"${filePath}", which has ${bytes.length} bytes`,
-        todo: "Choose another backup: a restore of this one fails, too.",
+    return readable(filePath, () => new ListFile(info, filePath, Deno.openSync(filePath)));
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+
+  /**
+   * Calls `take` for each line. The bytes that it gets are valid only during the call.
+   *
+   * @throws {PbkfsError} What is wrong with the list; that the CRC is, comes before all else.
+   */
+  scan(take: (line: ContentLine, bytes: Uint8Array) => void): void {
+    let bad: BadLine | undefined;
+    try {
+      bad = scanContentList((target) => this.#read(target), (line, lineNumber, bytes) => {
+        this.#lineNumber = lineNumber;
+        this.#bytes = bytes as Uint8Array<ArrayBuffer>;
+        take(line, bytes);
       });
+    } finally {
+      this.#checkWhole();
     }
-    return new ListFile(info, filePath, bytes);
+    if (bad === undefined) return;
+    throw storeDamaged(`Line ${bad.line} of "${this.filePath}" ${bad.reason}`);
   }
 
-  scan(add: (line: ContentLine) => void): void {
-    const bad = scanContentList(this.bytes, (line, lineNumber) => {
-      this.#lineNumber = lineNumber;
-      add(line);
-    });
-    if (bad !== undefined) {
-      throw storeDamaged(`Line ${bad.line} of "${this.filePath}" ${bad.reason}`);
-    }
-  }
-
-  take(files: MemberFiles, row: Row, line: ContentLine): void {
+  take(files: MemberFilesBuilder, row: Row, line: ContentLine): void {
     if (line.sizeBytes === UNCHANGED && this.info.mode === "FULL") {
       throw this.refuse(line, "is said to be unchanged, but a FULL backup has no parent");
     }
     if (line.isPartialCopy && line.sizeBytes > 0) {
       throw new PbkfsError("VersionUnsupported", {
-        what:
-          `Line ${this.#lineNumber} of "${this.filePath}": "${
-            printable(this.#pathOf(line))
-          }" is part of a ` +
-          "compressed relation file, not the whole",
+        what: `Line ${this.#lineNumber} of "${this.filePath}": ` +
+          `"${printable(this.#pathOf(line))}" is part of a compressed relation file, not the whole`,
         todo: "Restore this backup with the program that made it.",
       });
     }
     const problem = files.set(row, line);
     if (problem === "repeated") throw this.refuse(line, "is listed twice");
     if (problem === undefined) return;
-    const name = printable(byteString(this.bytes.subarray(line.codecStart, line.codecEnd)));
+    const name = printable(byteString(this.#bytes.subarray(line.codecStart, line.codecEnd)));
     throw new PbkfsError("CodecUnsupported", {
       what: `Line ${this.#lineNumber} of "${this.filePath}": compress_alg is "${name}", expected ` +
         "none, zlib, pglz, lz4 or zstd",
@@ -87,8 +95,7 @@ export class ListFile {
 
   /** What dest lists becomes a name in a file system, so it must be one. */
   checkDestLine(line: ContentLine): void {
-    const path = this.#pathOf(line);
-    if (!isSafePath(path)) {
+    if (!isSafePath(this.#bytes, line)) {
       throw this.refuse(line, "is no path below the data directory");
     }
     if (this.#hasCommaBeforeLetter(line)) {
@@ -97,8 +104,9 @@ export class ListFile {
     const type = line.mode & TYPE_BITS;
     if (type !== REGULAR && type !== DIRECTORY) {
       throw new PbkfsError("VersionUnsupported", {
-        what: `Line ${this.#lineNumber} of "${this.filePath}": "${printable(path)}" has mode ` +
-          `${line.mode}, expected a regular file or a directory`,
+        what: `Line ${this.#lineNumber} of "${this.filePath}": ` +
+          `"${printable(this.#pathOf(line))}" has mode ${line.mode}, expected a regular file ` +
+          "or a directory",
         todo: "pg_probackup lists no others; run pg_probackup validate.",
       });
     }
@@ -110,48 +118,80 @@ export class ListFile {
   }
 
   #pathOf(line: ContentLine): ByteString {
-    return byteString(this.bytes.subarray(line.pathStart, line.pathEnd));
+    return byteString(this.#bytes.subarray(line.pathStart, line.pathEnd));
   }
 
   #hasCommaBeforeLetter(line: ContentLine): boolean {
+    const bytes = this.#bytes;
     for (let at = line.pathStart; at + 1 < line.pathEnd; at++) {
-      if (this.bytes[at] !== COMMA) continue;
-      const next = this.bytes[at + 1]! | 0x20;
+      if (bytes[at] !== COMMA) continue;
+      const next = bytes[at + 1]! | 0x20;
       if (next >= 0x61 && next <= 0x7a) return true;
     }
     return false;
   }
+
+  /** The list is as long as it was when it was opened. */
+  #read(target: Uint8Array): number {
+    const wanted = Math.min(target.length, this.sizeBytes - this.#readBytes);
+    if (wanted === 0) return 0;
+    const part = target.subarray(0, wanted);
+    const got = readable(this.filePath, () => this.#file.readSync(part)) ?? 0;
+    this.#crc = crc32c(part.subarray(0, got), this.#crc);
+    this.#readBytes += got;
+    return got;
+  }
+
+  /** Reads what is left, and compares the CRC; then refuses what our own program got wrong. */
+  #checkWhole(): void {
+    const rest = new Uint8Array(this.#readBytes < this.sizeBytes ? REST_BYTES : 0);
+    while (this.#read(rest) > 0);
+    const { info, filePath, sizeBytes } = this;
+    if (info.contentCrc !== undefined && this.#crc !== info.contentCrc) {
+      throw storeDamaged(
+        `The CRC of "${filePath}" is ${this.#crc}, but backup.control says ${info.contentCrc}`,
+      );
+    }
+    const version = parseProgramVersion(info.programVersion) ?? 0;
+    if (!BAD_LIST_VERSIONS.includes(version) || sizeBytes < BAD_LIST_BYTES) return;
+    throw new PbkfsError("VersionUnsupported", {
+      what: `pg_probackup ${info.programVersion} wrote wrong lists when they became as long as ` +
+        `"${filePath}", which has ${sizeBytes} bytes`,
+      todo: "Choose another backup: a restore of this one fails, too.",
+    });
+  }
 }
 
 /** Relative, without empty parts, `.` and `..`, and without zero bytes. */
-export function isSafePath(path: ByteString): boolean {
-  return !/(^|\/)(\.{0,2})(\/|$)|\0/.test(path);
+export function isSafePath(
+  bytes: Uint8Array,
+  { pathStart, pathEnd }: Pick<ContentLine, "pathStart" | "pathEnd">,
+): boolean {
+  let partStart = pathStart;
+  for (let at = pathStart; at <= pathEnd; at++) {
+    const byte = at === pathEnd ? SLASH : bytes[at]!;
+    if (byte === 0) return false;
+    if (byte !== SLASH) continue;
+    const length = at - partStart;
+    if (length === 0) return false;
+    const isDots = bytes[partStart] === DOT && bytes[at - 1] === DOT;
+    if (length <= 2 && isDots) return false;
+    partStart = at + 1;
+  }
+  return true;
 }
 
-/** Memory for one list at a time, since those of a long chain are large and soon done with. */
-export class ListBuffer {
-  #bytes = new Uint8Array(64 * 1024);
-
-  /** The result is valid until the next call. */
-  read(path: string): Uint8Array<ArrayBuffer> {
-    try {
-      using file = Deno.openSync(path, { read: true });
-      const { size } = file.statSync();
-      if (size > this.#bytes.length) this.#bytes = new Uint8Array(size);
-      let length = 0;
-      for (let got: number | null = 1; got && length < size; length += got ?? 0) {
-        got = file.readSync(this.#bytes.subarray(length, size));
-      }
-      return this.#bytes.subarray(0, length);
-    } catch (error) {
-      const denied = error instanceof Deno.errors.PermissionDenied;
-      throw new PbkfsError(denied ? "PermissionDenied" : "StoreDamaged", {
-        what: `Cannot read "${path}": ${error instanceof Error ? error.message : error}`,
-        todo: denied
-          ? "Run pbkfs as the user who owns the catalog."
-          : "Run pg_probackup validate, then choose a backup that it calls OK.",
-        cause: error,
-      });
-    }
+function readable<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const denied = error instanceof Deno.errors.PermissionDenied;
+    throw new PbkfsError(denied ? "PermissionDenied" : "StoreDamaged", {
+      what: `Cannot read "${path}": ${error instanceof Error ? error.message : error}`,
+      todo: denied
+        ? "Run pbkfs as the user who owns the catalog."
+        : "Run pg_probackup validate, then choose a backup that it calls OK.",
+      cause: error,
+    });
   }
 }

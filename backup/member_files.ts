@@ -7,15 +7,20 @@
 import type { Codec } from "./base_tree.ts";
 import { CODECS } from "./codec_name.ts";
 import { type ContentLine, hashName } from "./content_line.ts";
-import { grown, type Row } from "./path_table.ts";
+import { grown } from "./grown.ts";
+import type { Row } from "./path_list.ts";
 
 /** The backup does not have the file. */
 export const ABSENT = -2;
 /** The file has not changed since the parent. */
 export const UNCHANGED = -1;
 
-const DATA_FILE = 1;
-const CFS = 2;
+/** What stands for a row in its place. Others are the file's place in the columns, moved by two. */
+const ABSENT_PLACE = 0;
+const UNCHANGED_PLACE = 1;
+const FIRST_PLACE = 2;
+
+const PAGED = 0x80;
 
 /** The codec names that a line may have, by their hash. `zstandard` is another word for zstd. */
 const CODEC_OF_HASH = new Map<number, number>([
@@ -24,43 +29,95 @@ const CODEC_OF_HASH = new Map<number, number>([
   [hashName("zstandard"), CODECS.indexOf("zstd")],
 ]);
 
+/** A {@link MemberFiles} as plain data, to be handed to another thread. */
+export interface MemberColumns {
+  /** By row. */
+  readonly places: Uint32Array<ArrayBuffer>;
+  /** These have what is told of a file that is stored, one after another. */
+  readonly sizes: Float64Array<ArrayBuffer>;
+  readonly kinds: Uint8Array<ArrayBuffer>;
+  readonly headerCounts: Uint32Array<ArrayBuffer>;
+  readonly headerCrcs: Uint32Array<ArrayBuffer>;
+  readonly headerOffsets: Float64Array<ArrayBuffer>;
+  readonly headerSizes: Uint32Array<ArrayBuffer>;
+}
+
 /**
- * One column a fact, one place a row: of a hundred thousand files, eight backups make millions of
- * facts, and an object each would take more memory than all the rest.
+ * One column a fact, and a place in them only for what is stored: of a hundred thousand files,
+ * eight backups make millions of facts, most of them that nothing has changed.
  */
 export class MemberFiles {
-  #sizes: Float64Array;
-  #flags: Uint8Array;
-  #codecs: Uint8Array;
-  #blockCounts: Uint32Array;
-  #headerCounts: Int32Array;
-  #headerCrcs: Uint32Array;
-  #headerOffsets: Float64Array;
-  #headerSizes: Uint32Array;
+  readonly #columns: MemberColumns;
 
-  constructor(rowCount: number) {
-    this.#sizes = new Float64Array(rowCount).fill(ABSENT);
-    this.#flags = new Uint8Array(rowCount);
-    this.#codecs = new Uint8Array(rowCount);
-    this.#blockCounts = new Uint32Array(rowCount);
-    this.#headerCounts = new Int32Array(rowCount);
-    this.#headerCrcs = new Uint32Array(rowCount);
-    this.#headerOffsets = new Float64Array(rowCount);
-    this.#headerSizes = new Uint32Array(rowCount);
+  constructor(columns: MemberColumns) {
+    this.#columns = columns;
   }
 
-  /** Makes room, for dest, whose rows are counted only while its list is read. */
-  reserve(row: Row): void {
-    const length = this.#sizes.length;
-    if (row < length) return;
-    this.#sizes = grown(this.#sizes, length * 2).fill(ABSENT, length);
-    this.#flags = grown(this.#flags, length * 2);
-    this.#codecs = grown(this.#codecs, length * 2);
-    this.#blockCounts = grown(this.#blockCounts, length * 2);
-    this.#headerCounts = grown(this.#headerCounts, length * 2);
-    this.#headerCrcs = grown(this.#headerCrcs, length * 2);
-    this.#headerOffsets = grown(this.#headerOffsets, length * 2);
-    this.#headerSizes = grown(this.#headerSizes, length * 2);
+  /** Plain data; of no use here any more once another thread has it. */
+  get columns(): MemberColumns {
+    return this.#columns;
+  }
+
+  /** Bytes of the stored file, {@link UNCHANGED}, or {@link ABSENT}. */
+  storedSizeBytes(row: Row): number {
+    const place = this.#columns.places[row]!;
+    if (place >= FIRST_PLACE) return this.#columns.sizes[place - FIRST_PLACE]!;
+    return place === UNCHANGED_PLACE ? UNCHANGED : ABSENT;
+  }
+
+  /** The file is stored as a stream of pages. */
+  isPaged(row: Row): boolean {
+    return (this.#columns.kinds[this.#place(row)]! & PAGED) !== 0;
+  }
+
+  /** Of a file that is stored. */
+  codec(row: Row): Codec {
+    return CODECS[this.#columns.kinds[this.#place(row)]! & ~PAGED]!;
+  }
+
+  /** Where the page headers of a stored file are; `count` 0 if nowhere but in the stream. */
+  headers(row: Row): PageHeaders {
+    const place = this.#place(row);
+    const { headerCounts, headerCrcs, headerOffsets, headerSizes } = this.#columns;
+    return {
+      count: headerCounts[place]!,
+      crc: headerCrcs[place]!,
+      offsetBytes: headerOffsets[place]!,
+      sizeBytes: headerSizes[place]!,
+    };
+  }
+
+  /** Records in a stored file; 0 if not told. */
+  headerCount(row: Row): number {
+    return this.#columns.headerCounts[this.#place(row)]!;
+  }
+
+  /** Whoever asks has seen that the file is stored. */
+  #place(row: Row): number {
+    const place = this.#columns.places[row]!;
+    if (place < FIRST_PLACE) throw new RangeError(`Row ${row} is not stored`);
+    return place - FIRST_PLACE;
+  }
+}
+
+/** Gathers what a list tells. */
+export class MemberFilesBuilder {
+  #columns: { -readonly [name in keyof MemberColumns]: MemberColumns[name] };
+  #count = 0;
+  #codecHash = 0;
+  #codec: number | undefined = 0;
+
+  /** @param storedExpected More may come, of rows as of files stored. */
+  constructor(rowCount: number, storedExpected: number) {
+    this.#columns = {
+      places: new Uint32Array(rowCount),
+      sizes: new Float64Array(storedExpected),
+      kinds: new Uint8Array(storedExpected),
+      headerCounts: new Uint32Array(storedExpected),
+      headerCrcs: new Uint32Array(storedExpected),
+      headerOffsets: new Float64Array(storedExpected),
+      headerSizes: new Uint32Array(storedExpected),
+    };
   }
 
   /**
@@ -70,53 +127,58 @@ export class MemberFiles {
    * not know. The codec means nothing where nothing is stored.
    */
   set(row: Row, line: ContentLine): "repeated" | "codec" | undefined {
-    if (this.#sizes[row] !== ABSENT) return "repeated";
-    const codec = CODEC_OF_HASH.get(line.codecHash);
-    if (codec === undefined && line.sizeBytes > 0) return "codec";
-    this.#sizes[row] = line.sizeBytes;
-    this.#flags[row] = (line.isDataFile ? DATA_FILE : 0) | (line.isCfs ? CFS : 0);
-    this.#codecs[row] = codec ?? 0;
-    this.#blockCounts[row] = line.blockCount;
-    this.#headerCounts[row] = line.headerCount;
-    this.#headerCrcs[row] = line.headerCrc;
-    this.#headerOffsets[row] = line.headerOffsetBytes;
-    this.#headerSizes[row] = line.headerSizeBytes;
+    if (row >= this.#columns.places.length) {
+      this.#columns.places = grown(this.#columns.places, row * 2 + 1);
+    }
+    if (this.#columns.places[row] !== ABSENT_PLACE) return "repeated";
+    const { sizeBytes } = line;
+    if (sizeBytes === UNCHANGED) {
+      this.#columns.places[row] = UNCHANGED_PLACE;
+      return undefined;
+    }
+    const codec = this.#codecOf(line.codecHash);
+    if (codec === undefined && sizeBytes > 0) return "codec";
+    if (this.#count === this.#columns.sizes.length) this.#resize(this.#count * 2 + 16);
+    const place = this.#count++;
+    const columns = this.#columns;
+    columns.places[row] = FIRST_PLACE + place;
+    columns.sizes[place] = sizeBytes;
+    columns.kinds[place] = (codec ?? 0) | (isPaged(line) ? PAGED : 0);
+    columns.headerCounts[place] = line.headerCount;
+    columns.headerCrcs[place] = line.headerCrc;
+    columns.headerOffsets[place] = line.headerOffsetBytes;
+    columns.headerSizes[place] = line.headerSizeBytes;
     return undefined;
   }
 
-  /** Bytes of the stored file, {@link UNCHANGED}, or {@link ABSENT}. */
-  storedSizeBytes(row: Row): number {
-    return this.#sizes[row]!;
+  /** What has been gathered. The builder is of no use afterwards. */
+  build(): MemberFiles {
+    return new MemberFiles(this.#columns);
   }
 
-  /** Stored as a stream of pages. CFS files are flagged as data files, but stored as they are. */
-  isPaged(row: Row): boolean {
-    return (this.#flags[row]! & (DATA_FILE | CFS)) === DATA_FILE;
+  /** Most lines have the codec of the line before. */
+  #codecOf(hash: number): number | undefined {
+    if (hash !== this.#codecHash) {
+      this.#codecHash = hash;
+      this.#codec = CODEC_OF_HASH.get(hash);
+    }
+    return this.#codec;
   }
 
-  codec(row: Row): Codec {
-    return CODECS[this.#codecs[row]!]!;
+  #resize(length: number): void {
+    const columns = this.#columns;
+    columns.sizes = grown(columns.sizes, length);
+    columns.kinds = grown(columns.kinds, length);
+    columns.headerCounts = grown(columns.headerCounts, length);
+    columns.headerCrcs = grown(columns.headerCrcs, length);
+    columns.headerOffsets = grown(columns.headerOffsets, length);
+    columns.headerSizes = grown(columns.headerSizes, length);
   }
+}
 
-  /** Length of the live file, in blocks; 0 if not told. */
-  blockCount(row: Row): number {
-    return this.#blockCounts[row]!;
-  }
-
-  /** Where the page headers of the file are; `count` 0 if nowhere but in the stream. */
-  headers(row: Row): PageHeaders {
-    return {
-      count: this.#headerCounts[row]!,
-      crc: this.#headerCrcs[row]!,
-      offsetBytes: this.#headerOffsets[row]!,
-      sizeBytes: this.#headerSizes[row]!,
-    };
-  }
-
-  /** Records in the stored file; 0 if not told. */
-  headerCount(row: Row): number {
-    return this.#headerCounts[row]!;
-  }
+/** Stored as a stream of pages. CFS files are flagged as data files, but stored as they are. */
+export function isPaged(line: ContentLine): boolean {
+  return line.isDataFile && !line.isCfs;
 }
 
 /** A region of `page_header_map`. */

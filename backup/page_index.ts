@@ -5,7 +5,7 @@
  */
 
 import { BLOCK_SIZE_BYTES } from "./base_tree.ts";
-import { grown } from "./path_table.ts";
+import { grown } from "./grown.ts";
 
 /**
  * No segment of PostgreSQL is longer, in blocks: 32 GiB, where the usual is 1 GiB. A number beyond

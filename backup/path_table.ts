@@ -1,11 +1,12 @@
 /**
- * The paths of dest's file list, to be found again in the lists of its ancestors.
+ * The paths of dest's file list while lists are read, to be found again in those of its ancestors.
  *
  * @module
  */
 
-import { bytesOf, type ByteString, byteString } from "../ffi/bytes.ts";
-import { type ContentLine, hashPath } from "./content_line.ts";
+import type { ContentLine } from "./content_line.ts";
+import { grown } from "./grown.ts";
+import { PathList, type Row } from "./path_list.ts";
 
 /** The part of a line that tells which file it is about. */
 export type PathOfLine = Pick<
@@ -13,25 +14,31 @@ export type PathOfLine = Pick<
   "pathStart" | "pathEnd" | "pathHash" | "externalNumber"
 >;
 
-/** Position of a line in dest's list, counted from 0: the name of a file inside `backup/`. */
-export type Row = number & { readonly row: unique symbol };
-
 const EMPTY = 0;
 
 /**
- * A hash table over bytes, with open addressing. The lists of a chain have millions of lines, and
- * a string for each would cost more than all the rest of opening it.
+ * A hash table over bytes, with open addressing. It is done with when the lists are read; what it
+ * has gathered stays, as a {@link PathList}.
  */
 export class PathTable {
-  #bytes = new Uint8Array(64 * 1024);
+  #bytes: Uint8Array<ArrayBuffer>;
   #bytesUsed = 0;
-  /** Start of each path; the next one's start is its end. */
-  #starts = new Uint32Array(1024);
-  #externals = new Uint16Array(1024);
-  #hashes = new Int32Array(1024);
+  #starts: Uint32Array<ArrayBuffer>;
+  #externals: Uint16Array<ArrayBuffer>;
+  #hashes: Int32Array<ArrayBuffer>;
   /** Row + 1 by hash; 0 is empty. At most half full. */
   #slots = new Int32Array(4096);
   #count = 0;
+  /** Lists of a chain have much the same order: the row after the one that was found last. */
+  #next = 0;
+
+  /** @param rowsExpected More may come. Memory that is not used is not taken. */
+  constructor(rowsExpected = 1024) {
+    this.#bytes = new Uint8Array(rowsExpected * 32);
+    this.#starts = new Uint32Array(rowsExpected + 1);
+    this.#externals = new Uint16Array(rowsExpected);
+    this.#hashes = new Int32Array(rowsExpected);
+  }
 
   /** How many rows there are. */
   get count(): number {
@@ -40,16 +47,17 @@ export class PathTable {
 
   /** Adds the path of a line. @returns Its row; undefined if the path is there already. */
   add(source: Uint8Array, line: PathOfLine): Row | undefined {
-    const slot = this.#slotOf(source, line);
+    const hash = hashOf(line);
+    const slot = this.#slotOf(hash, source, line);
     if (this.#slots[slot] !== EMPTY) return undefined;
     const row = this.#count++;
     this.#reserve(line.pathEnd - line.pathStart);
-    this.#bytes.set(source.subarray(line.pathStart, line.pathEnd), this.#bytesUsed);
-    this.#starts[row] = this.#bytesUsed;
-    this.#bytesUsed += line.pathEnd - line.pathStart;
-    this.#starts[row + 1] = this.#bytesUsed;
+    const bytes = this.#bytes;
+    let to = this.#bytesUsed;
+    for (let from = line.pathStart; from < line.pathEnd; from++, to++) bytes[to] = source[from]!;
+    this.#starts[row + 1] = this.#bytesUsed = to;
     this.#externals[row] = line.externalNumber;
-    this.#hashes[row] = hashOf(line);
+    this.#hashes[row] = hash;
     this.#slots[slot] = row + 1;
     if (this.#count * 2 > this.#slots.length) this.#rehash();
     return row as Row;
@@ -57,33 +65,31 @@ export class PathTable {
 
   /** The row of a line's path, if dest has it. */
   find(source: Uint8Array, line: PathOfLine): Row | undefined {
-    const found = this.#slots[this.#slotOf(source, line)]!;
-    return found === EMPTY ? undefined : (found - 1) as Row;
+    const hash = hashOf(line);
+    let row = this.#next;
+    if (row >= this.#count || this.#hashes[row] !== hash || !this.#isAt(row, source, line)) {
+      const found = this.#slots[this.#slotOf(hash, source, line)]!;
+      if (found === EMPTY) return undefined;
+      row = found - 1;
+    }
+    this.#next = row + 1;
+    return row as Row;
   }
 
-  /** The row of a path below the data directory, if dest has it. */
-  rowOf(path: ByteString): Row | undefined {
-    return this.find(bytesOf(path), {
-      pathStart: 0,
-      pathEnd: path.length,
-      pathHash: hashPath(path),
-      externalNumber: 0,
-    });
-  }
-
-  /** The path, relative to the data directory or to its external directory. */
-  path(row: Row): ByteString {
-    return byteString(this.#bytes.subarray(this.#starts[row], this.#starts[row + 1]));
-  }
-
-  /** Number of the external directory, 0 for the data directory. */
-  external(row: Row): number {
-    return this.#externals[row]!;
+  /** What has been added. Nothing can be added or found any more. */
+  list(): PathList {
+    const columns = {
+      count: this.#count,
+      bytes: this.#bytes,
+      starts: this.#starts,
+      externals: this.#externals,
+    };
+    this.#slots = this.#hashes = new Int32Array();
+    return new PathList(columns);
   }
 
   /** Where the line's path is, or belongs. */
-  #slotOf(source: Uint8Array, line: PathOfLine): number {
-    const hash = hashOf(line);
+  #slotOf(hash: number, source: Uint8Array, line: PathOfLine): number {
     const mask = this.#slots.length - 1;
     for (let slot = spread(hash) & mask;; slot = (slot + 1) & mask) {
       const found = this.#slots[slot]!;
@@ -105,18 +111,18 @@ export class PathTable {
 
   #reserve(pathBytes: number): void {
     if (this.#bytesUsed + pathBytes > this.#bytes.length) {
-      this.#bytes = grown(this.#bytes, Math.max(this.#bytes.length * 2, pathBytes));
+      this.#bytes = grown(this.#bytes, this.#bytes.length * 2 + pathBytes);
     }
-    if (this.#count + 1 >= this.#starts.length) {
-      const length = this.#starts.length * 2;
-      this.#starts = grown(this.#starts, length);
+    if (this.#count > this.#externals.length) {
+      const length = this.#count * 2;
+      this.#starts = grown(this.#starts, length + 1);
       this.#externals = grown(this.#externals, length);
       this.#hashes = grown(this.#hashes, length);
     }
   }
 
   #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
+    const slots = new Int32Array(this.#slots.length * 4);
     const mask = slots.length - 1;
     for (let row = 0; row < this.#count; row++) {
       let slot = spread(this.#hashes[row]!) & mask;
@@ -134,14 +140,4 @@ function hashOf(line: PathOfLine): number {
 /** Names end in counting digits, so the low bits alone would fill the table in stripes. */
 function spread(hash: number): number {
   return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 1;
-}
-
-/** A longer copy of a typed array. */
-export function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array>(
-  array: T,
-  length: number,
-): T {
-  const copy = new (array.constructor as new (length: number) => T)(length);
-  copy.set(array);
-  return copy;
 }

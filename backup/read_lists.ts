@@ -5,23 +5,17 @@
  */
 
 import { PbkfsError } from "../errors.ts";
-import { type ChainSpec, destOf } from "./chain_spec.ts";
-import { ListBuffer, ListFile } from "./list_file.ts";
-import { MemberFiles } from "./member_files.ts";
+import { type BackupInfo, type ChainSpec, destOf } from "./chain_spec.ts";
+import { FileLists, type RowColumns } from "./file_lists.ts";
+import { grown } from "./grown.ts";
+import { ListFile } from "./list_file.ts";
+import { isPaged, type MemberColumns, MemberFilesBuilder } from "./member_files.ts";
 import { MEMBERS_MAX } from "./page_index.ts";
-import { grown, PathTable } from "./path_table.ts";
+import { PathTable } from "./path_table.ts";
 
-/** The file lists of a chain. */
-export interface FileLists {
-  /** Dest's files; every row has one. */
-  readonly paths: PathTable;
-  /** The st_mode of dest's files, by row. */
-  readonly modes: Uint32Array;
-  /** One a member, in the chain's order. */
-  readonly members: readonly MemberFiles[];
-}
-
-const ROWS_FIRST = 1024;
+/** A line is seldom shorter. Room for more than come costs nothing: it is not touched. */
+const LINE_BYTES_USUAL = 128;
+const LINES_MORE = 16;
 
 /**
  * Reads the newest list first: only what dest has, counts.
@@ -36,32 +30,55 @@ export function readFileLists(spec: ChainSpec): FileLists {
       todo: "Merge some of them with pg_probackup merge.",
     });
   }
-  const paths = new PathTable();
-  const dest = new MemberFiles(ROWS_FIRST);
-  const members: MemberFiles[] = [dest];
-  let modes = new Uint32Array(ROWS_FIRST);
-  const buffer = new ListBuffer();
-  for (const info of spec.members.toReversed()) {
-    const list = ListFile.read(info, buffer);
-    if (info === destOf(spec)) {
-      list.scan((line) => {
-        list.checkDestLine(line);
-        const row = paths.add(list.bytes, line);
-        if (row === undefined) throw list.refuse(line, "is listed twice");
-        if (row >= modes.length) modes = grown(modes, modes.length * 2);
-        dest.reserve(row);
-        modes[row] = line.mode;
-        list.take(dest, row, line);
-      });
-      continue;
-    }
-    // Memory for the rows that dest has; its ancestors supply bytes, never files.
-    const files = new MemberFiles(paths.count);
-    list.scan((line) => {
-      const row = paths.find(list.bytes, line);
-      if (row !== undefined) list.take(files, row, line);
-    });
-    members.unshift(files);
+  const dest = readDest(destOf(spec));
+  const members = [dest.columns];
+  for (const info of spec.members.slice(0, -1).reverse()) {
+    members.unshift(readAncestor(info, dest.paths));
   }
-  return { paths, modes, members };
+  return new FileLists({ paths: dest.paths.list().columns, rows: dest.rows, members });
+}
+
+/** The list that says which files there are. */
+function readDest(info: BackupInfo): {
+  readonly paths: PathTable;
+  readonly rows: RowColumns;
+  readonly columns: MemberColumns;
+} {
+  using list = ListFile.open(info);
+  const expected = expectedLines(list);
+  const paths = new PathTable(expected);
+  const files = new MemberFilesBuilder(expected, expected);
+  let modes = new Uint16Array(expected);
+  let paged = new Uint8Array(expected);
+  let blockCounts = new Uint32Array(expected);
+  list.scan((line, bytes) => {
+    list.checkDestLine(line);
+    const row = paths.add(bytes, line);
+    if (row === undefined) throw list.refuse(line, "is listed twice");
+    if (row >= modes.length) {
+      modes = grown(modes, row * 2);
+      paged = grown(paged, row * 2);
+      blockCounts = grown(blockCounts, row * 2);
+    }
+    modes[row] = line.mode;
+    paged[row] = isPaged(line) ? 1 : 0;
+    blockCounts[row] = line.blockCount;
+    list.take(files, row, line);
+  });
+  return { paths, rows: { modes, paged, blockCounts }, columns: files.build().columns };
+}
+
+/** Ancestors supply bytes, never files. */
+function readAncestor(info: BackupInfo, paths: PathTable): MemberColumns {
+  using list = ListFile.open(info);
+  const files = new MemberFilesBuilder(paths.count, Math.min(paths.count, expectedLines(list)));
+  list.scan((line, bytes) => {
+    const row = paths.find(bytes, line);
+    if (row !== undefined) list.take(files, row, line);
+  });
+  return files.build().columns;
+}
+
+function expectedLines({ sizeBytes }: ListFile): number {
+  return Math.ceil(sizeBytes / LINE_BYTES_USUAL) + LINES_MORE;
 }

@@ -7,8 +7,8 @@
 import { type ByteString, byteStringOf, printable } from "../ffi/bytes.ts";
 import type { BackupInfo, ChainSpec } from "./chain_spec.ts";
 import { ABSENT, UNCHANGED } from "./member_files.ts";
-import type { Row } from "./path_table.ts";
-import type { FileLists } from "./read_lists.ts";
+import type { Row } from "./path_list.ts";
+import type { FileLists } from "./file_lists.ts";
 import { storeDamaged } from "./store_error.ts";
 import type { StoredFile } from "./store_files.ts";
 
@@ -75,11 +75,10 @@ export class StoreLayout {
    */
   check(): void {
     const { members, paths, modes } = this.lists;
-    const dest = members.at(-1)!;
     for (let index = 0; index < paths.count; index++) {
       const row = index as Row;
       if ((modes[row]! & MODE_TYPE_BITS) === MODE_DIRECTORY) continue;
-      const isPaged = dest.isPaged(row);
+      const isPaged = this.lists.isPaged(row);
       const oldest = isPaged ? 0 : this.holderOf(row);
       for (let member = oldest; member < members.length - 1; member++) {
         const files = members[member]!;

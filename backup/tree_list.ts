@@ -7,8 +7,8 @@
 import { PbkfsError } from "../errors.ts";
 import { type ByteString, printable } from "../ffi/bytes.ts";
 import type { BaseEntry } from "./base_tree.ts";
-import type { FileLists } from "./read_lists.ts";
-import type { Row } from "./path_table.ts";
+import type { FileLists } from "./file_lists.ts";
+import type { Row } from "./path_list.ts";
 import { storeDamaged } from "./store_error.ts";
 
 /** An entry, and the line of dest's list that it comes from; -1 for what we add. */
@@ -57,7 +57,6 @@ export function listTree(lists: FileLists, options: TreeListOptions): TreeNode[]
   const addDirectory = (path: string, mode = PRIVATE) =>
     add(path, { kind: "directory", mode, isDataFile: false });
 
-  const dest = lists.members.at(-1)!;
   let tablespaceMode = PRIVATE;
   let hasControl = false;
   const linked = new Set<string>();
@@ -95,7 +94,7 @@ export function listTree(lists: FileLists, options: TreeListOptions): TreeNode[]
     }
     hasControl ||= path === CONTROL;
     const ownMode = path === CONTROL ? 0o644 : path === AUTO_CONF ? 0o600 : mode;
-    add(path, { kind: "file", mode: ownMode, isDataFile: dest.isPaged(row) }, row);
+    add(path, { kind: "file", mode: ownMode, isDataFile: lists.isPaged(row) }, row);
   }
   if (!hasControl) throw storeDamaged(`The backup has no ${CONTROL}`);
 

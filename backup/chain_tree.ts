@@ -6,8 +6,6 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import type { ByteRange, Libc } from "../ffi/libc.ts";
-import { allocate } from "../ffi/memory.ts";
-import { appendToAutoConf, rewriteAutoConf } from "./auto_conf.ts";
 import { type BaseEntry, BLOCK_SIZE_BYTES, type EntryIndex, type Piece } from "./base_tree.ts";
 import { type ChainSpec, destOf } from "./chain_spec.ts";
 import type { Codecs } from "./codecs.ts";
@@ -17,13 +15,13 @@ import { IndexMaker } from "./index_maker.ts";
 import type { Base, StoredWal, TreeLayout } from "./open_chain.ts";
 import type { PageIndex } from "./page_index.ts";
 import type { Row } from "./path_list.ts";
+import { AUTO_CONF, PlainFiles } from "./plain_files.ts";
 import { planBlocks } from "./plan_blocks.ts";
 import type { FileLists } from "./file_lists.ts";
-import { originDamaged, storeDamaged } from "./store_error.ts";
 import { StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
-import { AUTO_CONF, listTree, rootModeOf } from "./tree_list.ts";
+import { listTree, rootModeOf } from "./tree_list.ts";
 
 /** What a tree is made of. */
 export interface ChainTreeParts {
@@ -35,9 +33,6 @@ export interface ChainTreeParts {
   readonly descriptorsMax: number;
   readonly indexBudgetBytes: number;
 }
-
-/** Files that are read whole when the tree is opened are not longer than this. */
-const SMALL_FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 export class ChainTree implements Base {
   readonly entries: readonly BaseEntry[];
@@ -77,12 +72,14 @@ export class ChainTree implements Base {
       counters: this.counters,
     });
     this.#indexes = new IndexCache(parts.indexBudgetBytes);
+    const store = this.#store;
+    const plain = new PlainFiles(spec, { lists, store, files: this.#files, libc });
     try {
       const dest = destOf(spec);
       const serverMajor = Number.parseInt(dest.serverVersion, 10);
       const { mountPath, walLink } = layout;
       const nodes = listTree(lists, {
-        tablespaces: parseTablespaceMap(this.#readSmall("tablespace_map")),
+        tablespaces: parseTablespaceMap(plain.read("tablespace_map")),
         externalCount: externalDirectories(dest.externalDirs).length,
         mountPath,
         ...(walLink === undefined ? {} : { walLink }),
@@ -92,15 +89,8 @@ export class ChainTree implements Base {
       this.#rows = Int32Array.from(nodes, (node) => node.row);
       this.#sizes = new Float64Array(nodes.length).fill(NaN);
       this.rootMode = rootModeOf(lists);
-      this.walFiles = this.#listWal();
-      const stored = this.#readSmall(AUTO_CONF);
-      const { restoredAt, settings } = layout;
-      this.#contents.set(
-        this.find(AUTO_CONF as ByteString)!,
-        serverMajor >= 12
-          ? rewriteAutoConf(stored, { backupId: dest.id, restoredAt, settings })
-          : appendToAutoConf(stored, settings),
-      );
+      this.walFiles = plain.walFiles();
+      this.#contents.set(this.find(AUTO_CONF as ByteString)!, plain.autoConf(layout));
     } catch (error) {
       this.close();
       throw error;
@@ -178,39 +168,5 @@ export class ChainTree implements Base {
   #indexOf(entry: EntryIndex): PageIndex {
     const row = this.#rows[entry] as Row;
     return this.#indexes.get(row, () => this.#maker.make(row, this.#entry(entry).path));
-  }
-
-  /** The content of a plain file at the top of the data directory; empty if there is none. */
-  #readSmall(path: string): Uint8Array<ArrayBuffer> {
-    const row = this.#lists.paths.rowOf(path as ByteString);
-    if (row === undefined) return new Uint8Array();
-    const stored = this.#store.storedFile(row, this.#store.holderOf(row), path as ByteString);
-    const sizeBytes = stored.sizeBytes ?? 0;
-    if (sizeBytes > SMALL_FILE_BYTES_MAX) {
-      throw storeDamaged(`"${path}" in backup ${stored.of.backupId} has ${sizeBytes} bytes`);
-    }
-    if (sizeBytes === 0) return new Uint8Array();
-    const buffer = allocate(sizeBytes);
-    this.#files.unpin();
-    const fd = this.#files.descriptor(stored);
-    const got = this.libc.pread(fd, buffer.address, { offsetBytes: 0, sizeBytes });
-    if (got !== sizeBytes) throw originDamaged(stored.of, "its stored file has shrunk");
-    return buffer.bytes;
-  }
-
-  #listWal(): StoredWal[] {
-    const found: StoredWal[] = [];
-    const { paths, modes } = this.#lists;
-    for (let index = 0; index < paths.count; index++) {
-      const row = index as Row;
-      const path = paths.path(row);
-      const isFile = (modes[row]! & 0o170000) === 0o100000;
-      if (!isFile || paths.external(row) > 0 || !path.startsWith("pg_wal/")) continue;
-      const name = path.slice("pg_wal/".length) as ByteString;
-      if (name.includes("/")) continue;
-      const stored = this.#store.storedFile(row, this.#store.holderOf(row), path);
-      found.push({ name, path: stored.path, sizeBytes: stored.sizeBytes ?? 0 });
-    }
-    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 }

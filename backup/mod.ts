@@ -34,9 +34,13 @@ export {
   type Base,
   openChain,
   type OpenOptions,
+  ownerOf,
   type StoredWal,
   type TreeLayout,
 } from "./open_chain.ts";
+export { buffersOf, FileLists, type FileListsData } from "./file_lists.ts";
+export { readFileLists } from "./read_lists.ts";
+export { PlainFiles } from "./plain_files.ts";
 export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from "./codecs.ts";
 export { type Counters, newCounters } from "./counters.ts";
 export { PieceReader, type PieceReaderParts, sizeOf } from "./piece_reader.ts";

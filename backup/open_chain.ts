@@ -9,9 +9,10 @@ import type { Libc } from "../ffi/libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import type { BaseTree, EntryIndex } from "./base_tree.ts";
 import { ChainTree } from "./chain_tree.ts";
-import type { ChainSpec } from "./chain_spec.ts";
+import { type ChainSpec, destOf } from "./chain_spec.ts";
 import type { Codecs } from "./codecs.ts";
 import type { Counters } from "./counters.ts";
+import type { FileLists } from "./file_lists.ts";
 import { readFileLists } from "./read_lists.ts";
 
 /** How a tree is laid out where a restore leaves a choice. */
@@ -32,6 +33,8 @@ export interface OpenOptions {
   readonly libc?: Libc;
   readonly layout: TreeLayout;
   readonly codecs: Codecs;
+  /** Those of the chain, if they have been read. */
+  readonly lists?: FileLists | undefined;
   /** Stored files open at a time; a single plan may need more. 256 if left out. */
   readonly descriptorsMax?: number;
   /** Memory for page indexes, 8 bytes a block; 64 MiB if left out. */
@@ -76,15 +79,19 @@ export interface Base extends BaseTree {
  * `PermissionDenied`.
  */
 export async function openChain(spec: ChainSpec, options: OpenOptions): Promise<Base> {
-  const lists = readFileLists(spec);
-  const dest = await Deno.stat(spec.members.at(-1)!.dirPath);
   return new ChainTree(spec, {
-    lists,
-    owner: { uid: dest.uid ?? 0, gid: dest.gid ?? 0 },
+    lists: options.lists ?? readFileLists(spec),
+    owner: await ownerOf(spec),
     libc: options.libc ?? systemLibc(),
     codecs: options.codecs,
     layout: options.layout,
     descriptorsMax: options.descriptorsMax ?? 256,
     indexBudgetBytes: options.indexBudgetBytes ?? 64 * 1024 * 1024,
   });
+}
+
+/** Who owns a backup. */
+export async function ownerOf(spec: ChainSpec): Promise<Base["owner"]> {
+  const { uid, gid } = await Deno.stat(destOf(spec).dirPath);
+  return { uid: uid ?? 0, gid: gid ?? 0 };
 }

@@ -9,6 +9,7 @@ import { type ByteString, printable } from "../ffi/bytes.ts";
 import type { BaseEntry } from "./base_tree.ts";
 import type { FileLists } from "./file_lists.ts";
 import type { Row } from "./path_list.ts";
+import { AUTO_CONF } from "./plain_files.ts";
 import { storeDamaged } from "./store_error.ts";
 
 /** An entry, and the line of dest's list that it comes from; -1 for what we add. */
@@ -36,8 +37,6 @@ export const TABLESPACES_DIR = "pbkfs_tablespaces";
 /** Where external directories lie inside the tree. */
 export const EXTERNAL_DIR = "external_directories";
 
-/** In the tree they have content of their own; see `open_chain.ts`. */
-export const AUTO_CONF = "postgresql.auto.conf";
 const CONTROL = "global/pg_control";
 
 const OMITTED = new Set(["tablespace_map", "database_map"]);

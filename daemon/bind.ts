@@ -4,10 +4,16 @@
  * @module
  */
 
-import { type ChainSpec, destOf, loadCodecs, openChain } from "../backup/mod.ts";
+import {
+  type ChainSpec,
+  destOf,
+  type FileListsData,
+  ownerOf,
+  PlainFiles,
+  readFileLists,
+} from "../backup/mod.ts";
 import { type Binding, BINDING_VERSION, checkBinding, type DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
-import { byteStringOf } from "../ffi/bytes.ts";
 import { cloneSettings } from "../postgres/mod.ts";
 import { fillWal } from "./fill_wal.ts";
 import { hazardNotes } from "./hazard_notes.ts";
@@ -32,6 +38,13 @@ export function checkRequest(
   });
 }
 
+/** A binding, and what had to be read to make it. */
+export interface Bound {
+  readonly binding: Binding;
+  /** The chain's; undefined for a known diff, which needs none of it. */
+  readonly lists: FileListsData | undefined;
+}
+
 /**
  * The binding of a diff; a new diff is begun and gets one.
  *
@@ -41,22 +54,22 @@ export async function bind(
   diff: DiffDirectory,
   request: MountRequest,
   onNote: (note: string) => void,
-): Promise<Binding> {
+): Promise<Bound> {
   const { spec, mountPath } = request;
   if (diff.binding !== undefined) {
-    return { ...diff.binding, mountPath, catalogPath: spec.catalogPath, lastOwner: diff.owner };
+    const { catalogPath } = spec;
+    const binding = { ...diff.binding, mountPath, catalogPath, lastOwner: diff.owner };
+    return { binding, lists: undefined };
   }
   const createdAt = Math.floor(Date.now() / 1000) * 1000;
   const { serverVersion } = destOf(spec);
   const settings = cloneSettings(parseInt(serverVersion));
-  const base = await openChain(spec, {
-    codecs: await loadCodecs(),
-    layout: { mountPath: byteStringOf(mountPath), restoredAt: createdAt, settings },
-  });
+  const lists = readFileLists(spec);
+  const files = PlainFiles.open(spec, lists);
   try {
-    const owner = ownerOfTree(base.owner);
+    const owner = ownerOfTree(await ownerOf(spec));
     diff.begin(owner);
-    await fillWal({ spec, base, diff, owner });
+    await fillWal({ spec, walFiles: files.walFiles(), diff, owner });
     const binding: Binding = {
       version: BINDING_VERSION,
       ...identityOf(spec),
@@ -70,10 +83,10 @@ export async function bind(
       lastOwner: diff.owner,
     };
     diff.finish(binding);
-    hazardNotes(base).forEach(onNote);
-    return binding;
+    hazardNotes(files, { restoredAt: createdAt, settings }).forEach(onNote);
+    return { binding, lists: lists.data };
   } finally {
-    base.close();
+    files.close();
   }
 }
 

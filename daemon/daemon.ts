@@ -97,7 +97,7 @@ export async function serveMount(
   });
   onFailure(() => guard.release());
   const hazards: string[] = [];
-  const binding = await bind(diff, request, (note) => hazards.push(note));
+  const { binding, lists } = await bind(diff, request, (note) => hazards.push(note));
   if (isNew) log.reopen(); // A new diff has been emptied.
   signal?.throwIfAborted();
   const counters = new OverlayCounters();
@@ -133,6 +133,7 @@ export async function serveMount(
   onFailure(() => metrics?.close());
   const started = await Dispatcher.start({
     spec: request.spec,
+    lists,
     binding,
     diffPath: diff.path,
     mountPath: request.mountPath,

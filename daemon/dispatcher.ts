@@ -4,6 +4,7 @@
  * @module
  */
 
+import { buffersOf } from "../backup/mod.ts";
 import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { DEFAULT_SETTINGS } from "../fuse/mod.ts";
@@ -67,7 +68,8 @@ export class Dispatcher {
       mounted.reject(error);
       ended.reject(error);
     };
-    worker.postMessage(setup, [commits.channel.port]);
+    const buffers = options.lists === undefined ? [] : buffersOf(options.lists);
+    worker.postMessage(setup, [commits.channel.port, ...buffers]);
     const terminate = () => {
       worker.terminate();
       commits.terminate();

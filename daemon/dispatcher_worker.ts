@@ -5,7 +5,7 @@
  * @module
  */
 
-import { loadCodecs, openChain, PieceReader } from "../backup/mod.ts";
+import { FileLists, loadCodecs, openChain, PieceReader } from "../backup/mod.ts";
 import { toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
@@ -49,7 +49,7 @@ scope.onmessage = async ({ data }) => {
 
 /** Mounts. @returns What serves the mount to its end, and then brings everything to disk. */
 async function prepare(setup: DispatcherSetup): Promise<() => void> {
-  const { spec, binding, diffPath, mountPath, state } = setup;
+  const { spec, lists, binding, diffPath, mountPath, state } = setup;
   const libc = new Faults(setup.faults).libc(systemLibc());
   const budget = descriptorBudget(libc.descriptorsMax(), setup.reads.count);
   const counters = new OverlayCounters(setup.counters);
@@ -57,6 +57,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
   const base = await openChain(spec, {
     libc,
     codecs,
+    lists: lists && new FileLists(lists),
     descriptorsMax: budget.storedFiles,
     layout: {
       mountPath: byteStringOf(mountPath),

@@ -4,20 +4,21 @@
  * @module
  */
 
-import { type Base, readFile } from "../backup/mod.ts";
-import { byteStringOf } from "../ffi/bytes.ts";
+import type { PlainFiles, TreeLayout } from "../backup/mod.ts";
 import { cloneHazards } from "../postgres/mod.ts";
 
-/** Where PostgreSQL keeps settings; of one that stands in both, the last counts. */
-const FILES = ["postgresql.conf", "postgresql.auto.conf"];
-
 /** A note for each setting of the backup that cannot be defused. */
-export function hazardNotes(base: Base): string[] {
-  const text = FILES.map((name) => {
+export function hazardNotes(
+  files: PlainFiles,
+  layout: Pick<TreeLayout, "restoredAt" | "settings">,
+): string[] {
+  // Where PostgreSQL keeps settings; of one that stands in both, the last counts.
+  const read = [() => files.read("postgresql.conf"), () => files.autoConf(layout)];
+  const text = read.map((content) => {
     try {
-      return new TextDecoder().decode(readFile(base, byteStringOf(name)));
+      return new TextDecoder().decode(content());
     } catch {
-      return ""; // Not there, or damaged: who reads it for its own sake is told.
+      return ""; // Damaged: who reads it for its own sake is told.
     }
   }).join("\n");
   return cloneHazards(text).map(({ warning }) => warning);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ChainSpec } from "../backup/mod.ts";
+import type { ChainSpec, FileListsData } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
 import type { CommitChannel, MetadataState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
@@ -42,6 +42,8 @@ export type StartAnswer =
 /** What the dispatcher thread needs to begin. */
 export interface DispatcherSetup {
   readonly spec: ChainSpec;
+  /** Those of the chain, handed over, if they have been read. */
+  readonly lists: FileListsData | undefined;
   readonly binding: Binding;
   readonly diffPath: string;
   readonly mountPath: string;

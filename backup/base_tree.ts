@@ -13,7 +13,7 @@ export const BLOCK_SIZE_BYTES = 8192;
 /** How a record's page is stored. `none` is a page as it is. */
 export type Codec = "none" | "zlib" | "pglz" | "lz4" | "zstd";
 
-/** Position of an entry in {@link BaseTree.entries}. */
+/** Position of an entry in a {@link BaseTree}, counted from 0. */
 export type EntryIndex = number & { readonly entry: unique symbol };
 
 /** One file, directory or symbolic link of the tree. */
@@ -68,10 +68,32 @@ export type Piece =
   | { readonly in: "memory"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly in: "zeros"; readonly sizeBytes: number };
 
-/** A read-only tree. Not safe to share between threads: each thread opens its own. */
+/** The names in one directory, sorted bytewise. Each has a position, counted from 0. */
+export interface BaseNames {
+  readonly count: number;
+  name(at: number): ByteString;
+  entry(at: number): EntryIndex;
+  /** The position of a name, if it is there. */
+  find(name: ByteString): number | undefined;
+}
+
+/**
+ * A read-only tree. Not safe to share between threads: each thread opens its own.
+ *
+ * Entries are sorted by path, bytewise, so that a directory comes before what is in it. The root
+ * is none of them; where a directory is asked for, undefined stands for it. There may be a million
+ * entries, so what is told of one is made when it is asked for.
+ */
 export interface BaseTree {
-  /** Sorted by path, bytewise, so that a directory comes before what is in it. Without the root. */
-  readonly entries: readonly BaseEntry[];
+  /** How many entries there are. */
+  readonly count: number;
+  entry(index: EntryIndex): BaseEntry;
+  /** Permission bits, and those of the type, as in st_mode. */
+  mode(index: EntryIndex): number;
+  /** The directory that an entry is in. */
+  parent(index: EntryIndex): EntryIndex | undefined;
+  /** None for what is no directory. */
+  names(directory: EntryIndex | undefined): BaseNames;
   /**
    * Length of a file in bytes. May read a page index the first time.
    *

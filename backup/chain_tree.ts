@@ -6,7 +6,13 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import type { ByteRange, Libc } from "../ffi/libc.ts";
-import { type BaseEntry, BLOCK_SIZE_BYTES, type EntryIndex, type Piece } from "./base_tree.ts";
+import {
+  type BaseEntry,
+  type BaseNames,
+  BLOCK_SIZE_BYTES,
+  type EntryIndex,
+  type Piece,
+} from "./base_tree.ts";
 import { type ChainSpec, destOf } from "./chain_spec.ts";
 import type { Codecs } from "./codecs.ts";
 import { newCounters } from "./counters.ts";
@@ -21,6 +27,7 @@ import type { FileLists } from "./file_lists.ts";
 import { StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
+import type { TreeEntries } from "./tree_entries.ts";
 import { listTree, rootModeOf } from "./tree_list.ts";
 
 /** What a tree is made of. */
@@ -35,7 +42,6 @@ export interface ChainTreeParts {
 }
 
 export class ChainTree implements Base {
-  readonly entries: readonly BaseEntry[];
   readonly rootMode: number;
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly counters = newCounters();
@@ -47,9 +53,9 @@ export class ChainTree implements Base {
   readonly #files: StoreFiles;
   readonly #maker: IndexMaker;
   readonly #indexes: IndexCache;
-  /** The row of dest's list for each entry; -1 for what we added. */
-  readonly #rows: Int32Array;
-  /** Lengths found so far; NaN where not asked yet. */
+  readonly #tree: TreeEntries;
+  #entries: readonly BaseEntry[] | undefined;
+  /** Lengths found so far, and one more; 0 where not asked yet, which takes no memory. */
   readonly #sizes: Float64Array;
   /** Files of which the content is not the store's. */
   readonly #contents = new Map<EntryIndex, Uint8Array<ArrayBuffer>>();
@@ -78,16 +84,14 @@ export class ChainTree implements Base {
       const dest = destOf(spec);
       const serverMajor = Number.parseInt(dest.serverVersion, 10);
       const { mountPath, walLink } = layout;
-      const nodes = listTree(lists, {
+      this.#tree = listTree(lists, {
         tablespaces: parseTablespaceMap(plain.read("tablespace_map")),
         externalCount: externalDirectories(dest.externalDirs).length,
         mountPath,
         ...(walLink === undefined ? {} : { walLink }),
         inheritsMode: serverMajor >= 11,
       });
-      this.entries = nodes.map((node) => node.entry);
-      this.#rows = Int32Array.from(nodes, (node) => node.row);
-      this.#sizes = new Float64Array(nodes.length).fill(NaN);
+      this.#sizes = new Float64Array(this.count);
       this.rootMode = rootModeOf(lists);
       this.walFiles = plain.walFiles();
       this.#contents.set(this.find(AUTO_CONF as ByteString)!, plain.autoConf(layout));
@@ -97,28 +101,48 @@ export class ChainTree implements Base {
     }
   }
 
+  get count(): number {
+    return this.#tree.count;
+  }
+
+  get entries(): readonly BaseEntry[] {
+    return this.#entries ??= Array.from(
+      { length: this.count },
+      (_, index) => this.entry(index as EntryIndex),
+    );
+  }
+
+  entry(index: EntryIndex): BaseEntry {
+    return this.#tree.entry(index);
+  }
+
+  mode(index: EntryIndex): number {
+    return this.#tree.mode(index);
+  }
+
+  parent(index: EntryIndex): EntryIndex | undefined {
+    return this.#tree.parent(index);
+  }
+
+  names(directory: EntryIndex | undefined): BaseNames {
+    return this.#tree.names(directory);
+  }
+
   find(path: ByteString): EntryIndex | undefined {
-    let low = 0;
-    let high = this.entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.entries[middle]!.path < path) low = middle + 1;
-      else high = middle;
-    }
-    return this.entries[low]?.path === path ? low as EntryIndex : undefined;
+    return this.#tree.find(path);
   }
 
   sizeBytes(entry: EntryIndex): number {
     const known = this.#sizes[entry];
-    if (known !== undefined && !Number.isNaN(known)) return known;
+    if (known !== undefined && known > 0) return known - 1;
     const size = this.#findSize(entry);
-    this.#sizes[entry] = size;
+    this.#sizes[entry] = size + 1;
     return size;
   }
 
   planRead(entry: EntryIndex, range: ByteRange): Piece[] {
     this.#files.unpin();
-    const file = this.#entry(entry);
+    const file = this.entry(entry);
     const sizeBytes = this.sizeBytes(entry);
     const { offsetBytes } = range;
     const end = Math.min(offsetBytes + range.sizeBytes, sizeBytes);
@@ -128,7 +152,7 @@ export class ChainTree implements Base {
     if (content !== undefined) {
       return [{ in: "memory", bytes: content.subarray(offsetBytes, end) }];
     }
-    const row = this.#rows[entry] as Row;
+    const row = this.#tree.row(entry) as Row;
     if (!file.isDataFile) {
       const stored = this.#store.storedFile(row, this.#store.holderOf(row), file.path);
       const fd = this.#files.descriptor(stored);
@@ -147,26 +171,20 @@ export class ChainTree implements Base {
     this.#indexes.clear();
   }
 
-  #entry(entry: EntryIndex): BaseEntry {
-    const found = this.entries[entry];
-    if (found === undefined) throw new RangeError(`There is no entry ${entry}`);
-    return found;
-  }
-
   #findSize(entry: EntryIndex): number {
-    const { kind, isDataFile, target } = this.#entry(entry);
+    const { kind, isDataFile, target } = this.entry(entry);
     if (kind === "symlink") return target?.length ?? 0;
     if (kind === "directory") return 0;
     const content = this.#contents.get(entry);
     if (content !== undefined) return content.length;
-    const row = this.#rows[entry] as Row;
+    const row = this.#tree.row(entry) as Row;
     if (!isDataFile) return this.#lists.members[this.#store.holderOf(row)]!.storedSizeBytes(row);
     const blocks = this.#maker.blockCountForSure(row) ?? this.#indexOf(entry).blockCount;
     return blocks * BLOCK_SIZE_BYTES;
   }
 
   #indexOf(entry: EntryIndex): PageIndex {
-    const row = this.#rows[entry] as Row;
-    return this.#indexes.get(row, () => this.#maker.make(row, this.#entry(entry).path));
+    const row = this.#tree.row(entry) as Row;
+    return this.#indexes.get(row, () => this.#maker.make(row, this.#tree.path(entry)));
   }
 }

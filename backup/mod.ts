@@ -7,6 +7,7 @@
 
 export {
   type BaseEntry,
+  type BaseNames,
   type BaseTree,
   BLOCK_SIZE_BYTES,
   type Codec,

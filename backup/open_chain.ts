@@ -7,7 +7,7 @@
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import type { BaseTree, EntryIndex } from "./base_tree.ts";
+import type { BaseEntry, BaseTree, EntryIndex } from "./base_tree.ts";
 import { ChainTree } from "./chain_tree.ts";
 import { type ChainSpec, destOf } from "./chain_spec.ts";
 import type { Codecs } from "./codecs.ts";
@@ -53,6 +53,8 @@ export interface StoredWal {
 /** A chain as a tree, with what else is known of it. */
 export interface Base extends BaseTree {
   readonly spec: ChainSpec;
+  /** All entries, made at the first call: for who looks at each of them. */
+  readonly entries: readonly BaseEntry[];
   /** Mode of the data directory itself, which has no entry. */
   readonly rootMode: number;
   /** Who owns the backup, and by default the tree. */

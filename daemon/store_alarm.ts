@@ -46,7 +46,11 @@ export class StoreAlarm {
 /** `base`, but nothing is read of it while the alarm is on. */
 export function alarmed(base: BaseTree, alarm: StoreAlarm): BaseTree {
   return {
-    entries: base.entries,
+    count: base.count,
+    entry: (index) => base.entry(index),
+    mode: (index) => base.mode(index),
+    parent: (index) => base.parent(index),
+    names: (directory) => base.names(directory),
     sizeBytes: (entry) => base.sizeBytes(entry),
     planRead(entry, range) {
       alarm.check();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BaseEntry, BaseTree, EntryIndex } from "../backup/mod.ts";
+import type { BaseEntry, BaseNames, BaseTree, EntryIndex } from "../backup/mod.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { BaseFile } from "./file_content.ts";
 
@@ -16,7 +16,7 @@ export type FakeEntry =
 
 /** A base of the entries given, by path; directories come before what is in them. */
 export class FakeBase implements BaseTree {
-  readonly entries: readonly BaseEntry[];
+  readonly #entries: readonly BaseEntry[];
   readonly #files: readonly FakeEntry[];
   /** Paths whose bytes and sizes the chain cannot tell. */
   readonly damaged = new Set<string>();
@@ -26,13 +26,48 @@ export class FakeBase implements BaseTree {
   constructor(files: Readonly<Record<string, FakeEntry>>) {
     const paths = Object.keys(files).sort();
     this.#files = paths.map((path) => files[path] as FakeEntry);
-    this.entries = this.#files.map((entry, index) => ({
+    this.#entries = this.#files.map((entry, index) => ({
       path: paths[index] as ByteString,
       kind: entry.kind,
       mode: entry.kind === "directory" ? 0o700 : entry.kind === "symlink" ? 0o777 : 0o600,
       isDataFile: entry.kind === "file" && entry.isDataFile,
       ...(entry.kind === "symlink" && { target: entry.target as ByteString }),
     }));
+  }
+
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  entry(index: EntryIndex): BaseEntry {
+    return this.#entries[index] as BaseEntry;
+  }
+
+  mode(index: EntryIndex): number {
+    const { kind, mode } = this.entry(index);
+    return mode | { directory: 0o040000, symlink: 0o120000, file: 0o100000 }[kind];
+  }
+
+  parent(index: EntryIndex): EntryIndex | undefined {
+    const parent = parentOf(this.entry(index).path);
+    const found = this.#entries.findIndex(({ path }) => path === parent);
+    return found < 0 ? undefined : found as EntryIndex;
+  }
+
+  names(directory: EntryIndex | undefined): BaseNames {
+    const path = directory === undefined ? "" : this.entry(directory).path;
+    const inside = this.#entries.map((_, index) => index as EntryIndex)
+      .filter((index) => parentOf(this.entry(index).path) === path);
+    const nameOf = (index: EntryIndex) => this.entry(index).path.split("/").at(-1) as ByteString;
+    return {
+      count: inside.length,
+      name: (at) => nameOf(inside[at] as EntryIndex),
+      entry: (at) => inside[at] as EntryIndex,
+      find(name) {
+        const at = inside.findIndex((index) => nameOf(index) === name);
+        return at < 0 ? undefined : at;
+      },
+    };
   }
 
   sizeBytes(entry: EntryIndex): number {
@@ -48,7 +83,7 @@ export class FakeBase implements BaseTree {
   readonly baseFile = (entry: EntryIndex): BaseFile => {
     const bytes = () => this.#bytes(entry);
     const { reads } = this;
-    const { isDataFile, path } = this.entries[entry] as BaseEntry;
+    const { isDataFile, path } = this.#entries[entry] as BaseEntry;
     return {
       isDataFile,
       get sizeBytes() {
@@ -69,11 +104,15 @@ export class FakeBase implements BaseTree {
   };
 
   #bytes(entry: EntryIndex): Uint8Array {
-    const { path } = this.entries[entry] as BaseEntry;
+    const { path } = this.#entries[entry] as BaseEntry;
     const file = this.#files[entry];
     if (this.damaged.has(path)) throw new Error(`${path} is damaged`);
     return file?.kind === "file" ? file.bytes : new Uint8Array();
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 /** Bytes that differ from place to place, and from salt to salt. None is zero. */

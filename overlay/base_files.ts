@@ -33,7 +33,7 @@ class EntryFile implements BaseFile {
   }
 
   get isDataFile(): boolean {
-    return this.#options.base.entries[this.#entry]?.isDataFile ?? false;
+    return this.#options.base.entry(this.#entry).isDataFile;
   }
 
   get sizeBytes(): number {

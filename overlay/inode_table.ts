@@ -32,28 +32,44 @@ export interface InodeTableOptions {
   readonly state: MetadataState;
 }
 
-/** Nodes by number. The base's come first, in the order of its entries. */
+/** The base's nodes have the numbers that follow the root's, in the order of its entries. */
+const FIRST_BASE_INO = ROOT_INO + 1;
+
+/**
+ * Nodes by number. A node of the base is made when somebody asks for it, since most of a large
+ * base is never asked for.
+ */
 export class InodeTable {
   readonly #options: InodeTableOptions;
+  /** Nodes made so far. */
   readonly #inodes = new Map<Ino, Inode>();
+  /** Nodes of the base that have been deleted. */
+  readonly #deleted = new Set<Ino>();
   nextIno: number;
 
   constructor(options: InodeTableOptions) {
     this.#options = options;
-    this.nextIno = options.state.counters?.nextIno ?? options.base.entries.length + 2;
-    this.#loadBase();
+    this.nextIno = options.state.counters?.nextIno ?? options.base.count + FIRST_BASE_INO;
     this.#loadDiff(options.state);
   }
 
   /** @throws {PbkfsError} ESTALE if there is no such node. */
   get(ino: Ino): Inode {
-    const inode = this.#inodes.get(ino);
+    const inode = this.find(ino);
     if (inode === undefined) throw refusal("ESTALE", `There is no inode ${ino}`);
     return inode;
   }
 
   find(ino: Ino): Inode | undefined {
-    return this.#inodes.get(ino);
+    return this.#inodes.get(ino) ?? this.#fromBase(ino);
+  }
+
+  /** The mode of a node, without making it. */
+  mode(ino: Ino): number | undefined {
+    const known = this.#inodes.get(ino)?.mode;
+    if (known !== undefined) return known;
+    const entry = this.#entryOf(ino);
+    return entry === undefined ? this.find(ino)?.mode : this.#options.base.mode(entry);
   }
 
   /** Adds a new node. */
@@ -65,80 +81,84 @@ export class InodeTable {
 
   delete(ino: Ino): void {
     this.#inodes.delete(ino);
+    if (this.#entryOf(ino) !== undefined) this.#deleted.add(ino);
   }
 
-  all(): IterableIterator<Inode> {
+  /** All nodes that are not as the base has them, and some that are. */
+  made(): IterableIterator<Inode> {
     return this.#inodes.values();
   }
 
   /** Whether the base has this name in this directory, be it hidden or not. */
   isInBase(parent: Ino, name: ByteString): boolean {
-    const { entries } = this.#options.base;
-    const directory = parent === ROOT_INO ? undefined : entries[parent - 2];
-    if (parent !== ROOT_INO && directory === undefined) return false;
-    const path = directory === undefined ? name : `${directory.path}/${name}`;
-    let low = 0;
-    let high = entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const at = (entries[middle] as { path: string }).path;
-      if (at === path) return true;
-      if (at < path) low = middle + 1;
-      else high = middle;
-    }
-    return false;
+    const directory = this.#entryOf(parent);
+    if (directory === undefined && parent !== ROOT_INO) return false;
+    return this.#options.base.names(directory).find(name) !== undefined;
   }
 
-  #loadBase(): void {
+  /** The entry that a node is, or was, in the base. */
+  #entryOf(ino: Ino): EntryIndex | undefined {
+    const index = ino - FIRST_BASE_INO;
+    return index >= 0 && index < this.#options.base.count ? index as EntryIndex : undefined;
+  }
+
+  #fromBase(ino: Ino): Inode | undefined {
+    const entry = this.#entryOf(ino);
+    if ((entry === undefined && ino !== ROOT_INO) || this.#deleted.has(ino)) return undefined;
     const { base, owner } = this.#options;
-    const byPath = new Map<string, Directory>();
-    const make = (ino: Ino, body: NodeBody, mode: number): Inode => {
-      const inode = new Inode(ino, body, {
-        mode,
-        uid: owner.uid,
-        gid: owner.gid,
-        links: body.kind === "directory" ? 2 : 1,
-        rdev: 0,
-        accessed: owner.time,
-        modified: owner.time,
-        changed: owner.time,
-      });
-      this.#inodes.set(ino, inode);
-      return inode;
-    };
-    const root = new Directory(ROOT_INO);
-    make(ROOT_INO, { kind: "directory", directory: root }, TYPE.directory | owner.rootMode);
-    byPath.set("", root);
-    const inoOf = new Map<Directory, Ino>([[root, ROOT_INO]]);
-    base.entries.forEach((entry, index) => {
-      const slash = entry.path.lastIndexOf("/");
-      const parent = byPath.get(entry.path.slice(0, Math.max(0, slash)));
-      if (parent === undefined) {
-        throw new PbkfsError("Bug", { what: `"${entry.path}" comes before its directory` });
-      }
-      const parentIno = inoOf.get(parent) as Ino;
-      const ino = (index + 2) as Ino;
-      parent.set(entry.path.slice(slash + 1) as ByteString, ino);
-      if (entry.kind === "directory") {
-        const directory = new Directory(parentIno);
-        byPath.set(entry.path, directory);
-        inoOf.set(directory, ino);
-        make(ino, { kind: "directory", directory }, TYPE.directory | entry.mode);
-        this.get(parentIno).links++;
-      } else if (entry.kind === "symlink") {
-        const target = entry.target as ByteString;
-        make(ino, { kind: "symlink", target }, TYPE.symlink | entry.mode);
-      } else {
-        const baseFile = this.#options.baseFile(index as EntryIndex);
-        const content = new FileContent(this.#options.content, baseFile);
-        make(ino, { kind: "file", content }, TYPE.file | entry.mode);
-      }
+    const body = entry === undefined ? this.#directory(undefined) : this.#bodyOfEntry(entry);
+    const inode = new Inode(ino, body, {
+      mode: entry === undefined ? TYPE.directory | owner.rootMode : base.mode(entry),
+      uid: owner.uid,
+      gid: owner.gid,
+      links: body.kind === "directory" ? 2 + this.#subdirectories(entry) : 1,
+      rdev: 0,
+      accessed: owner.time,
+      modified: owner.time,
+      changed: owner.time,
     });
+    this.#inodes.set(ino, inode);
+    return inode;
+  }
+
+  #bodyOfEntry(entry: EntryIndex): NodeBody {
+    const { base, baseFile, content } = this.#options;
+    switch (base.mode(entry) & TYPE.mask) {
+      case TYPE.directory:
+        return this.#directory(entry);
+      case TYPE.symlink:
+        return { kind: "symlink", target: base.entry(entry).target as ByteString };
+      default:
+        return { kind: "file", content: new FileContent(content, baseFile(entry)) };
+    }
+  }
+
+  #directory(entry: EntryIndex | undefined): NodeBody {
+    const { base } = this.#options;
+    const names = base.names(entry);
+    const parent = entry === undefined ? undefined : base.parent(entry);
+    const directory = new Directory(inoOf(parent), {
+      count: names.count,
+      name: (at) => names.name(at),
+      ino: (at) => inoOf(names.entry(at)),
+      find: (name) => names.find(name),
+    });
+    return { kind: "directory", directory };
+  }
+
+  #subdirectories(directory: EntryIndex | undefined): number {
+    const { base } = this.#options;
+    const names = base.names(directory);
+    let count = 0;
+    for (let at = 0; at < names.count; at++) {
+      if ((base.mode(names.entry(at)) & TYPE.mask) === TYPE.directory) count++;
+    }
+    return count;
   }
 
   #loadDiff(state: MetadataState): void {
     for (const record of state.inodes) {
-      const known = this.#inodes.get(record.ino);
+      const known = this.find(record.ino);
       if (known !== undefined) known.restore(record);
       else this.#inodes.set(record.ino, new Inode(record.ino, this.#bodyOf(record), record));
     }
@@ -150,7 +170,7 @@ export class InodeTable {
       if (value !== undefined) inode.extendedAttributes.set(name, value);
     }
     for (const { parent, name, to } of state.names) {
-      const body = this.#inodes.get(parent)?.body;
+      const body = this.find(parent)?.body;
       // Whiteouts of a directory that has itself been removed since.
       if (body?.kind !== "directory") continue;
       body.directory.delete(name);
@@ -181,10 +201,15 @@ export class InodeTable {
   }
 
   #expect(ino: Ino): Inode {
-    const inode = this.#inodes.get(ino);
+    const inode = this.find(ino);
     if (inode === undefined) throw damaged(`inode ${ino} is mentioned but not recorded`);
     return inode;
   }
+}
+
+/** The number of an entry's node; undefined stands for the root. */
+function inoOf(entry: EntryIndex | undefined): Ino {
+  return (entry === undefined ? ROOT_INO : entry + FIRST_BASE_INO) as Ino;
 }
 
 /** Data files that a diff's metadata points at. */

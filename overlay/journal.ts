@@ -67,7 +67,7 @@ export class Journal {
     this.#options = options;
     this.#clock = options.clock ?? (() => performance.now());
     this.#names = new PendingNames(options.table);
-    for (const inode of options.table.all()) {
+    for (const inode of options.table.made()) {
       if (inode.body.kind === "file" && inode.body.content.hasUnsyncedBytes) {
         this.#unsynced.add(inode);
       }

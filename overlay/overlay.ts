@@ -310,7 +310,7 @@ export class Overlay implements FileSystem {
       name: name as ByteString,
       cookie,
       ino,
-      mode: this.#table.find(ino)?.mode ?? TYPE.directory,
+      mode: this.#table.mode(ino) ?? TYPE.directory,
     });
     if (cookie < 1) yield entry(".", ino, 1);
     if (cookie < 2) yield entry("..", directory.parent, 2);
@@ -366,7 +366,7 @@ export class Overlay implements FileSystem {
   /** Makes everything durable. @throws {PbkfsError} if something could not be. */
   flush(): void {
     // After an unmount nobody holds what was deleted while open.
-    for (const inode of [...this.#table.all()]) if (inode.links === 0) this.#drop(inode);
+    for (const inode of [...this.#table.made()]) if (inode.links === 0) this.#drop(inode);
     this.#journal.flush();
     for (const [ino] of this.#lost) this.#mustHaveAll(ino);
   }

@@ -6,10 +6,12 @@
 
 import { scenario as bulkWrites } from "./bulk_writes.ts";
 import { scenario as diffSize } from "./diff_size.ts";
+import { scenario as fileList } from "./file_list.ts";
 import { scenario as firstQuery } from "./first_query.ts";
 import { scenario as manyFiles } from "./many_files.ts";
 import { scenario as manyMounts } from "./many_mounts.ts";
 import { scenario as pauses } from "./pauses.ts";
+import { scenario as pageIndex } from "./page_index.ts";
 import { scenario as pgbench } from "./pgbench.ts";
 import { scenario as randomRead } from "./random_read.ts";
 import { scenario as requests } from "./requests.ts";
@@ -19,6 +21,8 @@ import { scenario as syncLatency } from "./sync_latency.ts";
 
 /** The quick ones first. */
 export const SCENARIOS: readonly Scenario[] = [
+  fileList,
+  pageIndex,
   firstQuery,
   manyFiles,
   sequentialRead,

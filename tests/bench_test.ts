@@ -7,12 +7,22 @@ import { DEFAULTS, parseOptions } from "../bench/support/options.ts";
 import { allInPairs, inPairs, spread } from "../bench/support/pairs.ts";
 import type { Row } from "../bench/support/report.ts";
 import { runScenarios } from "../bench/support/scenario.ts";
+import { countLines } from "../bench/file_list.ts";
 import { changedBytes } from "../bench/support/changed_pages.ts";
 import { readTimes, startDirectReads } from "../bench/support/direct_reads.ts";
 import { ofBusiest, parseCollections, pausesMs } from "../bench/support/gc_trace.ts";
 import { percentile } from "../bench/support/percentile.ts";
 import { countRequests, countsSince, sumOf } from "../bench/support/request_counts.ts";
 import { pageAt } from "../bench/support/random_reads.ts";
+import { loadCodecs, openChain, readFile, readFileLists, resolveChain } from "../backup/mod.ts";
+import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
+import { writeSynthetic } from "./support/catalog_writer/synthetic.ts";
+import {
+  newestOf,
+  pageOf,
+  RELATION,
+  writeRelation,
+} from "./support/catalog_writer/synthetic_relation.ts";
 import { fuseMounts } from "./support/mounts.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
 import { TempDir } from "./support/temp_dir.ts";
@@ -34,6 +44,7 @@ const TINY = {
   manyFiles: 600,
   mounts: 2,
   writers: 2,
+  segmentBlocks: 700,
 };
 
 /** What a run may leave: mounts, files, and processes that work there. */
@@ -213,4 +224,34 @@ Deno.test("FR-811 changed pages are counted by their bytes", async () => {
   Deno.writeFileSync(`${tree}/new`, new Uint8Array(5));
   Deno.writeFileSync(`${tree}/pg_wal/1`, new Uint8Array(5));
   assert.equal(changedBytes(tree, base, "pg_wal"), 2 * page + 100 + 5);
+});
+
+Deno.test("FR-812 both ways to read file lists see every entry", async () => {
+  await using dir = TempDir.make();
+  const catalogPath = `${dir.path}/catalog`;
+  writeSynthetic({ catalogPath, files: 500, backups: 3, stored: 1 });
+  const spec = await resolveChain({ catalogPath, useProbackup: false });
+  const { paths, members } = readFileLists(spec);
+  assert.equal(paths.count, 500 + 9, "files, and what each backup has besides");
+  // Each backup has a WAL segment of its own, which only the last one's list shares with nobody.
+  assert.equal(countLines(spec), members.length * paths.count);
+});
+
+Deno.test("FR-813 the made-up relation has in each block the newest page that is stored", async () => {
+  await using dir = TempDir.make();
+  for (const hasHeaderMap of [true, false]) {
+    const catalogPath = `${dir.path}/${hasHeaderMap}`;
+    const plan = { catalogPath, blocks: 300, increments: 9, changedBlocks: 30, hasHeaderMap };
+    writeRelation(plan);
+    const spec = await resolveChain({ catalogPath, useProbackup: false });
+    const layout = { mountPath: byteStringOf("."), restoredAt: Date.now(), settings: [] };
+    const base = await openChain(spec, { layout, codecs: await loadCodecs() });
+    const bytes = readFile(base, RELATION as ByteString);
+    assert.equal(bytes.length, plan.blocks * 8192);
+    for (let block = 0; block < plan.blocks; block++) {
+      const page = bytes.subarray(block * 8192, (block + 1) * 8192);
+      assert.deepEqual(page, pageOf(newestOf(plan, block), block), `block ${block}`);
+    }
+    base.close();
+  }
 });

@@ -43,6 +43,8 @@ export interface BenchOptions {
   readonly against: Rival;
   /** Who write and sync while another reads. */
   readonly writers: number;
+  /** Length of the segment that is indexed. */
+  readonly segmentBlocks: number;
 }
 
 const CODECS: readonly Codec[] = ["none", "zlib", "pglz", "lz4", "zstd"];
@@ -66,6 +68,7 @@ export const DEFAULTS: BenchOptions = {
   mounts: 16,
   against: "tree",
   writers: 4,
+  segmentBlocks: 131_072,
 };
 
 /** An option of the command line, and the field that it sets. */
@@ -92,6 +95,7 @@ const SPECS: Readonly<Record<string, OptionSpec>> = {
   mounts: { field: "mounts", parse: count, text: "mounts at a time" },
   against: { field: "against", parse: rival, text: "what servers run on: tree, passthrough" },
   writers: { field: "writers", parse: count, text: "who sync while another reads" },
+  "segment-blocks": { field: "segmentBlocks", parse: count, text: "blocks of the file indexed" },
 };
 
 /** What `--help` prints. */

@@ -54,16 +54,13 @@ export function scanContentList(
   for (let got = read(bytes); got > 0; got = read(bytes.subarray(filled))) {
     filled += got;
     let at = 0;
-    for (;;) {
-      const end = bytes.indexOf(NEWLINE, at);
-      // What lies behind is of the part before.
-      if (end < 0 || end >= filled) break;
+    const end = bytes.lastIndexOf(NEWLINE, filled - 1) + 1;
+    while (at < end) {
       lineNumber++;
-      if (end - at > LINE_BYTES_MAX) return { line: lineNumber, reason: "is too long" };
-      const reason = scanner.scan(at, end);
+      const reason = scanner.scan(at);
       if (reason !== undefined) return { line: lineNumber, reason };
       take(scanner.line, lineNumber, bytes);
-      at = end + 1;
+      at = scanner.end;
     }
     bytes.copyWithin(0, at, filled);
     filled -= at;
@@ -73,7 +70,7 @@ export function scanContentList(
   return { line: lineNumber + 1, reason: "does not end: the list is cut off" };
 }
 
-/** Scans one line after another. */
+/** Scans one line after another. Each ends with a newline, which no part of a line holds. */
 class LineScanner {
   readonly line = new ContentLine();
   readonly #guesses = new KeyGuesses();
@@ -84,14 +81,19 @@ class LineScanner {
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  /** Scans what lies before the newline at `end`. @returns What is wrong with it, if anything. */
-  scan(start: number, end: number): string | undefined {
+  /** Where the line after the one that was scanned begins. */
+  get end(): number {
+    return this.#at;
+  }
+
+  /** Scans a line, up to its newline. @returns What is wrong with it, if anything. */
+  scan(start: number): string | undefined {
     const { bytes, line } = this;
     line.clear();
     if (bytes[start] !== OPEN) return "does not begin with {";
     this.#at = start + 1;
     for (let pair = 0;; pair++) {
-      const problem = this.#scanKey(pair, end) ?? this.#scanValue(end);
+      const problem = this.#scanKey(pair) ?? this.#scanValue();
       if (problem !== undefined) return problem;
       let at = this.#at;
       while (bytes[at] === SPACE) at++;
@@ -99,15 +101,16 @@ class LineScanner {
       if (bytes[at] === CLOSE) break;
       if (bytes[at] !== COMMA) return "has no comma between two pairs";
     }
-    const rest = end - this.#at;
-    if (rest !== 0 && !(rest === 1 && bytes[this.#at] === RETURN)) return "goes on after }";
+    if (bytes[this.#at] === RETURN) this.#at++;
+    if (bytes[this.#at++] !== NEWLINE) return "goes on after }";
+    if (this.#at - start > LINE_BYTES_MAX + 1) return "is too long";
     if (line.pathEnd === line.pathStart) return "has no path";
     if (!line.hasSize) return "has no size";
     return undefined;
   }
 
   /** Up to the quote before the value. */
-  #scanKey(pair: number, end: number): string | undefined {
+  #scanKey(pair: number): string | undefined {
     const { bytes } = this;
     const guessed = this.#guesses.match(pair, bytes, this.#at);
     if (guessed >= 0) {
@@ -120,8 +123,9 @@ class LineScanner {
     while (bytes[at] === SPACE) at++;
     if (bytes[at++] !== QUOTE) return "has no quote before a key";
     const keyStart = at;
-    while (at < end && bytes[at] !== QUOTE) at++;
-    const keyEnd = at++;
+    while (bytes[at] !== QUOTE && bytes[at] !== NEWLINE) at++;
+    const keyEnd = at;
+    if (bytes[at++] !== QUOTE) return "has a key without an end";
     while (bytes[at] === SPACE) at++;
     if (bytes[at++] !== COLON) return "has no colon after a key";
     while (bytes[at] === SPACE) at++;
@@ -133,50 +137,50 @@ class LineScanner {
   }
 
   /** Up to what follows the quote after the value. */
-  #scanValue(end: number): string | undefined {
+  #scanValue(): string | undefined {
     const field = this.#field;
-    if (field === PATH) this.#scanPath(end);
-    else if (field === CODEC) this.#scanCodec(end);
-    else if (field === OTHER) this.#skipValue(end);
-    else if (!this.line.set(field, this.#scanNumber(end))) {
+    if (field === PATH) this.#scanPath();
+    else if (field === CODEC) this.#scanCodec();
+    else if (field === OTHER) this.#skipValue();
+    else if (!this.line.set(field, this.#scanNumber())) {
       return "has a value that is no number, or out of range";
     }
-    if (this.#at >= end) return "has a value without an end";
+    if (this.bytes[this.#at] !== QUOTE) return "has a value without an end";
     this.#at++;
     return undefined;
   }
 
-  #skipValue(end: number): void {
+  #skipValue(): void {
     const { bytes } = this;
     let at = this.#at;
-    while (at < end && bytes[at] !== QUOTE) at++;
+    while (bytes[at] !== QUOTE && bytes[at] !== NEWLINE) at++;
     this.#at = at;
   }
 
-  #scanPath(end: number): void {
+  #scanPath(): void {
     const { bytes, line } = this;
     let at = line.pathStart = this.#at;
     let hash = 0;
-    for (let byte; at < end && (byte = bytes[at]!) !== QUOTE; at++) {
+    for (let byte; (byte = bytes[at]!) !== QUOTE && byte !== NEWLINE; at++) {
       hash = (Math.imul(hash, 31) + byte) | 0;
     }
     line.pathHash = hash;
     line.pathEnd = this.#at = at;
   }
 
-  #scanCodec(end: number): void {
+  #scanCodec(): void {
     const { bytes, line } = this;
     let at = line.codecStart = this.#at;
     let hash = 0;
-    for (let byte; at < end && (byte = bytes[at]!) !== QUOTE; at++) {
+    for (let byte; (byte = bytes[at]!) !== QUOTE && byte !== NEWLINE; at++) {
       hash = (Math.imul(hash, 31) + (byte | 0x20)) | 0;
     }
     line.codecHash = hash;
     line.codecEnd = this.#at = at;
   }
 
-  /** @returns NaN if there is something else than a number. The newline at the end is no digit. */
-  #scanNumber(end: number): number {
+  /** @returns NaN if there is something else than a number. */
+  #scanNumber(): number {
     const { bytes } = this;
     let at = this.#at;
     const isNegative = bytes[at] === MINUS;
@@ -189,9 +193,8 @@ class LineScanner {
     }
     let value = short;
     for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) value = value * 10 + digit;
-    const isNumber = at > start && bytes[at] === QUOTE;
     this.#at = at;
-    if (!isNumber) this.#skipValue(end);
-    return isNumber ? (isNegative ? -value : value) : NaN;
+    if (at === start || bytes[at] !== QUOTE) return NaN;
+    return isNegative ? -value : value;
   }
 }

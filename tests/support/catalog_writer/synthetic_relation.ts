@@ -126,6 +126,9 @@ function streamOf(number: number, blocks: readonly number[]) {
   let at = 0;
   blocks.forEach((block, index) => {
     const payload = payloadOf(block);
+    // An LSN and a checksum, which differ from page to page and do not deflate well.
+    elements.setUint32(index * ELEMENT_BYTES, Math.imul(block + 1, 2654435761), true);
+    elements.setUint16(index * ELEMENT_BYTES + 16, Math.imul(block + 1, 40503) >>> 7, true);
     elements.setInt32(index * ELEMENT_BYTES + 8, block, true);
     elements.setInt32(index * ELEMENT_BYTES + 12, at, true);
     view.setUint32(at, block, true);

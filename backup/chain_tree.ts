@@ -24,7 +24,7 @@ import type { Row } from "./path_list.ts";
 import { AUTO_CONF, PlainFiles } from "./plain_files.ts";
 import { planBlocks } from "./plan_blocks.ts";
 import type { FileLists } from "./file_lists.ts";
-import { StoreFiles } from "./store_files.ts";
+import { type StoredFile, StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
 import type { TreeEntries } from "./tree_entries.ts";
@@ -40,6 +40,17 @@ export interface ChainTreeParts {
   readonly descriptorsMax: number;
   readonly indexBudgetBytes: number;
 }
+
+/** A file that has been read. */
+interface ReadFile {
+  readonly file: BaseEntry;
+  readonly row: Row;
+  /** Where its bytes are stored, by member, as far as somebody asked. */
+  readonly stored: (StoredFile | undefined)[];
+}
+
+/** Of so many files it is remembered what they are. */
+const READ_FILES_MAX = 128;
 
 export class ChainTree implements Base {
   readonly rootMode: number;
@@ -57,6 +68,7 @@ export class ChainTree implements Base {
   #entries: readonly BaseEntry[] | undefined;
   /** Lengths found so far, and one more; 0 where not asked yet, which takes no memory. */
   readonly #sizes: Float64Array;
+  readonly #read = new Map<EntryIndex, ReadFile>();
   /** Files of which the content is not the store's. */
   readonly #contents = new Map<EntryIndex, Uint8Array<ArrayBuffer>>();
 
@@ -142,7 +154,8 @@ export class ChainTree implements Base {
 
   planRead(entry: EntryIndex, range: ByteRange): Piece[] {
     this.#files.unpin();
-    const file = this.entry(entry);
+    const known = this.#readFile(entry);
+    const { row, file } = known;
     const sizeBytes = this.sizeBytes(entry);
     const { offsetBytes } = range;
     const end = Math.min(offsetBytes + range.sizeBytes, sizeBytes);
@@ -152,14 +165,13 @@ export class ChainTree implements Base {
     if (content !== undefined) {
       return [{ in: "memory", bytes: content.subarray(offsetBytes, end) }];
     }
-    const row = this.#tree.row(entry) as Row;
     if (!file.isDataFile) {
-      const stored = this.#store.storedFile(row, this.#store.holderOf(row), file.path);
+      const stored = this.#storedFile(known, this.#store.holderOf(row));
       const fd = this.#files.descriptor(stored);
       return [{ in: "file", fd, range: clipped, of: stored.of }];
     }
     return planBlocks(this.#indexOf(entry), clipped, (member, block) => {
-      const stored = this.#store.storedFile(row, member, file.path);
+      const stored = this.#storedFile(known, member);
       const codec = this.#lists.members[member]!.codec(row);
       const fd = this.#files.descriptor({ ...stored, of: { ...stored.of, block } });
       return { fd, codec, of: stored.of };
@@ -181,6 +193,22 @@ export class ChainTree implements Base {
     if (!isDataFile) return this.#lists.members[this.#store.holderOf(row)]!.storedSizeBytes(row);
     const blocks = this.#maker.blockCountForSure(row) ?? this.#indexOf(entry).blockCount;
     return blocks * BLOCK_SIZE_BYTES;
+  }
+
+  /** What there is to be known of a file that is read: mostly one that has been, just before. */
+  #readFile(entry: EntryIndex): ReadFile {
+    const known = this.#read.get(entry);
+    if (known !== undefined) return known;
+    if (this.#read.size >= READ_FILES_MAX) this.#read.clear();
+    const row = this.#tree.row(entry) as Row;
+    const stored = new Array<StoredFile>(this.#lists.members.length);
+    const made = { file: this.entry(entry), row, stored };
+    this.#read.set(entry, made);
+    return made;
+  }
+
+  #storedFile({ file, row, stored }: ReadFile, member: number): StoredFile {
+    return stored[member] ??= this.#store.storedFile(row, member, file.path);
   }
 
   #indexOf(entry: EntryIndex): PageIndex {

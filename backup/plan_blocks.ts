@@ -29,7 +29,7 @@ export function planBlocks(
   sourceOf: (member: number, block: number) => PieceSource,
 ): Piece[] {
   const pieces: Piece[] = [];
-  const sources: PieceSource[] = [];
+  const sourceFor = rememberingSources(sourceOf);
   const end = range.offsetBytes + range.sizeBytes;
   let zeros = 0;
   for (let at = range.offsetBytes; at < end;) {
@@ -44,7 +44,7 @@ export function planBlocks(
     }
     if (zeros > 0) pieces.push({ in: "zeros", sizeBytes: zeros });
     zeros = 0;
-    const source = sources[place.member] ??= sourceOf(place.member, block);
+    const source = sourceFor(place.member, block);
     const { fd, codec } = source;
     const of = { ...source.of, block };
     if (!place.isCompressed) {
@@ -60,4 +60,20 @@ export function planBlocks(
   }
   if (zeros > 0) pieces.push({ in: "zeros", sizeBytes: zeros });
   return pieces;
+}
+
+/** Most reads are of one page, and need one member: no list is made for it. */
+function rememberingSources(
+  sourceOf: (member: number, block: number) => PieceSource,
+): (member: number, block: number) => PieceSource {
+  let lastMember = -1;
+  let last: PieceSource | undefined;
+  let others: Map<number, PieceSource> | undefined;
+  return (member, block) => {
+    if (last !== undefined && member === lastMember) return last;
+    if (last !== undefined) (others ??= new Map()).set(lastMember, last);
+    last = others?.get(member) ?? sourceOf(member, block);
+    lastMember = member;
+    return last;
+  };
 }

@@ -33,7 +33,7 @@ export interface OpenOptions {
   readonly libc?: Libc;
   readonly layout: TreeLayout;
   readonly codecs: Codecs;
-  /** Those of the chain, if they have been read. */
+  /** Those of the chain, if they have been read. From then on they are this tree's alone. */
   readonly lists?: FileLists | undefined;
   /** Stored files open at a time; a single plan may need more. 256 if left out. */
   readonly descriptorsMax?: number;

@@ -87,6 +87,23 @@ Deno.test("FR-421 a directory that was removed with its whiteouts stays away aft
   });
 });
 
+Deno.test("FR-422 a file of the base that was deleted, and let go of, does not come back", () => {
+  inWorld((world) => {
+    const { overlay } = world;
+    const d = world.withNode("d", ({ ino }) => ino);
+    const held = overlay.lookup({ parent: d, name: name("data") })!;
+    overlay.unlink({ parent: d, name: name("data") });
+    assert.equal(overlay.getAttributes(held.ino).links, 0);
+    overlay.forget(held.ino, 1);
+    assert.throws(() => overlay.getAttributes(held.ino), { errno: ERRNO.ESTALE });
+    assert.equal(overlay.lookup({ parent: d, name: name("data") }), undefined);
+    overlay.flush();
+    world.restart();
+    assert.equal(world.overlay.lookup({ parent: d, name: name("data") }), undefined);
+    assert.deepEqual(namesIn(world, "d"), [".", "..", "odd", "s"]);
+  });
+});
+
 Deno.test("FR-422 a file stays while somebody holds it, as often as it was given out", () => {
   inWorld((world) => {
     const { overlay } = world;

@@ -16,7 +16,7 @@ const SYMBOLS = {
   // int connect(int fd, const struct sockaddr *address, socklen_t size)
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // ssize_t send(int fd, const void *bytes, size_t size, int flags)
-  send: { parameters: ["i32", "usize", "usize", "i32"], result: "isize" },
+  send: { parameters: ["i32", "usize", "usize", "i32"], result: "i32" },
   // int close(int fd)
   close: { parameters: ["i32"], result: "i32" },
   // int *__errno_location(void)
@@ -56,7 +56,7 @@ export class DatagramSender {
       if (!this.#connect()) return false;
       const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
       const sent = this.#libc.send(this.#fd, addressOf(message), message.length, flags);
-      if (Number(sent) === message.length) return true;
+      if (sent === message.length) return true;
       if (isLast || this.#errno() === ERRNO.EAGAIN) return false;
       this.close();
     }

@@ -9,7 +9,9 @@ import { type Address, allocate, type NativeBuffer } from "./memory.ts";
 
 /**
  * The C signatures of the callbacks that we register. Pointers are declared as integers, because
- * an integer costs less to pass than a pointer object.
+ * an integer costs less to pass than a pointer object. Of frequent operations, the last parameter,
+ * which we do not use, is left out, and a size, which is at most 1 MiB, is declared by its lower
+ * half: each 64-bit value would arrive as a `BigInt`.
  */
 const SIGNATURES = {
   // void init(void *userdata, struct fuse_conn_info *conn)
@@ -19,10 +21,10 @@ const SIGNATURES = {
   // void forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
   forget: ["u64", "u64", "u64"],
   // void getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-  getattr: ["u64", "u64", "u64"],
+  getattr: ["u64", "u64"],
   // void setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
   //              struct fuse_file_info *fi)
-  setattr: ["u64", "u64", "u64", "i32", "u64"],
+  setattr: ["u64", "u64", "u64", "i32"],
   // void readlink(fuse_req_t req, fuse_ino_t ino)
   readlink: ["u64", "u64"],
   // void mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
@@ -43,12 +45,12 @@ const SIGNATURES = {
   // void open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
   open: ["u64", "u64", "u64"],
   // void read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-  read: ["u64", "u64", "u64", "i64", "u64"],
+  read: ["u64", "u64", "u32", "i64"],
   // void write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
   //            struct fuse_file_info *fi)
-  write: ["u64", "u64", "u64", "u64", "i64", "u64"],
+  write: ["u64", "u64", "u64", "u32", "i64"],
   // void fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-  fsync: ["u64", "u64", "i32", "u64"],
+  fsync: ["u64", "u64", "i32"],
   // void opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
   opendir: ["u64", "u64", "u64"],
   // void readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

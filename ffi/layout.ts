@@ -16,7 +16,7 @@ export type Layout = Readonly<Record<string, Field>>;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
- * Reads a member as a number.
+ * Reads a member as a number. 64-bit members are read in halves, so that no BigInt is made.
  *
  * @throws {RangeError} if a 64-bit value does not fit a JavaScript integer.
  */
@@ -29,12 +29,23 @@ export function readField(view: DataView, field: Field): number {
     case "u32":
       return view.getUint32(field.at, LITTLE_ENDIAN);
     case "i64":
-      return toSafeNumber(view.getBigInt64(field.at, LITTLE_ENDIAN));
+      return toSafeInteger(high(view, field, "i64") * 0x1_0000_0000 + low(view, field));
     case "u64":
-      return toSafeNumber(view.getBigUint64(field.at, LITTLE_ENDIAN));
+      return toSafeInteger(high(view, field, "u64") * 0x1_0000_0000 + low(view, field));
     case "f64":
       return view.getFloat64(field.at, LITTLE_ENDIAN);
   }
+}
+
+function low(view: DataView, { at }: Field): number {
+  return view.getUint32(LITTLE_ENDIAN ? at : at + 4, LITTLE_ENDIAN);
+}
+
+function high(view: DataView, { at }: Field, kind: "i64" | "u64"): number {
+  const place = LITTLE_ENDIAN ? at + 4 : at;
+  return kind === "i64"
+    ? view.getInt32(place, LITTLE_ENDIAN)
+    : view.getUint32(place, LITTLE_ENDIAN);
 }
 
 /** Writes a member. 64-bit members are written in halves, so that no BigInt is made. */
@@ -50,16 +61,15 @@ export function writeField(view: DataView, field: Field, value: number): void {
       return view.setFloat64(field.at, value, LITTLE_ENDIAN);
     case "i64":
     case "u64": {
-      const low = LITTLE_ENDIAN ? 0 : 4;
-      view.setUint32(field.at + low, value >>> 0, LITTLE_ENDIAN);
-      view.setInt32(field.at + 4 - low, Math.floor(value / 0x1_0000_0000), LITTLE_ENDIAN);
+      const lowAt = LITTLE_ENDIAN ? 0 : 4;
+      view.setUint32(field.at + lowAt, value >>> 0, LITTLE_ENDIAN);
+      view.setInt32(field.at + 4 - lowAt, Math.floor(value / 0x1_0000_0000), LITTLE_ENDIAN);
     }
   }
 }
 
-/** A 64-bit value as a number, checked once, here. */
-export function toSafeNumber(value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new RangeError(`${value} is too large for a size`);
-  return number;
+/** A sum of halves beyond what a number holds exactly is rounded, and then not safe either. */
+function toSafeInteger(value: number): number {
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is too large for a size`);
+  return value;
 }

@@ -116,6 +116,13 @@ export interface Libc {
   descriptorsMax(): number;
 }
 
+/** The longest read or write at a time: what it returns then fits an `i32`, see {@link SYMBOLS}. */
+const TRANSFER_SIZE_BYTES_MAX = 1 << 30;
+
+/**
+ * A result of type `ssize_t` is taken as an `i32`, the lower half of its register: Deno gives 64-bit
+ * results as `BigInt`, which is garbage for every read and write.
+ */
 const SYMBOLS = {
   // int open(const char *path, int flags, mode_t mode)
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
@@ -128,15 +135,15 @@ const SYMBOLS = {
   // int pipe2(int fds[2], int flags)
   pipe2: { parameters: ["usize", "i32"], result: "i32" },
   // ssize_t read(int fd, void *target, size_t size)
-  read: { parameters: ["i32", "usize", "usize"], result: "isize" },
+  read: { parameters: ["i32", "usize", "usize"], result: "i32" },
   // ssize_t write(int fd, const void *source, size_t size)
-  write: { parameters: ["i32", "usize", "usize"], result: "isize" },
+  write: { parameters: ["i32", "usize", "usize"], result: "i32" },
   // ssize_t pread(int fd, void *target, size_t size, off_t offset)
-  pread: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  pread: { parameters: ["i32", "usize", "usize", "i64"], result: "i32" },
   // ssize_t preadv2(int fd, const struct iovec *targets, int count, off_t offset, int flags)
-  preadv2: { parameters: ["i32", "usize", "i32", "i64", "i32"], result: "isize" },
+  preadv2: { parameters: ["i32", "usize", "i32", "i64", "i32"], result: "i32" },
   // ssize_t pwrite(int fd, const void *source, size_t size, off_t offset)
-  pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "i32" },
   // int ftruncate(int fd, off_t size)
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   // int fallocate(int fd, int mode, off_t offset, off_t size)
@@ -205,10 +212,12 @@ function makeLibc(): Libc {
   // of a message or the compiler of JavaScript among them.
   const errno = new Int32Array(borrow(toAddress(symbols.__errno_location()), 4).buffer);
   let failure = 0;
-  const took = (result: number | bigint): number => {
+  const took = (result: number): number => {
     failure = result < 0 ? errno[0] as number : 0;
-    return Number(result);
+    return result;
   };
+  /** What one call may transfer of what is left. */
+  const clipped = (sizeBytes: number): number => Math.min(sizeBytes, TRANSFER_SIZE_BYTES_MAX);
   took(-1); // So that it is compiled before it counts.
   const fail = (call: string, subject: string): never => {
     const number = failure === 0 ? ERRNO.EIO : failure;
@@ -248,7 +257,7 @@ function makeLibc(): Libc {
       return { read: ends.view.getInt32(0, true) as Fd, write: ends.view.getInt32(4, true) as Fd };
     },
     read(fd, target, sizeBytes) {
-      const done = took(symbols.read(fd, target, sizeBytes));
+      const done = took(symbols.read(fd, target, clipped(sizeBytes)));
       check(done, "read", fd);
       return done;
     },
@@ -259,7 +268,9 @@ function makeLibc(): Libc {
     pread(fd, target, { offsetBytes, sizeBytes }) {
       let done = 0;
       while (done < sizeBytes) {
-        const n = took(symbols.pread(fd, target + done, sizeBytes - done, offsetBytes + done));
+        const n = took(
+          symbols.pread(fd, target + done, clipped(sizeBytes - done), offsetBytes + done),
+        );
         if (n === 0) break;
         if (n > 0) done += n;
         else if (failure !== EINTR) fail("pread", `descriptor ${fd}`);
@@ -270,7 +281,7 @@ function makeLibc(): Libc {
       let done = 0;
       while (done < range.sizeBytes) {
         writeField(iovec.view, IOVEC.base, target + done);
-        writeField(iovec.view, IOVEC.size, range.sizeBytes - done);
+        writeField(iovec.view, IOVEC.size, clipped(range.sizeBytes - done));
         const at = range.offsetBytes + done;
         const n = took(symbols.preadv2(fd, iovec.address, 1, at, RWF_NOWAIT));
         if (n === 0) break;
@@ -283,7 +294,9 @@ function makeLibc(): Libc {
     pwrite(fd, source, { offsetBytes, sizeBytes }) {
       let done = 0;
       while (done < sizeBytes) {
-        const n = took(symbols.pwrite(fd, source + done, sizeBytes - done, offsetBytes + done));
+        const n = took(
+          symbols.pwrite(fd, source + done, clipped(sizeBytes - done), offsetBytes + done),
+        );
         if (n > 0) done += n;
         else if (n === 0 || failure !== EINTR) fail("pwrite", `descriptor ${fd}`);
       }

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { PbkfsError } from "../errors.ts";
+
 /** Kinds of requests; `change` is all that changes names or attributes. */
 export const REQUEST_KINDS = ["read", "write", "sync", "lookup", "list", "change"] as const;
 
@@ -16,11 +18,16 @@ export type RequestKind = typeof REQUEST_KINDS[number];
 const BUCKETS_PER_DOUBLING = 4;
 /** From 1 µs to half an hour; the first bucket has what is shorter. */
 const BUCKET_COUNT = 1 + 31 * BUCKETS_PER_DOUBLING;
-/** Before the buckets: the sum of all times, and the longest, in nanoseconds. */
+/** Before the buckets: the sum of all times, and the longest, in microseconds. */
 const SUM_AT = 0;
 const MAX_AT = 1;
 const BUCKETS_AT = 2;
 const ROW_SIZE = BUCKETS_AT + BUCKET_COUNT;
+/** A thread adds to cells of its own, so that plain numbers do: atomic ones would be `BigInt`s. */
+const THREADS_MAX = 16;
+const THREAD_SIZE = REQUEST_KINDS.length * ROW_SIZE;
+/** In front of the cells: how many threads have begun to add. */
+const HEAD_BYTES = 8;
 
 /** The times of one kind, in microseconds. */
 export interface LatencySummary {
@@ -37,33 +44,40 @@ export function clockMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Histograms that any thread adds to, and any may read. */
+/** Histograms that any thread adds to, and any may read. An instance belongs to one thread. */
 export class Latencies {
   readonly shared: SharedArrayBuffer;
-  readonly #cells: BigInt64Array<SharedArrayBuffer>;
+  readonly #threads: Int32Array<SharedArrayBuffer>;
+  readonly #cells: Float64Array<SharedArrayBuffer>;
+  /** Where the cells of this instance begin; -1 before it has added anything. */
+  #own = -1;
 
   /** @param shared Memory of another instance, to add to it or see it. */
-  constructor(shared = new SharedArrayBuffer(REQUEST_KINDS.length * ROW_SIZE * 8)) {
+  constructor(shared = new SharedArrayBuffer(HEAD_BYTES + THREADS_MAX * THREAD_SIZE * 8)) {
     this.shared = shared;
-    this.#cells = new BigInt64Array(shared);
+    this.#threads = new Int32Array(shared, 0, 1);
+    this.#cells = new Float64Array(shared, HEAD_BYTES);
   }
 
-  /** Counts a request of the kind at that place in {@link REQUEST_KINDS}. */
+  /**
+   * Counts a request of the kind at that place in {@link REQUEST_KINDS}.
+   *
+   * @throws {PbkfsError} `Bug` if more threads add than there is room for.
+   */
   add(kind: number, milliseconds: number): void {
+    if (this.#own < 0) this.#begin();
     const cells = this.#cells;
-    const row = kind * ROW_SIZE;
-    const nanos = BigInt(Math.max(0, Math.round(milliseconds * 1e6)));
-    Atomics.add(cells, row + BUCKETS_AT + bucketOf(milliseconds * 1000), 1n);
-    Atomics.add(cells, row + SUM_AT, nanos);
-    for (let max = cells[row + MAX_AT]!; nanos > max;) {
-      max = Atomics.compareExchange(cells, row + MAX_AT, max, nanos);
-    }
+    const row = this.#own + kind * ROW_SIZE;
+    const micros = Math.max(0, milliseconds * 1000);
+    const bucket = row + BUCKETS_AT + bucketOf(micros);
+    cells[bucket] = cells[bucket]! + 1;
+    cells[row + SUM_AT] = cells[row + SUM_AT]! + micros;
+    if (micros > cells[row + MAX_AT]!) cells[row + MAX_AT] = micros;
   }
 
   /** What was counted so far. */
   summary(kind: RequestKind): LatencySummary {
-    const row = REQUEST_KINDS.indexOf(kind) * ROW_SIZE;
-    const maxMicros = Number(this.#cells[row + MAX_AT]) / 1000;
+    const maxMicros = Math.max(...this.#ofThreads(kind, MAX_AT));
     const counts = this.#counts(kind);
     const count = counts.reduce((sum, value) => sum + value, 0);
     const percentile = (share: number): number => {
@@ -73,7 +87,7 @@ export class Latencies {
     };
     return {
       count,
-      sumMicros: Number(this.#cells[row + SUM_AT]) / 1000,
+      sumMicros: this.#ofThreads(kind, SUM_AT).reduce((sum, value) => sum + value),
       maxMicros,
       p50Micros: percentile(0.5),
       p95Micros: percentile(0.95),
@@ -90,8 +104,26 @@ export class Latencies {
   }
 
   #counts(kind: RequestKind): number[] {
+    const counts: number[] = new Array(BUCKET_COUNT).fill(0);
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      for (const count of this.#ofThreads(kind, BUCKETS_AT + bucket)) counts[bucket]! += count;
+    }
+    return counts;
+  }
+
+  /** The same cell of every thread. */
+  #ofThreads(kind: RequestKind, at: number): number[] {
     const row = REQUEST_KINDS.indexOf(kind) * ROW_SIZE;
-    return Array.from(this.#cells.slice(row + BUCKETS_AT, row + ROW_SIZE), Number);
+    const cell = (_: unknown, thread: number) => this.#cells[thread * THREAD_SIZE + row + at]!;
+    return Array.from({ length: THREADS_MAX }, cell);
+  }
+
+  #begin(): void {
+    const thread = Atomics.add(this.#threads, 0, 1);
+    if (thread >= THREADS_MAX) {
+      throw new PbkfsError("Bug", { what: `More than ${THREADS_MAX} threads count latencies` });
+    }
+    this.#own = thread * THREAD_SIZE;
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { PbkfsError } from "../errors.ts";
+import { Buffer } from "node:buffer";
+import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
+import { type Fd, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import type { Piece, StoreOrigin } from "./base_tree.ts";
 import { loadCodecs } from "./codecs.ts";
@@ -74,6 +75,66 @@ Deno.test("FR-140 past the end of a file of the diff there are zeros, of the sto
       assert.match(error.message, /block 7 of "base\/1": in backup QX1 its stored file ends at 3/);
       return true;
     });
+  });
+});
+
+Deno.test("FR-140 pages stored as they are, side by side, are few reads, and as many as there are", async () => {
+  const pages = Array.from({ length: 300 }, (_, block) => handPage(block));
+  const header = 8;
+  const stored = new Uint8Array(pages.length * (header + BLOCK));
+  const places = pages.map((page, block) => {
+    const offsetBytes = block * (header + BLOCK) + header;
+    stored.set(page, offsetBytes);
+    return { offsetBytes, sizeBytes: BLOCK };
+  });
+  const plan = (fd: Fd): Piece[] =>
+    places.map((range, block) => ({ in: "file", fd, range, of: { ...OF, block } }));
+  const target = allocate(pages.length * BLOCK + 1);
+  await withFile(stored, (fd) => {
+    const counters = newCounters();
+    const reader = new PieceReader({ libc, codecs, counters });
+    assert.equal(reader.read(plan(fd), target, 1), pages.length * BLOCK);
+    pages.forEach((page, block) => {
+      const at = 1 + block * BLOCK;
+      assert(Buffer.compare(target.bytes.subarray(at, at + BLOCK), page) === 0, `block ${block}`);
+    });
+    assert.equal(counters.storeReads, 3);
+    // Not those that are further apart, nor those that go back.
+    const some = plan(fd).filter((_, block) => block % 2 === 0).slice(0, 4).reverse();
+    assert.equal(reader.read(some, target), 4 * BLOCK);
+    assert(Buffer.compare(target.bytes.subarray(0, BLOCK), pages[6]!) === 0);
+    assert.equal(counters.storeReads, 7);
+  });
+  await withFile(stored.subarray(0, 200 * (header + BLOCK) - 5), (fd) => {
+    const reader = new PieceReader({ libc, codecs });
+    assert.equal(reader.read(plan(fd).slice(0, 199), target), 199 * BLOCK);
+    assert(Buffer.compare(target.bytes.subarray(198 * BLOCK, 199 * BLOCK), pages[198]!) === 0);
+    assert.throws(() => reader.read(plan(fd), target), /block 199 of .*in the middle of it/);
+  });
+});
+
+Deno.test("FR-427 where the cache has a part of the pages, those that it lacks are told by EAGAIN", async () => {
+  const range = (block: number) => ({ offsetBytes: block * BLOCK, sizeBytes: BLOCK });
+  await withFile(new Uint8Array(4 * BLOCK).fill(7), (fd) => {
+    const plan = [0, 1, 2, 3].map((block): Piece => ({
+      ...{ in: "file", fd, range: range(block), of: OF },
+    }));
+    // As if the last page were not in memory.
+    const limit = 3 * BLOCK;
+    const lacking = () => {
+      throw new PbkfsError("Io", { what: "not in memory", errno: ERRNO.EAGAIN });
+    };
+    const cached: Libc = {
+      ...libc,
+      pread: (fd, target, wanted) =>
+        wanted.offsetBytes >= limit ? lacking() : libc.pread(fd, target, wanted),
+      preadv: (fd, targets, at) =>
+        at >= limit ? lacking() : Math.min(limit - at, libc.preadv(fd, targets, at)),
+    };
+    const target = allocate(4 * BLOCK);
+    const reader = new PieceReader({ libc: cached, codecs });
+    assert.throws(() => reader.read(plan, target), { errno: ERRNO.EAGAIN });
+    assert.equal(reader.read(plan.slice(0, 3), target), 3 * BLOCK);
   });
 });
 

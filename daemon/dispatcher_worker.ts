@@ -67,7 +67,11 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     },
   });
   const reader = new PieceReader({ libc, codecs, counters: base.counters });
-  const cachedOnly = { ...libc, pread: libc.preadCached.bind(libc) };
+  const cachedOnly = {
+    ...libc,
+    pread: libc.preadCached.bind(libc),
+    preadv: libc.preadvCached.bind(libc),
+  };
   const onRead = () => counters.takeOver(base.counters);
   const pool = new ReadPool({
     workers: setup.reads,

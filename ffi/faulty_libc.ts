@@ -144,7 +144,11 @@ export class Faults {
     const named = new Set(this.#rules.map(({ call }) => call));
     for (const call of FD_CALLS) if (named.has(call)) wrap(call, pathOfDescriptor);
     // Where a read is served from does not matter to a plan.
-    if (named.has("pread")) wrap("preadCached", pathOfDescriptor, "pread");
+    if (named.has("pread")) {
+      for (const call of ["preadCached", "preadv", "preadvCached"]) {
+        wrap(call, pathOfDescriptor, "pread");
+      }
+    }
     for (const call of PATH_CALLS) if (named.has(call)) wrap(call, printable);
     return faulty as unknown as Libc;
   }

@@ -24,7 +24,7 @@ import {
 } from "./fuse_layout.ts";
 import { Z_STREAM, Z_STREAM_SIZE_BYTES } from "./codecs.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
-import { FALLOCATE, FLOCK, OPEN, POLLFD, STATX } from "./libc.ts";
+import { FALLOCATE, FLOCK, IOVEC, OPEN, POLLFD, STATX } from "./libc.ts";
 
 /** A struct, our table of it, and the C names of the members, where they differ. */
 interface Probe {
@@ -55,6 +55,7 @@ const PROBES: readonly Probe[] = [
       ctimeNanoseconds: "st_ctim.tv_nsec",
     },
   },
+  { struct: "struct iovec", layout: IOVEC, members: { base: "iov_base", size: "iov_len" } },
   {
     struct: "struct statx",
     layout: STATX,

@@ -12,7 +12,7 @@ import { ERRNO, errnoName, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString, printable } from "./bytes.ts";
 import { openLibrary } from "./library.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
-import { type Address, allocate, borrow, toAddress } from "./memory.ts";
+import { type Address, allocate, borrow, type NativeBuffer, toAddress } from "./memory.ts";
 
 /** A file descriptor. */
 export type Fd = number & { readonly fd: unique symbol };
@@ -74,6 +74,49 @@ export const POLLFD = {
   fd: { kind: "i32", at: 0 },
 } as const satisfies Layout;
 
+/** `struct iovec`. Source: sys/uio.h. */
+export const IOVEC = {
+  base: { kind: "u64", at: 0 },
+  size: { kind: "u64", at: 8 },
+} as const satisfies Layout;
+const IOVEC_SIZE_BYTES = 16;
+
+/** An array of `struct iovec`: places in memory that are filled one after another. */
+export class IoVectors {
+  readonly #memory: NativeBuffer;
+  readonly #countMax: number;
+  count = 0;
+  sizeBytes = 0;
+
+  /** @param countMax At most 1024, the limit of Linux. */
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+    this.#memory = allocate(countMax * IOVEC_SIZE_BYTES);
+  }
+
+  get address(): Address {
+    return this.#memory.address;
+  }
+
+  get isFull(): boolean {
+    return this.count === this.#countMax;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.sizeBytes = 0;
+  }
+
+  /** @throws {RangeError} if it is full. */
+  add(base: Address, sizeBytes: number): void {
+    const { view } = this.#memory;
+    const at = this.count++ * IOVEC_SIZE_BYTES;
+    writeField(view, { kind: "u64", at: at + IOVEC.base.at }, base);
+    writeField(view, { kind: "u64", at: at + IOVEC.size.at }, sizeBytes);
+    this.sizeBytes += sizeBytes;
+  }
+}
+
 /** Calls into the C library. Each throws a {@link PbkfsError} with the errno when it fails. */
 export interface Libc {
   open(path: ByteString, flags: number, mode?: number): Fd;
@@ -94,6 +137,14 @@ export interface Libc {
    * systems that cannot tell, it may wait.
    */
   preadCached(fd: Fd, target: Address, range: ByteRange): number;
+  /**
+   * One preadv2(2): bytes that lie together in a file go to several places.
+   *
+   * @returns Bytes read; fewer than wanted at the end of the file, or for reasons of the kernel's.
+   */
+  preadv(fd: Fd, targets: IoVectors, offsetBytes: number): number;
+  /** As {@link Libc.preadv}, but only from memory, see {@link Libc.preadCached}. */
+  preadvCached(fd: Fd, targets: IoVectors, offsetBytes: number): number;
   /** Writes all bytes of the range, from `source` on. */
   pwrite(fd: Fd, source: Address, range: ByteRange): void;
   ftruncate(fd: Fd, sizeBytes: number): void;
@@ -174,12 +225,6 @@ const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** `struct iovec`. Source: sys/uio.h. */
-const IOVEC = {
-  base: { kind: "u64", at: 0 },
-  size: { kind: "u64", at: 8 },
-} as const satisfies Layout;
-
 const RWF_NOWAIT = 8;
 /** `struct rlimit`. Source: sys/resource.h. */
 const RLIMIT = {
@@ -231,7 +276,7 @@ function makeLibc(): Libc {
   };
   const status = allocate(256);
   const pollFd = allocate(8);
-  const iovec = allocate(16);
+  const one = new IoVectors(1);
   const emptyPath = new Uint8Array(1);
 
   return {
@@ -280,16 +325,29 @@ function makeLibc(): Libc {
     preadCached(fd, target, range) {
       let done = 0;
       while (done < range.sizeBytes) {
-        writeField(iovec.view, IOVEC.base, target + done);
-        writeField(iovec.view, IOVEC.size, clipped(range.sizeBytes - done));
+        one.clear();
+        one.add((target + done) as Address, clipped(range.sizeBytes - done));
         const at = range.offsetBytes + done;
-        const n = took(symbols.preadv2(fd, iovec.address, 1, at, RWF_NOWAIT));
+        const n = took(symbols.preadv2(fd, one.address, 1, at, RWF_NOWAIT));
         if (n === 0) break;
         if (n > 0) done += n;
         else if (failure === ERRNO.EOPNOTSUPP) return this.pread(fd, target, range);
         else if (failure !== EINTR) fail("preadv2", `descriptor ${fd}`);
       }
       return done;
+    },
+    preadv(fd, targets, offsetBytes) {
+      const { address, count } = targets;
+      const done = took(symbols.preadv2(fd, address, count, offsetBytes, 0));
+      if (done >= 0) return done;
+      return failure === EINTR ? 0 : fail("preadv2", `descriptor ${fd}`);
+    },
+    preadvCached(fd, targets, offsetBytes) {
+      const { address, count } = targets;
+      const done = took(symbols.preadv2(fd, address, count, offsetBytes, RWF_NOWAIT));
+      if (done >= 0) return done;
+      if (failure === ERRNO.EOPNOTSUPP) return this.preadv(fd, targets, offsetBytes);
+      return failure === EINTR ? 0 : fail("preadv2", `descriptor ${fd}`);
     },
     pwrite(fd, source, { offsetBytes, sizeBytes }) {
       let done = 0;

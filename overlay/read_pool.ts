@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Piece, PieceReader } from "../backup/mod.ts";
+import { BLOCK_SIZE_BYTES, type Piece, type PieceReader, sizeOf } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
@@ -19,7 +19,6 @@ import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
 export interface ReadWorkerSetup extends WorkerReporting {
   readonly queue: ReadQueueMemory;
   readonly counters: SharedArrayBuffer;
-  readonly readSizeBytesMax: number;
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
 }
@@ -33,8 +32,10 @@ export interface ReadWorkers {
   terminate(): void;
 }
 
-/** A read with more records than this is worth a hop to another thread, if one is idle. */
-const RECORDS_INLINE_MAX = 6;
+/** What a page costs, in units of the one that is read as it is stored; by measurement. */
+const WORK_A_RECORD = 4;
+/** A read of more work than this is worth a hop to another thread, if one is idle: 6 records. */
+const WORK_INLINE_MAX = 24;
 
 /** As many as the machine has processors, within reason. */
 export function readWorkerCount(cores = navigator.hardwareConcurrency): number {
@@ -51,8 +52,8 @@ export async function startReadWorkers(
   },
   onNews: (news: WorkerNews) => void = () => {},
 ): Promise<ReadWorkers> {
-  const { count, backupIds, ...rest } = options;
-  const queue = readQueueMemory(backupIds);
+  const { count, backupIds, readSizeBytesMax, ...rest } = options;
+  const queue = readQueueMemory({ backupIds, readSizeBytesMax });
   const counters = Array.from({ length: count }, () => new OverlayCounters());
   const workers = counters.map(() =>
     new Worker(new URL("./read_worker.ts", import.meta.url), { type: "module" })
@@ -122,17 +123,19 @@ export class ReadPool {
   }
 
   #read(pieces: readonly Piece[], target: NativeBuffer, request: Request): number | "handedOver" {
-    const records = pieces.reduce((sum, piece) => sum + (piece.in === "record" ? 1 : 0), 0);
-    const isMuch = records > RECORDS_INLINE_MAX;
-    if (isMuch && this.#queue.pending < this.#count && this.#handOver(request, pieces)) {
-      return "handedOver";
+    const work = workOf(pieces);
+    const idle = this.#count - this.#queue.pending;
+    if (work > WORK_INLINE_MAX && idle > 0) {
+      const count = Math.min(idle, Math.ceil(work / WORK_INLINE_MAX));
+      if (this.#handOver(request, partsOf(pieces, work / count))) return "handedOver";
     }
     try {
       return this.#cached.read(pieces, target);
     } catch (error) {
       if (!(error instanceof PbkfsError) || error.errno !== ERRNO.EAGAIN) throw error;
     }
-    if (this.#handOver(request, pieces)) return "handedOver";
+    // Of the disk, one thread asks for all: it is quickest when it is asked in order.
+    if (this.#handOver(request, [pieces])) return "handedOver";
     return this.#waiting.read(pieces, target);
   }
 
@@ -141,11 +144,11 @@ export class ReadPool {
     this.#queue.close();
   }
 
-  #handOver(request: Request, pieces: readonly Piece[]): boolean {
+  #handOver(request: Request, parts: readonly (readonly Piece[])[]): boolean {
     // Descriptors of the plan may be closed by the next one.
     const copies: Fd[] = [];
     try {
-      return this.#queue.add(request, pieces, (fd) => {
+      return this.#queue.add({ request, parts, sizeBytes: totalOf(parts) }, (fd) => {
         const copy = this.#libc.dup(fd);
         copies.push(copy);
         return copy;
@@ -156,4 +159,37 @@ export class ReadPool {
       return false; // Here it needs none.
     }
   }
+}
+
+function workOf(pieces: readonly Piece[]): number {
+  let work = 0;
+  for (const piece of pieces) work += workOfOne(piece);
+  return work;
+}
+
+function workOfOne(piece: Piece): number {
+  if (piece.in === "record") return WORK_A_RECORD;
+  return piece.in === "file" ? piece.range.sizeBytes / BLOCK_SIZE_BYTES : 0;
+}
+
+/** Divides a read where pieces meet, into parts of at least about `work` each. */
+function partsOf(pieces: readonly Piece[], work: number): Piece[][] {
+  const parts: Piece[][] = [];
+  let part: Piece[] = [];
+  let done = 0;
+  for (const piece of pieces) {
+    part.push(piece);
+    done += workOfOne(piece);
+    if (done < work * (parts.length + 1) - 0.5) continue;
+    parts.push(part);
+    part = [];
+  }
+  if (part.length > 0) parts.push(part);
+  return parts;
+}
+
+function totalOf(parts: readonly (readonly Piece[])[]): number {
+  let sizeBytes = 0;
+  for (const part of parts) for (const piece of part) sizeBytes += sizeOf(piece);
+  return sizeBytes;
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Codec, Piece } from "../backup/mod.ts";
+import { type Codec, type Piece, sizeOf } from "../backup/mod.ts";
+import { ERRNO } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Fd } from "../ffi/libc.ts";
 import type { Request } from "../fuse/mod.ts";
-import { ReadQueue, readQueueMemory } from "./read_queue.ts";
+import { type FinishedRead, ReadQueue, readQueueMemory } from "./read_queue.ts";
 
 const BACKUPS = ["AAA", "BBB"];
 const path = "base/5/\xff\x01" as ByteString;
@@ -24,38 +25,93 @@ const piece: fc.Arbitrary<Piece> = fc.oneof(
 const copyOf = (original: Fd) => (original + 100) as Fd;
 const asCopied = (of: Piece): Piece => "fd" in of ? { ...of, fd: copyOf(of.fd) } : of;
 
+const REQUEST = 0x7fff_1234_5678 as Request;
+const zeros: Piece = { in: "zeros", sizeBytes: 1 };
+
+/** A queue whose answers are short. */
+const shortQueue = () => readQueueMemory({ backupIds: BACKUPS, readSizeBytesMax: 4096 });
+const added = (queue: ReadQueue, ...parts: (readonly Piece[])[]) =>
+  queue.add({ request: REQUEST, parts, sizeBytes: 10 }, copyOf);
+
 Deno.test("FR-427 a read comes out of the queue as it went in, with descriptors of its own", () => {
-  fc.assert(fc.property(fc.array(piece, { minLength: 1, maxLength: 130 }), (pieces) => {
-    const memory = readQueueMemory(BACKUPS);
+  const parts = fc.array(fc.array(piece, { minLength: 1, maxLength: 60 }), {
+    ...{ minLength: 1, maxLength: 4 },
+  });
+  fc.assert(fc.property(parts, (parts) => {
+    const memory = shortQueue();
     const [one, other] = [new ReadQueue(memory), new ReadQueue(memory)];
-    const request = 0x7fff_1234_5678;
-    assert(one.add(request as Request, pieces, copyOf));
-    assert.equal(one.pending, 1);
-    const read = other.take();
-    assert.equal(read?.request, request);
-    assert.deepEqual(read?.pieces, structuredClone(pieces.map(asCopied)));
-    const fds = new Set(pieces.flatMap((of) => "fd" in of ? [copyOf(of.fd)] : []));
-    assert.deepEqual(new Set(read?.fds), fds);
-    other.done();
+    assert(added(one, ...parts));
+    assert.equal(one.pending, parts.length);
+    let offsetBytes = 0;
+    let finished: FinishedRead | undefined;
+    for (const pieces of parts) {
+      assert.equal(finished, undefined, "before the last part there is no answer");
+      const part = other.take();
+      assert(part !== undefined);
+      assert.deepEqual(part.pieces, structuredClone(pieces.map(asCopied)));
+      assert.equal(part.offsetBytes, offsetBytes);
+      assert.equal(part.target.sizeBytes, 4096);
+      for (const of of pieces) offsetBytes += sizeOf(of);
+      finished = other.finish(part, 0);
+      if (finished !== undefined) other.release(part);
+    }
+    assert.equal(finished?.request, REQUEST);
+    assert.deepEqual([finished?.errno, finished?.sizeBytes], [0, 10]);
+    const fds = new Set(parts.flat().flatMap((of) => "fd" in of ? [copyOf(of.fd)] : []));
+    assert.deepEqual(new Set(finished?.fds), fds);
     assert.equal(one.pending, 0);
   }));
 });
 
+Deno.test("FR-427 whoever ends last answers, with what failed first, and then the memory is free", () => {
+  const memory = shortQueue();
+  const [dispatcher, one, other] = [1, 2, 3].map(() => new ReadQueue(memory)) as [
+    ...[ReadQueue, ReadQueue, ReadQueue],
+  ];
+  assert(added(dispatcher, [zeros], [zeros], [zeros]));
+  const [a, b, c] = [one.take()!, other.take()!, one.take()!];
+  a.target.bytes[0] = 77;
+  assert.equal(b.target.bytes[0], 77, "the parts fill one answer");
+  assert.equal(other.finish(b, ERRNO.EIO), undefined);
+  assert.equal(one.finish(c, ERRNO.ENOSPC), undefined);
+  assert.equal(one.finish(a, 0)?.errno, ERRNO.EIO);
+  assert.equal(dispatcher.pending, 1, "until it is answered");
+  one.release(a);
+  assert.equal(dispatcher.pending, 0);
+  assert(added(dispatcher, [zeros]));
+  const next = other.take()!;
+  assert.equal(next.job, a.job);
+  assert.equal(other.finish(next, 0)?.errno, 0, "an earlier read's failure is not told again");
+});
+
 Deno.test("FR-427 reads that do not fit, and those of a full queue, are left to who asks", () => {
-  const queue = new ReadQueue(readQueueMemory(BACKUPS));
-  const zeros: Piece = { in: "zeros", sizeBytes: 1 };
+  const queue = new ReadQueue(shortQueue());
   const memory: Piece = { in: "memory", bytes: new Uint8Array(1) };
-  const add = (pieces: readonly Piece[]) => queue.add(1 as Request, pieces, copyOf);
-  assert(!add([zeros, memory]));
-  assert(!add(Array(131).fill(zeros)));
-  for (let slot = 0; slot < 64; slot++) assert(add([zeros]));
-  assert(!add([zeros]));
+  assert(!added(queue, [zeros, memory]));
+  assert(!added(queue, Array(131).fill(zeros)));
+  assert(!queue.add({ request: REQUEST, parts: [[zeros]], sizeBytes: 4097 }, copyOf));
+  for (let part = 0; part < 60; part += 6) assert(added(queue, ...Array(6).fill([zeros])));
+  assert(!added(queue, ...Array(5).fill([zeros])), "64 parts");
+  assert(added(queue, ...Array(4).fill([zeros])));
+  assert(!added(queue, [zeros]));
   queue.take();
-  assert(add([zeros]), "a slot is free as soon as its read was taken");
+  assert(added(queue, [zeros]), "a slot is free as soon as its part was taken");
+});
+
+Deno.test("FR-427 there is memory for sixteen answers at a time", () => {
+  const queue = new ReadQueue(shortQueue());
+  for (let read = 0; read < 16; read++) assert(added(queue, [zeros]));
+  assert(!added(queue, [zeros]));
+  const part = queue.take()!;
+  assert(!added(queue, [zeros]));
+  queue.finish(part, 0);
+  assert(!added(queue, [zeros]), "it is still to be answered");
+  queue.release(part);
+  assert(added(queue, [zeros]));
 });
 
 Deno.test("FR-427 a closed queue lets its workers end", () => {
-  const queue = new ReadQueue(readQueueMemory(BACKUPS));
+  const queue = new ReadQueue(shortQueue());
   queue.close();
   assert.equal(queue.take(), undefined);
 });

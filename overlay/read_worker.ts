@@ -9,11 +9,10 @@ import { loadCodecs, newCounters, PieceReader } from "../backup/mod.ts";
 import { errnoOf, toPbkfsError } from "../errors.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { allocate } from "../ffi/memory.ts";
 import { clockMs, Latencies, replyBytes, replyError, REQUEST_KINDS } from "../fuse/mod.ts";
 import { OverlayCounters } from "./counters.ts";
 import type { ReadWorkerSetup } from "./read_pool.ts";
-import { type QueuedRead, ReadQueue } from "./read_queue.ts";
+import { type FinishedRead, type QueuedPart, ReadQueue } from "./read_queue.ts";
 import type { Reply, WorkerNews } from "./worker_news.ts";
 
 const READ = REQUEST_KINDS.indexOf("read");
@@ -41,30 +40,42 @@ async function prepare(setup: ReadWorkerSetup): Promise<() => void> {
   const counters = newCounters();
   const shared = new OverlayCounters(setup.counters);
   const reader = new PieceReader({ libc, codecs: await loadCodecs(), counters });
-  const target = allocate(setup.readSizeBytesMax);
   const latencies = new Latencies(setup.latencies);
   const tell = (reply: Reply) => {
     if (setup.tracing === true) scope.postMessage({ replied: reply });
   };
-  const serve = ({ request, pieces, fds, submittedAt }: QueuedRead): void => {
+  const answer = ({ request, errno, address, sizeBytes }: FinishedRead): void => {
+    if (errno !== 0) replyError(request, errno);
+    else replyBytes(request, address, sizeBytes);
+    tell(errno !== 0 ? { request, errno } : { request, errno, sizeBytes });
+  };
+  const serve = (part: QueuedPart): void => {
+    const errno = carryOut(part, reader);
+    shared.takeOver(counters);
+    const finished = queue.finish(part, errno);
+    if (finished === undefined) return;
     try {
-      const size = reader.read(pieces, target);
-      replyBytes(request, target.address, size);
-      tell({ request, errno: 0, sizeBytes: size });
-    } catch (error) {
-      report(error);
-      replyError(request, errnoOf(error));
-      tell({ request, errno: errnoOf(error) });
+      answer(finished);
     } finally {
-      latencies.add(READ, clockMs() - submittedAt);
-      for (const fd of fds) libc.close(fd);
-      shared.takeOver(counters);
-      queue.done();
+      latencies.add(READ, clockMs() - finished.submittedAt);
+      for (const fd of finished.fds) libc.close(fd);
+      queue.release(part);
     }
   };
   return () => {
-    for (let read = queue.take(); read !== undefined; read = queue.take()) serve(read);
+    for (let part = queue.take(); part !== undefined; part = queue.take()) serve(part);
   };
+}
+
+/** @returns 0, or the errno that it failed with. */
+function carryOut({ pieces, target, offsetBytes }: QueuedPart, reader: PieceReader): number {
+  try {
+    reader.read(pieces, target, offsetBytes);
+    return 0;
+  } catch (error) {
+    report(error);
+    return errnoOf(error);
+  }
 }
 
 function report(error: unknown): void {

@@ -18,6 +18,7 @@ import { ControlServer } from "./control_socket.ts";
 import { detach } from "./detach.ts";
 import { diffSize } from "./diff_size.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { fastPathsWanted } from "./fast_paths.ts";
 import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
 import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
@@ -25,6 +26,7 @@ import { serveMetrics } from "./metrics.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import { type MountStatus, summaries } from "./mount_status.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
+import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
@@ -70,6 +72,7 @@ export async function serveMount(
   Deno.umask(0o077);
   const libc = systemLibc();
   const faults = faultsWanted();
+  const fastPaths = fastPathsWanted();
   await using start = new AsyncDisposableStack();
   // What cannot be undone must not hide why it had to be.
   const onFailure = (undo: () => void | Promise<void>) =>
@@ -143,6 +146,7 @@ export async function serveMount(
     tracing: request.logging.tracing,
     alarm: alarm.shared,
     faults,
+    fastPaths,
   }, log).catch((error) => {
     throw withSalvage(error, diff.path);
   });
@@ -152,6 +156,7 @@ export async function serveMount(
     await started.ended.catch(() => {});
   });
   signal?.throwIfAborted();
+  if (fastPaths.has("read_ahead")) raiseReadAhead(request.mountPath);
   if (!isNew) diff.writeBinding(binding);
   giveUpClaim();
   const notes = [

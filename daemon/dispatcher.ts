@@ -18,8 +18,14 @@ import {
   type WorkerNews,
 } from "../overlay/mod.ts";
 import type { Log } from "./log.ts";
+import type { FastPaths } from "./fast_paths.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
 import { TraceLines } from "./trace_lines.ts";
+
+/** What a dispatcher is started with. */
+export type DispatcherOptions = Omit<DispatcherSetup, "commits" | "reads" | "fastPaths"> & {
+  readonly fastPaths: FastPaths;
+};
 
 /** The worker that serves the kernel. */
 export class Dispatcher {
@@ -33,19 +39,20 @@ export class Dispatcher {
   }
 
   static async start(
-    options: Omit<DispatcherSetup, "state" | "commits" | "reads">,
+    options: DispatcherOptions,
     log: Log,
   ): Promise<Dispatcher> {
     const trace = new TraceLines((line) => log.trace(line));
+    const { fastPaths, ...rest } = options;
     const { reads, commits } = await startHelpers(options, (news) => {
       if ("problem" in news) tellProblem(log, news.problem);
       else trace.tell({ ...news.replied, replied: news.replied.request });
     });
     const setup: DispatcherSetup = {
-      ...options,
-      state: commits.state,
-      commits: commits.channel,
-      reads: { queue: reads.queue, count: reads.count },
+      ...rest,
+      fastPaths: [...fastPaths],
+      commits: commits && { state: commits.state, channel: commits.channel },
+      reads: reads && { queue: reads.queue, count: reads.count },
     };
     const worker = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
       type: "module",
@@ -69,11 +76,12 @@ export class Dispatcher {
       ended.reject(error);
     };
     const buffers = options.lists === undefined ? [] : buffersOf(options.lists);
-    worker.postMessage(setup, [commits.channel.port, ...buffers]);
+    const ports = commits === undefined ? [] : [commits.channel.port];
+    worker.postMessage(setup, [...ports, ...buffers]);
     const terminate = () => {
       worker.terminate();
-      commits.terminate();
-      reads.terminate();
+      commits?.terminate();
+      reads?.terminate();
     };
     try {
       await mounted.promise;
@@ -81,7 +89,7 @@ export class Dispatcher {
       terminate();
       throw error;
     }
-    return new Dispatcher(ended.promise.finally(terminate), reads.counters);
+    return new Dispatcher(ended.promise.finally(terminate), reads?.counters ?? []);
   }
 }
 
@@ -91,32 +99,38 @@ function tellProblem(log: Log, { what, error }: { what: string; error: ErrorData
 
 /** Starts the threads that help the dispatcher, all at once. */
 async function startHelpers(
-  options: Omit<DispatcherSetup, "state" | "commits" | "reads">,
+  options: DispatcherOptions,
   onNews: (news: WorkerNews) => void,
-): Promise<{ readonly reads: ReadWorkers; readonly commits: CommitWorker }> {
+): Promise<{ readonly reads?: ReadWorkers; readonly commits?: CommitWorker }> {
+  const { fastPaths } = options;
   const starts = [
-    startReadWorkers({
-      count: readWorkerCount(),
-      backupIds: options.spec.members.map(({ id }) => id),
-      readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
-      faults: options.faults,
-      latencies: options.latencies,
-      tracing: options.tracing,
-    }, onNews),
-    startCommitWorker({
-      storePath: `${options.diffPath}/metadata.sqlite`,
-      dataDirectory: byteStringOf(`${options.diffPath}/data`),
-      faults: options.faults,
-      latencies: options.latencies,
-      tracing: options.tracing,
-    }, onNews),
+    fastPaths.has("read_workers")
+      ? startReadWorkers({
+        count: readWorkerCount(),
+        backupIds: options.spec.members.map(({ id }) => id),
+        readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
+        systemCodecs: fastPaths.has("system_codecs"),
+        faults: options.faults,
+        latencies: options.latencies,
+        tracing: options.tracing,
+      }, onNews)
+      : undefined,
+    fastPaths.has("commit_thread")
+      ? startCommitWorker({
+        storePath: `${options.diffPath}/metadata.sqlite`,
+        dataDirectory: byteStringOf(`${options.diffPath}/data`),
+        faults: options.faults,
+        latencies: options.latencies,
+        tracing: options.tracing,
+      }, onNews)
+      : undefined,
   ] as const;
   try {
     const [reads, commits] = await Promise.all(starts);
-    return { reads, commits };
+    return { ...(reads && { reads }), ...(commits && { commits }) };
   } catch (error) {
     for (const start of await Promise.allSettled(starts)) {
-      if (start.status === "fulfilled") start.value.terminate();
+      if (start.status === "fulfilled") start.value?.terminate();
     }
     throw error;
   }

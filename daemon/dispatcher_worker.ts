@@ -9,7 +9,7 @@ import { FileLists, loadCodecs, openChain, PieceReader } from "../backup/mod.ts"
 import { toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
-import { systemLibc } from "../ffi/libc.ts";
+import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { Latencies, Session } from "../fuse/mod.ts";
 import {
   baseFiles,
@@ -18,10 +18,11 @@ import {
   OverlayCounters,
   ReadPool,
   timestamp,
-  WorkerCommitter,
 } from "../overlay/mod.ts";
 import { descriptorBudget } from "./descriptor_budget.ts";
+import type { FastPaths } from "./fast_paths.ts";
 import { importWal } from "./import_wal.ts";
+import { openCommitter } from "./open_committer.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
 import { alarmed, StoreAlarm } from "./store_alarm.ts";
 
@@ -49,11 +50,12 @@ scope.onmessage = async ({ data }) => {
 
 /** Mounts. @returns What serves the mount to its end, and then brings everything to disk. */
 async function prepare(setup: DispatcherSetup): Promise<() => void> {
-  const { spec, lists, binding, diffPath, mountPath, state } = setup;
+  const { spec, lists, binding, diffPath, mountPath } = setup;
   const libc = new Faults(setup.faults).libc(systemLibc());
-  const budget = descriptorBudget(libc.descriptorsMax(), setup.reads.count);
+  const fastPaths: FastPaths = new Set(setup.fastPaths);
+  const budget = descriptorBudget(libc.descriptorsMax(), setup.reads?.count ?? 0);
   const counters = new OverlayCounters(setup.counters);
-  const codecs = await loadCodecs();
+  const codecs = await loadCodecs({ system: fastPaths.has("system_codecs") });
   const base = await openChain(spec, {
     libc,
     codecs,
@@ -67,22 +69,17 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     },
   });
   const reader = new PieceReader({ libc, codecs, counters: base.counters });
-  const cachedOnly = {
-    ...libc,
-    pread: libc.preadCached.bind(libc),
-    preadv: libc.preadvCached.bind(libc),
-  };
   const onRead = () => counters.takeOver(base.counters);
-  const pool = new ReadPool({
+  const pool = setup.reads && new ReadPool({
     workers: setup.reads,
     libc,
-    cached: new PieceReader({ libc: cachedOnly, codecs, counters: base.counters }),
+    cached: new PieceReader({ libc: cachedOnly(libc), codecs, counters: base.counters }),
     waiting: reader,
     onRead,
   });
+  const { state, committer } = openCommitter(setup, { libc, onError: report });
   checkDataFiles(`${diffPath}/data`, state);
   const dataDirectory = byteStringOf(`${diffPath}/data`);
-  const committer = new WorkerCommitter(setup.commits);
   const overlay = new Overlay({
     base,
     baseFile: baseFiles({
@@ -101,7 +98,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
       time: timestamp(binding.createdAt),
     },
     counters,
-    pool,
+    ...(pool !== undefined && { pool }),
   });
   const close = () => {
     overlay.close();
@@ -118,6 +115,11 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
       source: byteStringOf(`pbkfs:${diffPath}`),
       subtype: "pbkfs",
       allowOther: setup.allowOther,
+      settings: {
+        writebackCache: fastPaths.has("write_back"),
+        skipOpens: fastPaths.has("skip_opens"),
+        clearPrivileges: fastPaths.has("clear_privileges"),
+      },
       onError: report,
       latencies: new Latencies(setup.latencies),
       trace: setup.tracing
@@ -132,7 +134,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
       try {
         session.run();
         // Other threads may still be answering requests of this session.
-        pool.close();
+        pool?.close();
         committer.drain();
         session.close();
         overlay.flush();
@@ -144,6 +146,13 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     close();
     throw error;
   }
+}
+
+/** Reads that fail with EAGAIN where the disk would have to be asked. */
+function cachedOnly(libc: Libc): Libc {
+  const pread = libc.preadCached.bind(libc);
+  const preadv = libc.preadvCached.bind(libc);
+  return { ...libc, pread, preadv };
 }
 
 function report(operation: string, error: unknown): void {

@@ -7,6 +7,8 @@
 /** One line of `/proc/self/mountinfo`. */
 export interface MountEntry {
   readonly mountPath: string;
+  /** Major and minor number, such as `0:45`. */
+  readonly device: string;
   /** Such as `fuse.pbkfs`. */
   readonly type: string;
   readonly source: string;
@@ -26,17 +28,24 @@ export function listMounts(text = Deno.readTextFileSync("/proc/self/mountinfo"))
   return text.split("\n").filter((line) => line !== "").map((line) => {
     const [before = "", after = ""] = line.split(" - ");
     const [type = "", source = ""] = after.split(" ");
+    const [, , device = "", , mountPath = ""] = before.split(" ");
     return {
-      mountPath: unescape(before.split(" ")[4] ?? ""),
+      mountPath: unescape(mountPath),
+      device,
       type: unescape(type),
       source: unescape(source),
     };
   });
 }
 
+/** What is mounted on a directory; the topmost, if there are several. */
+export function findMount(mountPath: string): MountEntry | undefined {
+  return listMounts().findLast((mount) => mount.mountPath === mountPath);
+}
+
 /** The pbkfs mount on a directory; the topmost, if there are several. */
 export function findPbkfsMount(mountPath: string): PbkfsMount | undefined {
-  const found = listMounts().findLast((mount) => mount.mountPath === mountPath);
+  const found = findMount(mountPath);
   if (found?.type !== "fuse.pbkfs") return undefined;
   return { mountPath, diffPath: found.source.slice(SOURCE_PREFIX.length) };
 }

@@ -10,6 +10,7 @@ import type { Binding, WalPlace } from "../binding/mod.ts";
 import type { CommitChannel, MetadataState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
+import type { FastPath } from "./fast_paths.ts";
 import type { LogOptions } from "./log_options.ts";
 import type { MetricsAddress } from "./metrics.ts";
 import type { MountStatus } from "./mount_status.ts";
@@ -54,11 +55,14 @@ export interface DispatcherSetup {
   readonly tracing: boolean;
   /** Of a {@link StoreAlarm}. */
   readonly alarm: SharedArrayBuffer;
-  /** What the diff's store holds, and the way to the thread that has it open. */
-  readonly state: MetadataState;
-  readonly commits: CommitChannel;
-  /** The way to the threads that do long reads. */
-  readonly reads: Pick<ReadWorkers, "queue" | "count">;
+  /**
+   * What the diff's store holds, and the way to the thread that has it open; without one, the
+   * dispatcher opens it.
+   */
+  readonly commits: { readonly state: MetadataState; readonly channel: CommitChannel } | undefined;
+  /** The way to the threads that do long reads, if there are any. */
+  readonly reads: Pick<ReadWorkers, "queue" | "count"> | undefined;
+  readonly fastPaths: readonly FastPath[];
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
 }

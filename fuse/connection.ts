@@ -16,6 +16,8 @@ export interface ConnectionSettings {
   readonly writebackCache: boolean;
   /** Do not ask to be told of open and close. */
   readonly skipOpens: boolean;
+  /** Clear set-user-ID bits at writes ourselves, see `init_reply.ts`. */
+  readonly clearPrivileges: boolean;
 }
 
 /** What pbkfs mounts use. */
@@ -23,6 +25,7 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   transferSizeBytesMax: 1 << 20,
   writebackCache: true,
   skipOpens: true,
+  clearPrivileges: true,
 };
 
 /** What came of it. */

@@ -61,6 +61,7 @@ export class Session {
   readonly #fileSystem: FileSystem;
   readonly #onError: ErrorSink;
   readonly #requestSizeBytesMax: number;
+  readonly #clearPrivileges: boolean;
   readonly #latencies: Latencies;
   readonly #trace: Trace | undefined;
   #handedOver = false;
@@ -78,6 +79,7 @@ export class Session {
     this.#requests = new RequestReader(fuse);
     this.#latencies = options.latencies ?? new Latencies();
     this.#trace = options.trace && new Trace(options.trace);
+    this.#clearPrivileges = settings.clearPrivileges;
     this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
     this.#operations = makeOperations(makeHandlers({
       fuse: this.#trace?.replies(fuse) ?? fuse,
@@ -136,7 +138,9 @@ export class Session {
   /** The first request is the kernel's offer. */
   #initialize(fuseFd: Fd): void {
     const request = this.#requests.view();
-    completeInit({ libc: this.#libc, fuseFd, request, process: () => this.#process() });
+    const process = () => this.#process();
+    if (this.#clearPrivileges) completeInit({ libc: this.#libc, fuseFd, request, process });
+    else process();
     this.#isInitialized = true;
   }
 

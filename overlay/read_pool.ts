@@ -19,6 +19,8 @@ import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
 export interface ReadWorkerSetup extends WorkerReporting {
   readonly queue: ReadQueueMemory;
   readonly counters: SharedArrayBuffer;
+  /** false: only the decoders that come with pbkfs. */
+  readonly systemCodecs: boolean;
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
 }
@@ -48,6 +50,7 @@ export async function startReadWorkers(
     readonly count: number;
     readonly backupIds: readonly string[];
     readonly readSizeBytesMax: number;
+    readonly systemCodecs: boolean;
     readonly faults: readonly FaultRule[];
   },
   onNews: (news: WorkerNews) => void = () => {},

@@ -38,8 +38,9 @@ async function prepare(setup: ReadWorkerSetup): Promise<() => void> {
   const libc = new Faults(setup.faults).libc(systemLibc());
   const queue = new ReadQueue(setup.queue);
   const counters = newCounters();
+  const codecs = await loadCodecs({ system: setup.systemCodecs });
   const shared = new OverlayCounters(setup.counters);
-  const reader = new PieceReader({ libc, codecs: await loadCodecs(), counters });
+  const reader = new PieceReader({ libc, codecs, counters });
   const latencies = new Latencies(setup.latencies);
   const tell = (reply: Reply) => {
     if (setup.tracing === true) scope.postMessage({ replied: reply });

@@ -113,7 +113,7 @@ Deno.test("FR-140 pages stored as they are, side by side, are few reads, and as 
   });
 });
 
-Deno.test("FR-427 where the cache has a part of the pages, those that it lacks are told by EAGAIN", async () => {
+Deno.test("FR-140 where the cache has a part of the pages, those that it lacks are told by EAGAIN", async () => {
   const range = (block: number) => ({ offsetBytes: block * BLOCK, sizeBytes: BLOCK });
   await withFile(new Uint8Array(4 * BLOCK).fill(7), (fd) => {
     const plan = [0, 1, 2, 3].map((block): Piece => ({

@@ -119,6 +119,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
         writebackCache: fastPaths.has("write_back"),
         skipOpens: fastPaths.has("skip_opens"),
         clearPrivileges: fastPaths.has("clear_privileges"),
+        ...(fastPaths.has("spin") ? {} : { spinMicros: 0 }),
       },
       onError: report,
       latencies: new Latencies(setup.latencies),

@@ -15,6 +15,7 @@ export const FAST_PATHS = {
   write_back: "writes gathered by the kernel",
   skip_opens: "no requests for open and close",
   clear_privileges: "no request for security.capability before each write",
+  spin: "a moment's look for the next request before sleeping",
   read_ahead: "a longer read-ahead of the kernel, where we may set it",
 } as const;
 

@@ -138,6 +138,7 @@ const VALUES: Readonly<Record<string, number>> = {
   O_EXCL: OPEN.exclusive,
   O_TRUNC: OPEN.truncate,
   O_APPEND: OPEN.append,
+  O_NONBLOCK: OPEN.nonBlocking,
   O_NOFOLLOW: OPEN.noFollow,
   O_DIRECTORY: OPEN.directory,
   O_CLOEXEC: OPEN.closeOnExec,

@@ -25,6 +25,7 @@ export const OPEN = {
   exclusive: 0o200,
   truncate: 0o1000,
   append: 0o2000,
+  nonBlocking: 0o4000,
   noFollow: Deno.build.arch === "aarch64" ? 0o100000 : 0o400000,
   directory: Deno.build.arch === "aarch64" ? 0o40000 : 0o200000,
   closeOnExec: 0o2000000,
@@ -122,6 +123,8 @@ export interface Libc {
   open(path: ByteString, flags: number, mode?: number): Fd;
   close(fd: Fd): void;
   dup(fd: Fd): Fd;
+  /** Calls on the file behind `fd` fail with EAGAIN where they would wait. */
+  setNonBlocking(fd: Fd): void;
   /** Makes descriptor `target`, such as 2 for stderr, stand for the same file as `fd`. */
   replace(fd: Fd, target: number): void;
   /** A pipe: what is written to `write` can be read from `read`. */
@@ -158,7 +161,7 @@ export interface Libc {
   flock(fd: Fd, operation: number): boolean;
   /** Fills a `struct statvfs`, of at least 112 bytes, for the file system of `fd`. */
   fstatvfs(fd: Fd, target: Address): void;
-  /** Waits until `fd` can be read. @returns false after `timeoutMs`. */
+  /** Waits until `fd` can be read. @returns false after `timeoutMs`; -1 is for ever. */
   waitReadable(fd: Fd, timeoutMs: number): boolean;
   /** Detaches a mount, as root. `lazy` hides it now and lets go when nobody uses it. */
   unmount(path: ByteString, options?: { readonly lazy: boolean }): void;
@@ -234,6 +237,8 @@ const RLIMIT = {
 const AT_EMPTY_PATH = 0x1000;
 const RLIMIT_NOFILE = 7;
 const STATX_BASIC_STATS = 0x7ff;
+const F_GETFL = 3;
+const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const UMOUNT_DETACH = 2;
 const EINTR = 4;
@@ -292,6 +297,11 @@ function makeLibc(): Libc {
       const copy = took(symbols.fcntl(fd, F_DUPFD_CLOEXEC, 0));
       check(copy, "dup", fd);
       return copy as Fd;
+    },
+    setNonBlocking(fd) {
+      const flags = took(symbols.fcntl(fd, F_GETFL, 0));
+      check(flags, "fcntl", fd);
+      check(took(symbols.fcntl(fd, F_SETFL, flags | OPEN.nonBlocking)), "fcntl", fd);
     },
     replace(fd, target) {
       check(took(symbols.dup2(fd, target)), "dup2", fd);

@@ -18,6 +18,8 @@ export interface ConnectionSettings {
   readonly skipOpens: boolean;
   /** Clear set-user-ID bits at writes ourselves, see `init_reply.ts`. */
   readonly clearPrivileges: boolean;
+  /** How long to look for the next request before sleeping. */
+  readonly spinMicros: number;
 }
 
 /** What pbkfs mounts use. */
@@ -26,6 +28,8 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   writebackCache: true,
   skipOpens: true,
   clearPrivileges: true,
+  // With one processor, nobody could make a request meanwhile.
+  spinMicros: navigator.hardwareConcurrency > 1 ? 20 : 0,
 };
 
 /** What came of it. */

@@ -51,6 +51,9 @@ const HEADER = { opcode: { kind: "u32", at: 4 } } as const satisfies Layout;
 /** Memory that one request takes besides what is written. */
 const REQUEST_HEADER_SIZE_BYTES = 4096;
 
+/** For {@link Libc.waitReadable}. */
+const FOREVER = -1;
+
 /** A mounted file system. The thread that opened it must also run it. */
 export class Session {
   readonly #fuse: Libfuse;
@@ -62,6 +65,7 @@ export class Session {
   readonly #onError: ErrorSink;
   readonly #requestSizeBytesMax: number;
   readonly #clearPrivileges: boolean;
+  readonly #spinMs: number;
   readonly #latencies: Latencies;
   readonly #trace: Trace | undefined;
   #handedOver = false;
@@ -79,6 +83,7 @@ export class Session {
     this.#requests = new RequestReader(fuse);
     this.#latencies = options.latencies ?? new Latencies();
     this.#trace = options.trace && new Trace(options.trace);
+    this.#spinMs = settings.spinMicros / 1000;
     this.#clearPrivileges = settings.clearPrivileges;
     this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
     this.#operations = makeOperations(makeHandlers({
@@ -123,9 +128,10 @@ export class Session {
   /** Serves requests until the file system is unmounted. It does not return before that. */
   run(): void {
     const fd = this.#fuse.fuse_session_fd(this.#session) as Fd;
+    this.#libc.setNonBlocking(fd);
     while (this.#fuse.fuse_session_exited(this.#session) === 0) {
-      if (!this.#waitForRequest(fd)) continue;
-      const size = this.#fuse.fuse_session_receive_buf(this.#session, this.#buffer.address);
+      this.#doDeferred();
+      const size = this.#receive(fd);
       if (size === -ERRNO.EINTR || size === -ERRNO.EAGAIN) continue;
       if (size <= 0) return;
       const memory = readField(this.#buffer.view, FUSE_BUF.mem) as Address;
@@ -164,17 +170,36 @@ export class Session {
     this.#operations.close();
   }
 
-  /** Waits no longer than the file system's own work can; does that work when it is due. */
-  #waitForRequest(fd: Fd): boolean {
+  /**
+   * Waits for a request, but no longer than the file system's own work can.
+   *
+   * It looks for a moment before it sleeps. Who reads page after page comes back at once, and to
+   * be woken costs more than all the rest of a request, most of all in virtual machines.
+   *
+   * @returns Its size, or a negative errno; -EAGAIN if there is none.
+   */
+  #receive(fd: Fd): number {
+    const buffer = this.#buffer.address;
+    let size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
+    if (size !== -ERRNO.EAGAIN) return size;
+    const endMs = performance.now() + this.#spinMs;
+    while (performance.now() < endMs) {
+      size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
+      if (size !== -ERRNO.EAGAIN) return size;
+    }
     const dueMs = this.#fileSystem.deferredMs();
-    if (dueMs === undefined) return true;
-    if (dueMs > 0 && this.#libc.waitReadable(fd, Math.ceil(dueMs))) return true;
+    this.#libc.waitReadable(fd, dueMs === undefined ? FOREVER : Math.ceil(dueMs));
+    return -ERRNO.EAGAIN;
+  }
+
+  /** Does the file system's own work when it is due. */
+  #doDeferred(): void {
+    if ((this.#fileSystem.deferredMs() ?? Infinity) > 0) return;
     try {
       this.#fileSystem.doDeferred();
     } catch (error) {
       this.#onError("deferred work", error); // It waits for its next time.
     }
-    return false;
   }
 }
 

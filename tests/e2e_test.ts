@@ -1,20 +1,11 @@
 /** Every restorable backup of every sample: a server runs on the mount, and what it writes stays. */
 
 import assert from "node:assert/strict";
-import type { PostgresServer } from "../postgres/mod.ts";
 import type { FixtureName } from "./support/fixtures.ts";
+import { liveOn, type Sample } from "./support/live_on.ts";
 import { answerOf, Scene } from "./support/scene.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
-import { snapshot } from "./support/snapshot.ts";
 import { ordinaryUser } from "./support/users.ts";
-
-/** A backup, and which file of `rows/` holds the answer that its mount must give. */
-interface Sample {
-  readonly fixture: FixtureName;
-  readonly backupId: string;
-  readonly rows: string;
-  readonly majorVersion: number;
-}
 
 const SAMPLES: readonly Sample[] = [
   ...samplesOf("zlib-chain", ["TOTL93", "TOTL9E", "TOTL9J", "TOTL9U"]),
@@ -44,59 +35,6 @@ function samplesOf(
   }));
 }
 
-/** Writes to what the backup holds and to what it does not, and makes it durable. */
-async function write(server: PostgresServer): Promise<void> {
-  await server.query([
-    "create table written(i int primary key, t text)",
-    "insert into written select i, repeat(md5(i::text), 20) from generate_series(1, 3000) i",
-    "update accounts set owner = 'clone' where id % 3 = 0",
-    "delete from shrink where i % 10 = 0",
-    "vacuum shrink",
-    "create database fresh",
-    "checkpoint",
-  ]);
-}
-
-/** What {@link write} left, in a few words. */
-function written(server: PostgresServer): Promise<string> {
-  return server.query(`select (select md5(string_agg(t, '' order by i)) from written),
-    (select count(*) from accounts where owner = 'clone'),
-    (select count(*) from shrink),
-    (select count(*) from pg_database where datname = 'fresh')`);
-}
-
-/** Has PostgreSQL's own tools look at every page of every relation. */
-async function check(server: PostgresServer): Promise<void> {
-  await server.run("pg_amcheck", ["--all", "--heapallindexed", "--install-missing"]);
-  const hasChecksums = await server.query("show data_checksums") === "on";
-  await server.stop();
-  if (hasChecksums) await server.run("pg_checksums", ["--check", "-D", server.dataDir]);
-}
-
-/** The whole story of one backup. */
-async function liveOn(scene: Scene, sample: Sample, extra: readonly string[] = []) {
-  const before = await snapshot(scene.catalogDir);
-  let expected: string;
-  {
-    await using mount = await scene.mount(sample.backupId, { extra });
-    await using server = await scene.startServer();
-    assert.deepEqual(await answerOf(server), scene.recordedRows(sample.rows));
-    await write(server);
-    expected = await written(server);
-    await check(server);
-    await mount.unmount();
-  }
-  assert.deepEqual([...Deno.readDirSync(scene.mountDir)], [], "the mount directory is empty again");
-  {
-    await using mount = await scene.mount(sample.backupId, { extra });
-    await using server = await scene.startServer();
-    assert.equal(await written(server), expected, "after unmount and remount");
-    await server.stop();
-    await mount.unmount();
-  }
-  assert.deepEqual(await snapshot(scene.catalogDir), before, "the catalog is as it was");
-}
-
 for (const sample of SAMPLES) {
   const { fixture, backupId, majorVersion } = sample;
   testUnless(
@@ -124,7 +62,7 @@ for (const sample of SAMPLES.filter(({ backupId }) => LONGEST.includes(backupId)
         assert(Deno.lstatSync(`${mount.mountDir}/pg_wal`).isDirectory);
       }
       await Deno.remove(scene.diffDir, { recursive: true });
-      await liveOn(scene, sample, ["--wal", "inside"]);
+      await liveOn(scene, sample, { extra: ["--wal", "inside"] });
     },
   );
 

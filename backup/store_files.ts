@@ -24,12 +24,17 @@ export interface StoredFile {
 const TYPE_BITS = 0o170000;
 const REGULAR = 0o100000;
 
+/** A descriptor, and the last plan that has used it. */
+interface OpenFile {
+  readonly fd: Fd;
+  usedIn: number;
+}
+
 /** Keeps descriptors open, the least recently used of which are closed to make room. */
 export class StoreFiles {
-  /** In order of use: a Map gives its keys in the order of insertion. */
-  readonly #open = new Map<number, Fd>();
-  /** Opened or used for the plan that is being made; not closed before the next one. */
-  readonly #pinned = new Set<number>();
+  readonly #open = new Map<number, OpenFile>();
+  /** Counts plans. What the plan that is being made has used is not closed before the next one. */
+  #plan = 0;
 
   constructor(
     private readonly libc: Libc,
@@ -39,7 +44,7 @@ export class StoreFiles {
 
   /** Begins a new plan: descriptors handed out for earlier ones may be closed. */
   unpin(): void {
-    this.#pinned.clear();
+    this.#plan++;
   }
 
   /**
@@ -48,29 +53,27 @@ export class StoreFiles {
    * @throws {PbkfsError} `StoreDamaged` if there is no such file, or it has another size.
    */
   descriptor(file: StoredFile): Fd {
-    this.#pinned.add(file.key);
     const known = this.#open.get(file.key);
     if (known !== undefined) {
-      this.#open.delete(file.key);
-      this.#open.set(file.key, known);
-      return known;
+      known.usedIn = this.#plan;
+      return known.fd;
     }
-    this.#makeRoom();
+    if (this.#open.size >= this.descriptorsMax) this.#makeRoom();
     const fd = this.#openFile(file);
-    this.#open.set(file.key, fd);
+    this.#open.set(file.key, { fd, usedIn: this.#plan });
     return fd;
   }
 
   close(): void {
-    for (const fd of this.#open.values()) this.libc.close(fd);
+    for (const { fd } of this.#open.values()) this.libc.close(fd);
     this.#open.clear();
-    this.#pinned.clear();
   }
 
+  /** Closes what was used longest ago. Looking at all costs less than the open(2) that follows. */
   #makeRoom(): void {
-    for (const [key, fd] of this.#open) {
-      if (this.#open.size < this.descriptorsMax) return;
-      if (this.#pinned.has(key)) continue;
+    const byUse = [...this.#open].sort(([, a], [, b]) => a.usedIn - b.usedIn);
+    for (const [key, { fd, usedIn }] of byUse) {
+      if (this.#open.size < this.descriptorsMax || usedIn === this.#plan) return;
       this.#open.delete(key);
       this.libc.close(fd);
     }

@@ -23,6 +23,9 @@ export class DataFiles {
   readonly #openMax: number;
   /** Least recently used first. */
   readonly #open = new Map<DataId, Fd>();
+  /** The one used last, which is most often used next. */
+  #lastId: DataId | undefined;
+  #lastFd = -1 as Fd;
   readonly directoryFd: Fd;
   /** A name was added to the directory, which has not been synced since. */
   directoryChanged = false;
@@ -44,10 +47,13 @@ export class DataFiles {
   }
 
   fd(id: DataId): Fd {
+    if (id === this.#lastId) return this.#lastFd;
     const known = this.#open.get(id);
     if (known === undefined) return this.#remember(id, OPEN.readWrite);
     this.#open.delete(id);
     this.#open.set(id, known);
+    this.#lastId = id;
+    this.#lastFd = known;
     return known;
   }
 
@@ -55,6 +61,7 @@ export class DataFiles {
   forget(id: DataId): void {
     const fd = this.#open.get(id);
     if (fd === undefined) return;
+    if (id === this.#lastId) this.#lastId = undefined;
     this.#open.delete(id);
     this.#libc.close(fd);
   }

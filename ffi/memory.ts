@@ -15,10 +15,17 @@ export interface NativeBuffer {
   readonly sizeBytes: number;
 }
 
-/** Zeroed memory of `sizeBytes` bytes. */
+/** The kernel copies to and from whole pages with half the work where they begin as its own do. */
+const PAGE_SIZE_BYTES = 4096;
+
+/** Zeroed memory of `sizeBytes` bytes; if it is a page or more, it begins where a page does. */
 export function allocate(sizeBytes: number): NativeBuffer {
-  const bytes = new Uint8Array(sizeBytes);
-  return { bytes, view: new DataView(bytes.buffer), address: addressOf(bytes), sizeBytes };
+  const slack = sizeBytes >= PAGE_SIZE_BYTES ? PAGE_SIZE_BYTES : 0;
+  const block = new Uint8Array(sizeBytes + slack);
+  const start = slack === 0 ? 0 : -addressOf(block) & (PAGE_SIZE_BYTES - 1);
+  const bytes = block.subarray(start, start + sizeBytes);
+  const view = new DataView(block.buffer, start, sizeBytes);
+  return { bytes, view, address: addressOf(bytes), sizeBytes };
 }
 
 /** Where `bytes` begin. The caller keeps them reachable for as long as the address is used. */

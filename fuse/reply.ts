@@ -49,7 +49,8 @@ export class Replier {
 
   constructor(fuse: Libfuse) {
     this.#fuse = fuse;
-    this.#stat = new DataView(this.#entry.bytes.buffer, FUSE_ENTRY_PARAM_ATTR_AT, STAT_SIZE_BYTES);
+    const { buffer, byteOffset } = this.#entry.bytes;
+    this.#stat = new DataView(buffer, byteOffset + FUSE_ENTRY_PARAM_ATTR_AT, STAT_SIZE_BYTES);
     this.#statAddress = offset(this.#entry.address, FUSE_ENTRY_PARAM_ATTR_AT);
     writeField(this.#entry.view, FUSE_ENTRY_PARAM.attrTimeout, CACHE_SECONDS);
     writeField(this.#entry.view, FUSE_ENTRY_PARAM.entryTimeout, CACHE_SECONDS);

@@ -15,6 +15,7 @@ import { SUMMARY } from "./summary.ts";
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   NO_COLOR: "if set, nothing is colored",
   PBKFS_FUSE_DEVICE: "instead of /dev/fuse",
+  PBKFS_WITHOUT: "names of fast paths that a mount is to do without, see ARCHITECTURE.md",
   PBKFS_LIBFUSE: "the file of libfuse3, if the loader does not find it",
   PBKFS_PGBIN_15: "the directory of PostgreSQL's programs, for each major version",
 };

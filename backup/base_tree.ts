@@ -102,11 +102,12 @@ export interface BaseTree {
   sizeBytes(entry: EntryIndex): number;
   /**
    * Finds where the bytes of `range` lie, without reading them. The descriptors in the result are
-   * valid until the next call of any method.
+   * valid until the next new plan.
    *
+   * @param plan `more` adds to the plan before, whose descriptors stay valid. `new` if left out.
    * @throws {PbkfsError} `StoreDamaged` if the store contradicts itself there.
    */
-  planRead(entry: EntryIndex, range: ByteRange): Piece[];
+  planRead(entry: EntryIndex, range: ByteRange, plan?: "new" | "more"): Piece[];
   /** Closes the store's files. */
   close(): void;
 }

@@ -152,8 +152,8 @@ export class ChainTree implements Base {
     return size;
   }
 
-  planRead(entry: EntryIndex, range: ByteRange): Piece[] {
-    this.#files.unpin();
+  planRead(entry: EntryIndex, range: ByteRange, plan: "new" | "more" = "new"): Piece[] {
+    if (plan === "new") this.#files.unpin();
     const known = this.#readFile(entry);
     const { row, file } = known;
     const sizeBytes = this.sizeBytes(entry);

@@ -52,9 +52,9 @@ export function alarmed(base: BaseTree, alarm: StoreAlarm): BaseTree {
     parent: (index) => base.parent(index),
     names: (directory) => base.names(directory),
     sizeBytes: (entry) => base.sizeBytes(entry),
-    planRead(entry, range) {
+    planRead(entry, range, plan) {
       alarm.check();
-      return base.planRead(entry, range);
+      return base.planRead(entry, range, plan);
     },
     close: () => base.close(),
   };

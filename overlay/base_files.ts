@@ -40,8 +40,8 @@ class EntryFile implements BaseFile {
     return this.#options.base.sizeBytes(this.#entry);
   }
 
-  plan(range: ByteRange): Piece[] {
-    return this.#options.base.planRead(this.#entry, range);
+  plan(range: ByteRange, plan: "new" | "more"): Piece[] {
+    return this.#options.base.planRead(this.#entry, range, plan);
   }
 
   read(range: ByteRange, target: NativeBuffer, at: number): void {

@@ -37,8 +37,12 @@ export interface BaseFile {
   readonly sizeBytes: number;
   /** Reads all of `range`, which lies within the file, to `target` from `at` on. */
   read(range: ByteRange, target: NativeBuffer, at: number): void;
-  /** Where the bytes of `range` lie. Its descriptors are valid until the next call. */
-  plan(range: ByteRange): Piece[];
+  /**
+   * Where the bytes of `range` lie. Its descriptors are valid until the next call for a new plan.
+   *
+   * @param plan Whether it adds to the plan of the call before.
+   */
+  plan(range: ByteRange, plan: "new" | "more"): Piece[];
 }
 
 /** What contents share. */
@@ -145,10 +149,14 @@ export class FileContent {
     const end = Math.min(range.offsetBytes + range.sizeBytes, this.sizeBytes);
     const sizeBytes = Math.max(0, end - range.offsetBytes);
     const pieces: Piece[] = [];
+    let plan: "new" | "more" = "new";
     for (const part of this.#parts({ offsetBytes: range.offsetBytes, sizeBytes })) {
-      if (part.from === "base") pieces.push(...this.#base.plan(part.range));
-      else if (part.from === "zeros") pieces.push({ in: "zeros", sizeBytes: part.range.sizeBytes });
-      else pieces.push({ in: "file", fd: this.#fd(), range: part.range });
+      if (part.from === "base") {
+        pieces.push(...this.#base.plan(part.range, plan));
+        plan = "more";
+      } else if (part.from === "zeros") {
+        pieces.push({ in: "zeros", sizeBytes: part.range.sizeBytes });
+      } else pieces.push({ in: "file", fd: this.#fd(), range: part.range });
     }
     return pieces;
   }

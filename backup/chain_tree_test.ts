@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import type { ByteString } from "../ffi/bytes.ts";
+import { allocate } from "../ffi/memory.ts";
+import { unpackFixture } from "../tests/support/fixtures.ts";
+import type { EntryIndex, Piece } from "./base_tree.ts";
+import { loadCodecs, openChain, PieceReader, readFile, resolveChain } from "./mod.ts";
+
+Deno.test("FR-134 a plan made of several keeps the descriptors of all, even with room for one", async () => {
+  await using fixture = await unpackFixture("zlib-chain");
+  const codecs = await loadCodecs();
+  const spec = await resolveChain({ catalogPath: fixture.catalogPath, useProbackup: false });
+  const layout = { mountPath: "/m" as ByteString, restoredAt: 0, settings: [] };
+  const base = await openChain(spec, { layout, codecs, descriptorsMax: 1 });
+  const reader = new PieceReader({ libc: base.libc, codecs });
+  let severalMembers = 0;
+  base.entries.forEach(({ isDataFile, path }, index) => {
+    const entry = index as EntryIndex;
+    const sizeBytes = base.sizeBytes(entry);
+    if (!isDataFile || sizeBytes === 0) return;
+    const pieces: Piece[] = [];
+    for (let at = 0; at < sizeBytes; at += 8192) {
+      const range = { offsetBytes: at, sizeBytes: 8192 };
+      pieces.push(...base.planRead(entry, range, at === 0 ? "new" : "more"));
+    }
+    const fds = new Set(pieces.flatMap((piece) => "fd" in piece ? [piece.fd] : []));
+    if (fds.size > 1) severalMembers++;
+    const target = allocate(sizeBytes);
+    assert.equal(reader.read(pieces, target), sizeBytes);
+    assert(Buffer.compare(target.bytes, readFile(base, entry)) === 0, path);
+  });
+  assert(severalMembers > 5, `${severalMembers} files have pages in several members`);
+  base.close();
+});

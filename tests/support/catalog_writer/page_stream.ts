@@ -53,7 +53,7 @@ const ELEMENT_BYTES = 24;
 const libc = systemLibc();
 const source = allocate(BATCH_PAGES * PAGE_BYTES);
 const target = allocate(BATCH_PAGES * (PAGE_BYTES + RECORD_HEADER_BYTES));
-const words = new Int32Array(source.bytes.buffer);
+const words = new Int32Array(source.bytes.buffer, source.bytes.byteOffset, source.sizeBytes / 4);
 
 const encoders = new Map<string, EncodePage>();
 

@@ -7,6 +7,7 @@
 
 import { PbkfsError } from "../errors.ts";
 import { type ByteString, byteString, printable } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import type { BackupInfo } from "./chain_spec.ts";
 import type { ContentLine } from "./content_line.ts";
 import { type BadLine, scanContentList } from "./content_list.ts";
@@ -16,9 +17,6 @@ import type { Row } from "./path_list.ts";
 import { BAD_LIST_BYTES, BAD_LIST_VERSIONS, parseProgramVersion } from "./program_version.ts";
 import { storeDamaged } from "./store_error.ts";
 
-const TYPE_BITS = 0o170000;
-const REGULAR = 0o100000;
-const DIRECTORY = 0o040000;
 const COMMA = 0x2c;
 const DOT = 0x2e;
 const SLASH = 0x2f;
@@ -101,8 +99,8 @@ export class ListFile implements Disposable {
     if (this.#hasCommaBeforeLetter(line)) {
       throw this.refuse(line, "has a comma before a letter, so that pg_probackup misreads it");
     }
-    const type = line.mode & TYPE_BITS;
-    if (type !== REGULAR && type !== DIRECTORY) {
+    const type = line.mode & TYPE.mask;
+    if (type !== TYPE.file && type !== TYPE.directory) {
       throw new PbkfsError("VersionUnsupported", {
         what: `Line ${this.#lineNumber} of "${this.filePath}": ` +
           `"${printable(this.#pathOf(line))}" has mode ${line.mode}, expected a regular file ` +

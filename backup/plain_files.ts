@@ -5,6 +5,7 @@
  */
 
 import { bytesOf, type ByteString } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import { appendToAutoConf, rewriteAutoConf } from "./auto_conf.ts";
@@ -22,8 +23,6 @@ export const AUTO_CONF = "postgresql.auto.conf";
 
 /** Files that are read whole are not longer than this. */
 const SMALL_FILE_BYTES_MAX = 16 * 1024 * 1024;
-const TYPE_BITS = 0o170000;
-const REGULAR = 0o100000;
 const WAL = bytesOf("pg_wal/" as ByteString);
 
 /** What {@link PlainFiles} reads with. */
@@ -86,7 +85,7 @@ export class PlainFiles {
     const { lists: { paths, modes }, store } = this.parts;
     const found: StoredWal[] = [];
     for (let row = 0 as Row; row < paths.count; row++) {
-      const isFile = (modes[row]! & TYPE_BITS) === REGULAR;
+      const isFile = (modes[row]! & TYPE.mask) === TYPE.file;
       if (!isFile || paths.external(row) > 0 || !paths.startsWith(row, WAL)) continue;
       const path = paths.path(row);
       const name = path.slice(WAL.length) as ByteString;

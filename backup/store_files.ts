@@ -6,6 +6,7 @@
 
 import { ERRNO, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import type { StoreOrigin } from "./base_tree.ts";
 import type { Counters } from "./counters.ts";
@@ -20,9 +21,6 @@ export interface StoredFile {
   readonly sizeBytes?: number;
   readonly of: StoreOrigin;
 }
-
-const TYPE_BITS = 0o170000;
-const REGULAR = 0o100000;
 
 /** A descriptor, and the last plan that has used it. */
 interface OpenFile {
@@ -89,7 +87,7 @@ export class StoreFiles {
     this.counters.filesOpened++;
     try {
       const status = this.libc.fstat(fd);
-      if ((status.mode & TYPE_BITS) !== REGULAR) {
+      if ((status.mode & TYPE.mask) !== TYPE.file) {
         throw originDamaged(file.of, "its stored file is not a regular file");
       }
       if (file.sizeBytes !== undefined && status.sizeBytes !== file.sizeBytes) {

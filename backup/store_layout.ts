@@ -5,15 +5,13 @@
  */
 
 import { type ByteString, byteStringOf, printable } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import type { BackupInfo, ChainSpec } from "./chain_spec.ts";
 import { ABSENT, UNCHANGED } from "./member_files.ts";
 import type { Row } from "./path_list.ts";
 import type { FileLists } from "./file_lists.ts";
 import { storeDamaged } from "./store_error.ts";
 import type { StoredFile } from "./store_files.ts";
-
-const MODE_TYPE_BITS = 0o170000;
-const MODE_DIRECTORY = 0o040000;
 
 /** Answers for rows of dest's list. */
 export class StoreLayout {
@@ -77,7 +75,7 @@ export class StoreLayout {
     const { members, paths, modes } = this.lists;
     for (let index = 0; index < paths.count; index++) {
       const row = index as Row;
-      if ((modes[row]! & MODE_TYPE_BITS) === MODE_DIRECTORY) continue;
+      if ((modes[row]! & TYPE.mask) === TYPE.directory) continue;
       const isPaged = this.lists.isPaged(row);
       const oldest = isPaged ? 0 : this.holderOf(row);
       for (let member = oldest; member < members.length - 1; member++) {

@@ -6,6 +6,7 @@
 
 import { PbkfsError } from "../errors.ts";
 import { type ByteString, byteString, printable } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import { grown } from "./grown.ts";
 import type { PathList, Row } from "./path_list.ts";
 import { pathOrder, type PathSlices } from "./path_order.ts";
@@ -17,7 +18,6 @@ import {
   ROOT,
   type TreeColumns,
   TreeEntries,
-  TYPE,
 } from "./tree_entries.ts";
 
 const PRIVATE_DIRECTORY = TYPE.directory | 0o700;

@@ -4,7 +4,8 @@ import type { ByteString } from "../ffi/bytes.ts";
 import type { EntryIndex } from "./base_tree.ts";
 import { PathTable } from "./path_table.ts";
 import { TreeBuilder } from "./tree_builder.ts";
-import { type TreeEntries, TYPE } from "./tree_entries.ts";
+import { TYPE } from "../ffi/file_type.ts";
+import type { TreeEntries } from "./tree_entries.ts";
 
 const FILE = TYPE.file | 0o600;
 const slashes = (path: string) => path.lastIndexOf("/");

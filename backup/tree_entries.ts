@@ -5,17 +5,10 @@
  */
 
 import { type ByteString, byteString } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import type { BaseEntry, BaseNames, EntryIndex } from "./base_tree.ts";
 import type { Row } from "./path_list.ts";
 import type { PathSlices } from "./path_order.ts";
-
-/** The type bits of a mode. */
-export const TYPE = {
-  mask: 0o170000,
-  file: 0o100000,
-  directory: 0o040000,
-  symlink: 0o120000,
-} as const;
 
 const MODE_BITS = 0o7777;
 const SLASH = 0x2f;
@@ -131,26 +124,23 @@ class DirectoryNames implements BaseNames {
 
   find(name: ByteString): number | undefined {
     const { columns, entries, range: { from, count, pathBytes } } = this;
-    let low = 0;
-    let high = count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const difference = comparePart(columns, entries[from + middle]!, pathBytes, name);
-      if (difference === 0) return middle;
-      if (difference < 0) low = middle + 1;
-      else high = middle;
-    }
-    return undefined;
+    const found = search(count, (at) => comparePart(columns, entries[from + at]!, pathBytes, name));
+    return found < 0 ? undefined : found;
   }
 }
 
 /** Position of a path among sorted ones; -1 if it is not there. */
 export function findPath(paths: PathSlices, path: ByteString): number {
+  return search(paths.count, (at) => comparePart(paths, at, 0, path));
+}
+
+/** Position of what compares as 0 among `count` in order; -1 if there is none. */
+function search(count: number, compare: (at: number) => number): number {
   let low = 0;
-  let high = paths.count;
+  let high = count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const difference = comparePart(paths, middle, 0, path);
+    const difference = compare(middle);
     if (difference === 0) return middle;
     if (difference < 0) low = middle + 1;
     else high = middle;

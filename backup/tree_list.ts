@@ -10,7 +10,8 @@ import type { PathList, Row } from "./path_list.ts";
 import { AUTO_CONF } from "./plain_files.ts";
 import { storeDamaged } from "./store_error.ts";
 import { TreeBuilder } from "./tree_builder.ts";
-import { type TreeEntries, TYPE } from "./tree_entries.ts";
+import { TYPE } from "../ffi/file_type.ts";
+import type { TreeEntries } from "./tree_entries.ts";
 
 /** What decides where things go. */
 export interface TreeListOptions {

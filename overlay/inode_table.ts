@@ -10,7 +10,8 @@ import type { ByteString } from "../ffi/bytes.ts";
 import { type Ino, ROOT_INO, type Timestamp } from "../fuse/mod.ts";
 import { Directory } from "./directory.ts";
 import { type BaseFile, type ContentContext, FileContent } from "./file_content.ts";
-import { Inode, type NodeBody, TYPE } from "./inode.ts";
+import { TYPE } from "../ffi/file_type.ts";
+import { Inode, type NodeBody } from "./inode.ts";
 import type { DataId, InodeRecord, MetadataState } from "./metadata_store.ts";
 
 /** Who owns the tree, and since when it exists. */

@@ -7,6 +7,7 @@
 import type { BaseTree, EntryIndex } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import type { ByteRange, Libc } from "../ffi/libc.ts";
 import type { Address, NativeBuffer } from "../ffi/memory.ts";
 import {
@@ -28,7 +29,7 @@ import type { OverlayCounters } from "./counters.ts";
 import { DataFiles } from "./data_files.ts";
 import { Directory } from "./directory.ts";
 import { type BaseFile, FileContent } from "./file_content.ts";
-import { type Inode, type NodeBody, now, TYPE } from "./inode.ts";
+import { type Inode, type NodeBody, now } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
 import { LostBytes } from "./lost_bytes.ts";

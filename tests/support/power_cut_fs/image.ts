@@ -4,10 +4,9 @@
  * @module
  */
 
+import { TYPE } from "../../../ffi/file_type.ts";
 import { type Bytes, DiskFile, PAGE_SIZE_BYTES } from "./disk_file.ts";
 import { Disk, DiskDirectory, type DiskNode, type LeftNode } from "./disk.ts";
-
-const TYPE = { directory: 0o040000, file: 0o100000, symlink: 0o120000 };
 
 /** A disk with the content of a directory, all of it durable. Sockets and the like are left out. */
 export function loadImage(path: string): Disk {

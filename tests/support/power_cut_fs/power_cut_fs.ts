@@ -10,6 +10,7 @@
 
 import { ERRNO, PbkfsError } from "../../../errors.ts";
 import type { ByteString } from "../../../ffi/bytes.ts";
+import { TYPE } from "../../../ffi/file_type.ts";
 import { type ByteRange, FALLOCATE, type Fd, systemLibc } from "../../../ffi/libc.ts";
 import { type Address, borrow, type NativeBuffer } from "../../../ffi/memory.ts";
 import {
@@ -35,8 +36,6 @@ import {
 import { DiskFile, PAGE_SIZE_BYTES } from "./disk_file.ts";
 
 const CUT = /^\.power-cut(?:-after-(\d+))?$/;
-const TYPE_BITS = 0o170000;
-const TYPE = { directory: 0o040000, file: 0o100000, symlink: 0o120000 };
 
 /** What it is made of. */
 export interface PowerCutOptions {
@@ -79,7 +78,7 @@ export class PowerCutFileSystem implements FileSystem {
       this.#countDown();
       fileOf(node).truncate(change.sizeBytes);
     }
-    if (change.mode !== undefined) node.mode = (node.mode & TYPE_BITS) | change.mode;
+    if (change.mode !== undefined) node.mode = (node.mode & TYPE.mask) | change.mode;
     node.uid = change.uid ?? node.uid;
     node.gid = change.gid ?? node.gid;
     const { modified } = change;
@@ -95,9 +94,9 @@ export class PowerCutFileSystem implements FileSystem {
   }
 
   makeNode(place: Place, node: NewNode): Attributes {
-    const isFile = (node.mode & TYPE_BITS) === TYPE.file || (node.mode & TYPE_BITS) === 0;
+    const isFile = (node.mode & TYPE.mask) === TYPE.file || (node.mode & TYPE.mask) === 0;
     const body: DiskBody = isFile ? { kind: "file", file: new DiskFile() } : { kind: "special" };
-    const mode = (node.mode & TYPE_BITS) === 0 ? TYPE.file | node.mode : node.mode;
+    const mode = (node.mode & TYPE.mask) === 0 ? TYPE.file | node.mode : node.mode;
     return this.#make(place, body, mode, node.caller);
   }
 

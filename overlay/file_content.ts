@@ -283,10 +283,15 @@ export class FileContent {
     this.#hold(range);
   }
 
-  /** What lies behind the end must be zeros before the end moves. */
+  /**
+   * What lies behind the end must be zeros before the end moves. The data file must have them: if
+   * it ended here, what is written around its end later would tear when a crash loses its length.
+   */
   #prepareGrowth(map: PageMap, endBytes: number): void {
     mustFit(endBytes);
-    if (!this.#tailIsUnknown || endBytes <= this.sizeBytes) return;
+    const page = Math.ceil(this.sizeBytes / PAGE_SIZE_BYTES);
+    const isMissing = this.#writtenEndBytes < page * PAGE_SIZE_BYTES;
+    if (endBytes <= this.sizeBytes || !(this.#tailIsUnknown || isMissing)) return;
     if (this.#zeroTail(map, this.sizeBytes)) this.hasUnsyncedBytes = true;
     this.#tailIsUnknown = false;
   }
@@ -436,6 +441,7 @@ export class FileContent {
     if (tail === PAGE_SIZE_BYTES || !map.has(page)) return false;
     const range = { offsetBytes: sizeBytes, sizeBytes: tail };
     this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
+    this.#writtenEndBytes = Math.max(this.#writtenEndBytes, sizeBytes + tail);
     return true;
   }
 

@@ -193,6 +193,20 @@ Deno.test("FR-406 fallocate beyond the end grows the file, unless it is to keep 
   assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 2, new Uint8Array(1)));
 });
 
+Deno.test("FR-406 when a file grows, its data file reaches the end of the page it ended in", () => {
+  const grow: Readonly<Record<string, (content: FileContent) => void>> = {
+    truncate: (content) => content.truncate(9 * PAGE),
+    fallocate: (content) => content.allocate(0, { offsetBytes: 9 * PAGE - 1, sizeBytes: 1 }),
+  };
+  for (const [how, change] of Object.entries(grow)) {
+    using bench = new Bench(FIVE);
+    bench.write(6 * PAGE, pattern(10, 2));
+    change(bench.content);
+    const { size } = Deno.statSync(bench.dataPath);
+    assert.equal(size, 7 * PAGE, `${how}: else a crash could tear what is written there next`);
+  }
+});
+
 Deno.test("FR-406 other modes of fallocate are refused, and change nothing", () => {
   for (const mode of [2, 8, 9, 32, 64]) {
     using bench = new Bench(FIVE);

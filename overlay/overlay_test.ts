@@ -219,3 +219,23 @@ Deno.test("FR-426 on a full disk, a write waits for the space of what was delete
     assert.throws(again, { errno: ERRNO.ENOSPC }, "with nothing to delete, a full disk is full");
   });
 });
+
+Deno.test("FR-417 a power cut that loses a data file's length tears nothing before it", () => {
+  const write = (world: World, bytes: Uint8Array<ArrayBuffer>, offsetBytes: number) =>
+    world.withNode("d/odd", ({ ino }) => {
+      world.overlay.write(ino, addressOf(bytes), { offsetBytes, sizeBytes: bytes.length });
+      return ino;
+    });
+  inWorld((world) => {
+    const before = pattern(4097, 2);
+    const ino = write(world, before, 3 * 8192);
+    world.overlay.setAttributes(ino, { sizeBytes: 1 << 20 });
+    assert.equal(world.sync(ino), 0);
+    const after = pattern(4098, 3);
+    write(world, after, 3 * 8192);
+    let asked = 0;
+    world.restart(() => asked++ > 0); // The first question is whether the length is kept.
+    const found = world.withNode("d/odd", ({ ino }) => world.read(ino));
+    assertBytes(found.subarray(3 * 8192, 3 * 8192 + 4098), after);
+  });
+});

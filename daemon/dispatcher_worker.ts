@@ -77,7 +77,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     waiting: reader,
     onRead,
   });
-  const { state, committer } = openCommitter(setup, { libc, onError: report });
+  const { state, committer } = openCommitter(setup, report);
   checkDataFiles(`${diffPath}/data`, state);
   const dataDirectory = byteStringOf(`${diffPath}/data`);
   const overlay = new Overlay({

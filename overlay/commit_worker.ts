@@ -5,11 +5,9 @@
  */
 
 import { toPbkfsError } from "../errors.ts";
-import { Faults } from "../ffi/faulty_libc.ts";
-import { OPEN, systemLibc } from "../ffi/libc.ts";
 import { clockMs, Latencies, replyError, type Request, REQUEST_KINDS } from "../fuse/mod.ts";
-import { type CommitContext, type CommitJob, makeContext, runJobs } from "./committer.ts";
-import { SqliteStore } from "./sqlite_store.ts";
+import { type CommitContext, type CommitJob, runJobs } from "./committer.ts";
+import { openContext } from "./open_context.ts";
 import {
   CommitRing,
   type CommitWorkerAnswer,
@@ -34,17 +32,8 @@ scope.onmessage = ({ data }) => begin(data);
 
 function begin(setup: CommitWorkerSetup): void {
   try {
-    const faults = new Faults(setup.faults);
-    const libc = faults.libc(systemLibc());
     ring = new CommitRing(setup.shared);
-    context = makeContext({
-      store: faults.store(new SqliteStore(setup.storePath)),
-      libc,
-      dataDirectory: setup.dataDirectory,
-      dataDirectoryFd: libc.open(setup.dataDirectory, OPEN.readOnly | OPEN.directory),
-      reply: replier(setup),
-      onError: report,
-    });
+    context = openContext({ ...setup, reply: replier(setup), onError: report });
     setup.port.onmessage = ({ data }: MessageEvent<CommitWorkerMessage>) => {
       if ("job" in data) take(data.job, data.submittedAt);
       else end(setup.port);

@@ -21,6 +21,7 @@ export { timestamp } from "./inode.ts";
 export type { TreeOwner } from "./inode_table.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
+export { openContext } from "./open_context.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
 export { ReadPool, readWorkerCount, type ReadWorkers, startReadWorkers } from "./read_pool.ts";
 export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";

@@ -1,0 +1,34 @@
+/**
+ * What commits to a diff work with.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../ffi/bytes.ts";
+import { type FaultRule, Faults } from "../ffi/faulty_libc.ts";
+import { OPEN, systemLibc } from "../ffi/libc.ts";
+import { type CommitContext, makeContext } from "./committer.ts";
+import { SqliteStore } from "./sqlite_store.ts";
+
+/** A diff, and who is told how commits to it end. */
+export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onError"> {
+  readonly storePath: string;
+  readonly dataDirectory: ByteString;
+  /** For tests; usually none. */
+  readonly faults: readonly FaultRule[];
+}
+
+/** Opens a diff for the thread that commits. @throws {PbkfsError} as {@link SqliteStore} does. */
+export function openContext(options: OpenContextOptions): CommitContext {
+  const { storePath, dataDirectory, reply, onError } = options;
+  const faults = new Faults(options.faults);
+  const libc = faults.libc(systemLibc());
+  return makeContext({
+    store: faults.store(new SqliteStore(storePath)),
+    libc,
+    dataDirectory,
+    dataDirectoryFd: libc.open(dataDirectory, OPEN.readOnly | OPEN.directory),
+    reply,
+    onError,
+  });
+}

@@ -156,7 +156,7 @@ export async function serveMount(
     await started.ended.catch(() => {});
   });
   signal?.throwIfAborted();
-  if (fastPaths.has("read_ahead")) raiseReadAhead(request.mountPath);
+  if (fastPaths.has("read_ahead")) void raiseReadAhead(request.mountPath);
   if (!isNew) diff.writeBinding(binding);
   giveUpClaim();
   const notes = [

@@ -12,19 +12,18 @@ const READ_AHEAD_KIB = 4096;
 /**
  * Lets the kernel read further ahead than its default of 128 KiB. It needs the privilege to write
  * below `/sys`; where that is missing, as for ordinary users and in containers, all works as well,
- * and a sequential read is slower. The mount itself is not touched.
- *
- * @returns Whether it is as far now.
+ * and a sequential read is slower.
  */
-export function raiseReadAhead(mountPath: string): boolean {
+export async function raiseReadAhead(mountPath: string): Promise<void> {
   const mount = findMount(mountPath);
-  if (mount === undefined) return false;
+  if (mount === undefined) return;
   const path = `/sys/class/bdi/${mount.device}/read_ahead_kb`;
   try {
-    if (Number(Deno.readTextFileSync(path)) >= READ_AHEAD_KIB) return true;
+    // Until the mount has answered, the kernel may still set its default.
+    await Deno.stat(mountPath);
+    if (Number(Deno.readTextFileSync(path)) >= READ_AHEAD_KIB) return;
     Deno.writeTextFileSync(path, `${READ_AHEAD_KIB}`, { create: false });
-    return true;
   } catch {
-    return false; // It is an offer of the kernel's, and its default serves.
+    // It is an offer of the kernel's, and its default serves.
   }
 }

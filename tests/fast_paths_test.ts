@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { FAST_PATHS, fastPathsWanted } from "../daemon/fast_paths.ts";
+import { findMount } from "../daemon/mount_table.ts";
 import { runCli } from "./support/cli.ts";
+import { waitUntil } from "./support/daemon_process.ts";
 import { liveOn, type Sample } from "./support/live_on.ts";
 import { Scene } from "./support/scene.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
-import { ordinaryUser } from "./support/users.ts";
+import { isRoot, ordinaryUser } from "./support/users.ts";
 
 const SAMPLE: Sample = {
   ...{ fixture: "zlib-chain", backupId: "TOTL9U", rows: "TOTL9U", majorVersion: 15 },
@@ -43,5 +45,32 @@ testUnless(
     assert.equal(code, 2);
     assert.match(stderr, /PBKFS_WITHOUT names "caches"/);
     assert.throws(() => Deno.statSync(diffDir), Deno.errors.NotFound);
+  },
+);
+
+/** The kernel's settings of a mount, which root can change where `/sys` is not read-only. */
+function readAheadObstacle(): string | undefined {
+  if (!isRoot()) return "only root may set how far ahead the kernel reads";
+  const [, , , , , options = ""] = Deno.readTextFileSync("/proc/self/mountinfo").split("\n")
+    .find((line) => line.split(" ")[4] === "/sys")?.split(" ") ?? [];
+  return options.split(",").includes("rw") ? undefined : "/sys cannot be written to";
+}
+
+testUnless(
+  mountObstacle() ?? readAheadObstacle(),
+  "FR-822 the kernel reads four megabytes ahead, or as far as it does by itself",
+  async () => {
+    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
+    const readAheadKib = () => {
+      const device = findMount(scene.mountDir)?.device;
+      return Number(Deno.readTextFileSync(`/sys/class/bdi/${device}/read_ahead_kb`));
+    };
+    {
+      await using mount = await scene.mount(SAMPLE.backupId);
+      assert(await waitUntil(() => readAheadKib() === 4096), `${readAheadKib()} KiB`);
+      await mount.unmount();
+    }
+    await using _mount = await scene.mount(undefined, { env: { PBKFS_WITHOUT: "read_ahead" } });
+    assert(readAheadKib() < 4096);
   },
 );

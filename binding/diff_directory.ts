@@ -14,6 +14,7 @@
  * @module
  */
 
+import { rmSync } from "node:fs";
 import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
@@ -141,7 +142,7 @@ export class DiffDirectory {
   /** Replaces the binding, all or nothing. */
   writeBinding(binding: Binding): void {
     const path = `${this.path}/${BINDING_NAME}`;
-    removeIfThere(`${path}.tmp`);
+    rmSync(`${path}.tmp`, { force: true });
     const file = Deno.openSync(`${path}.tmp`, { createNew: true, write: true, mode: 0o600 });
     try {
       const bytes = new TextEncoder().encode(`${JSON.stringify(binding, null, 2)}\n`);
@@ -232,13 +233,5 @@ function removeIfEmpty(path: string): void {
     Deno.removeSync(path);
   } catch {
     // Somebody has put something there meanwhile; it stays.
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { rmSync } from "node:fs";
 import { PbkfsError, toPbkfsError } from "../errors.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { withSocketPath } from "./socket_path.ts";
@@ -34,7 +35,7 @@ export class ControlServer {
   /** Listens at `path`, which may be longer than sockets allow. */
   static async listen(path: string, handler: ControlHandler): Promise<ControlServer> {
     // The lock on the diff is ours, so a socket that is there belongs to a process that died.
-    removeIfThere(path);
+    rmSync(path, { force: true });
     const listen = (path: string) => Deno.listen({ transport: "unix", path });
     const listener = await withSocketPath(path, listen);
     Deno.chmodSync(path, 0o600);
@@ -50,7 +51,7 @@ export class ControlServer {
     clearTimeout(timer);
     this.#isClosed = true;
     this.#listener.close();
-    removeIfThere(this.#path);
+    rmSync(this.#path, { force: true });
   }
 
   async #accept(handler: ControlHandler): Promise<void> {
@@ -135,12 +136,4 @@ async function readLine(from: { read(to: Uint8Array): Promise<number | null> }):
     text += decoder.decode(buffer.subarray(0, size), { stream: true });
   }
   return text.split("\n", 1)[0] ?? "";
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -284,6 +284,18 @@ function makeLibc(): Libc {
   const one = new IoVectors(1);
   const emptyPath = new Uint8Array(1);
 
+  /** One preadv2(2). @returns undefined if the file system cannot do what `flags` ask for. */
+  const readvOnce = (
+    fd: Fd,
+    { address, count }: IoVectors,
+    at: { readonly offsetBytes: number; readonly flags: number },
+  ): number | undefined => {
+    const done = took(symbols.preadv2(fd, address, count, at.offsetBytes, at.flags));
+    if (done >= 0) return done;
+    if (at.flags !== 0 && failure === ERRNO.EOPNOTSUPP) return undefined;
+    return failure === EINTR ? 0 : fail("preadv2", `descriptor ${fd}`);
+  };
+
   return {
     open(path, flags, mode = 0) {
       const fd = took(symbols.open(bytesOf(path, 1), flags | OPEN.closeOnExec, mode));
@@ -347,17 +359,11 @@ function makeLibc(): Libc {
       return done;
     },
     preadv(fd, targets, offsetBytes) {
-      const { address, count } = targets;
-      const done = took(symbols.preadv2(fd, address, count, offsetBytes, 0));
-      if (done >= 0) return done;
-      return failure === EINTR ? 0 : fail("preadv2", `descriptor ${fd}`);
+      return readvOnce(fd, targets, { offsetBytes, flags: 0 }) as number;
     },
     preadvCached(fd, targets, offsetBytes) {
-      const { address, count } = targets;
-      const done = took(symbols.preadv2(fd, address, count, offsetBytes, RWF_NOWAIT));
-      if (done >= 0) return done;
-      if (failure === ERRNO.EOPNOTSUPP) return this.preadv(fd, targets, offsetBytes);
-      return failure === EINTR ? 0 : fail("preadv2", `descriptor ${fd}`);
+      const done = readvOnce(fd, targets, { offsetBytes, flags: RWF_NOWAIT });
+      return done ?? this.preadv(fd, targets, offsetBytes);
     },
     pwrite(fd, source, { offsetBytes, sizeBytes }) {
       let done = 0;

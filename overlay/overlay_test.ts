@@ -220,7 +220,7 @@ Deno.test("FR-426 on a full disk, a write waits for the space of what was delete
   });
 });
 
-Deno.test("FR-417 a power cut that loses a data file's length tears nothing before it", () => {
+Deno.test("FR-418 a power cut that loses a data file's length tears nothing before it", () => {
   const write = (world: World, bytes: Uint8Array<ArrayBuffer>, offsetBytes: number) =>
     world.withNode("d/odd", ({ ino }) => {
       world.overlay.write(ino, addressOf(bytes), { offsetBytes, sizeBytes: bytes.length });

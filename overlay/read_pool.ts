@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BLOCK_SIZE_BYTES, type Piece, type PieceReader, sizeOf } from "../backup/mod.ts";
+import { BLOCK_SIZE_BYTES, type Piece, type PieceReader } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
@@ -154,7 +154,7 @@ export class ReadPool {
     // Descriptors of the plan may be closed by the next one.
     const copies: Fd[] = [];
     try {
-      return this.#queue.add({ request, parts, sizeBytes: totalOf(parts) }, (fd) => {
+      return this.#queue.add({ request, parts }, (fd) => {
         const copy = this.#libc.dup(fd);
         copies.push(copy);
         return copy;
@@ -192,10 +192,4 @@ function partsOf(pieces: readonly Piece[], work: number): Piece[][] {
   }
   if (part.length > 0) parts.push(part);
   return parts;
-}
-
-function totalOf(parts: readonly (readonly Piece[])[]): number {
-  let sizeBytes = 0;
-  for (const part of parts) for (const piece of part) sizeBytes += sizeOf(piece);
-  return sizeBytes;
 }

@@ -42,8 +42,6 @@ export interface ReadParts {
   readonly request: Request;
   /** One after another they give the bytes asked for. */
   readonly parts: readonly (readonly Piece[])[];
-  /** Of all parts together. */
-  readonly sizeBytes: number;
 }
 
 /** Slots; a power of two. */
@@ -146,7 +144,9 @@ export class ReadQueue {
    * @param duplicate Gives the workers a descriptor of their own.
    */
   add(read: ReadParts, duplicate: (fd: Fd) => Fd): boolean {
-    const { parts, sizeBytes } = read;
+    const { request, parts } = read;
+    const offsets = offsetsOf(parts);
+    const sizeBytes = offsets.pop() as number;
     const tail = Atomics.load(this.#control, TAIL);
     const job = this.#freeJob();
     const fits = parts.every((pieces, index) =>
@@ -162,15 +162,14 @@ export class ReadQueue {
       copies.set(fd, copy);
       return copy;
     };
-    let offsetBytes = 0;
     parts.forEach((pieces, index) => {
+      const offsetBytes = offsets[index] as number;
       this.#fill((tail + index) & (SLOTS - 1), { job, offsetBytes, pieces, copyOf });
-      for (const piece of pieces) offsetBytes += sizeOf(piece);
     });
     if (copies.size > PIECES_MAX) {
       throw new RangeError(`A read of ${copies.size} files is too much`);
     }
-    this.#fillJob(job, read, [...copies.values()]);
+    this.#fillJob(job, { request, sizeBytes, fds: [...copies.values()] });
     Atomics.store(this.#control, FAILED + job, 0);
     Atomics.store(this.#control, LEFT + job, parts.length);
     for (let index = 0; index < parts.length; index++) {
@@ -260,7 +259,12 @@ export class ReadQueue {
     return undefined;
   }
 
-  #fillJob(job: number, { request, sizeBytes }: ReadParts, fds: readonly Fd[]): void {
+  #fillJob(job: number, read: {
+    readonly request: Request;
+    readonly sizeBytes: number;
+    readonly fds: readonly Fd[];
+  }): void {
+    const { request, sizeBytes, fds } = read;
     const target = this.#targets[job] ??= allocate(this.#readSizeBytesMax);
     const at = job * CELLS_A_JOB;
     this.#jobs[at] = request;
@@ -343,4 +347,15 @@ export class ReadQueue {
       of: of ?? { path, backupId: "" },
     };
   }
+}
+
+/** Where the bytes of each part begin, and where those of the last one end. */
+function offsetsOf(parts: readonly (readonly Piece[])[]): number[] {
+  const offsets = [0];
+  let end = 0;
+  for (const pieces of parts) {
+    for (const piece of pieces) end += sizeOf(piece);
+    offsets.push(end);
+  }
+  return offsets;
 }

@@ -1,6 +1,7 @@
 /** When the diff's disk or the store fails: the operation hears it, and the mount goes on. */
 
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { ERRNO } from "../../errors.ts";
 import { mountArguments, type MountOptions } from "../support/mount_backup.ts";
 import { runCli } from "../support/cli.ts";
@@ -35,6 +36,15 @@ async function mountFaulty(
     },
   };
 }
+
+/** A new file with one page of `byte`. */
+function writtenFile(scene: Scene, name: string, byte: number): RawFile {
+  const file = new RawFile(`${scene.mountDir}/${name}`);
+  file.write(0, filled(byte));
+  return file;
+}
+
+const sync = (file: RawFile) => errnoFrom(() => file.sync());
 
 /** Data files of the base in the main database, the largest first. */
 function baseFiles(mountDir: string): string[] {
@@ -135,12 +145,9 @@ test(
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await mountFaulty(scene, "fdatasync:/data/@2=EIO");
-    using first = new RawFile(`${scene.mountDir}/first`);
-    first.write(0, filled(1));
-    first.sync();
-    using second = new RawFile(`${scene.mountDir}/second`);
-    second.write(0, filled(2));
-    const sync = (file: RawFile) => errnoFrom(() => file.sync());
+    using first = writtenFile(scene, "first", 1);
+    assert.equal(sync(first), 0);
+    using second = writtenFile(scene, "second", 2);
     assert.deepEqual([sync(second), sync(second), sync(second)], [5, 5, 5]);
     assert.equal(sync(first), 0, "of other files it does not");
     second.write(0, filled(3));
@@ -155,12 +162,9 @@ test(
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await mountFaulty(scene, "pwrite:/data/@2=EIO");
-    using first = new RawFile(`${scene.mountDir}/first`);
-    first.write(0, filled(1));
-    first.sync();
-    using second = new RawFile(`${scene.mountDir}/second`);
-    second.write(0, filled(2));
-    const sync = (file: RawFile) => errnoFrom(() => file.sync());
+    using first = writtenFile(scene, "first", 1);
+    assert.equal(sync(first), 0);
+    using second = writtenFile(scene, "second", 2);
     assert.deepEqual([sync(second), sync(second)], [5, 5]);
     second.write(0, filled(3));
     assert.equal(sync(second), 0);
@@ -206,7 +210,7 @@ test(
       ["TOTL93", "TOTL9E", "TOTL9J", "TOTL9U"].map((id) =>
         `${scene.catalogDir}/backups/main/${id}/database/${path.slice(scene.mountDir.length + 1)}`
       );
-    for (const path of storedAt(goes)) removeIfThere(path);
+    for (const path of storedAt(goes)) rmSync(path, { force: true });
     for (const path of storedAt(shrinks)) truncateIfThere(path, 5000);
     for (const path of [shrinks, goes]) {
       using file = new RawFile(path);
@@ -376,14 +380,6 @@ function fillUp(path: string): void {
     }
   } catch {
     // Full.
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

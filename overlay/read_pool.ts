@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BLOCK_SIZE_BYTES, type Piece, type PieceReader } from "../backup/mod.ts";
+import type { Codec, Piece, PieceReader } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
@@ -34,13 +34,18 @@ export interface ReadWorkers {
   terminate(): void;
 }
 
-/** What a page costs, in units of the one that is read as it is stored; by measurement. */
-const WORK_A_RECORD = 4;
 /**
- * A read of more work than this is worth a hop to other threads, if some are idle. It is 16 records,
- * or 128 KiB, the kernel's usual read-ahead: they take 80 µs, and the hop half as long.
+ * What decoding a page takes, in microseconds, by measurement. What is stored as it is does not
+ * count: copying it is quicker than waking a thread.
  */
-const WORK_INLINE_MAX = 64;
+const WORK_MICROS: Readonly<Record<Codec, number>> = {
+  ...{ none: 0, lz4: 1, zstd: 6, zlib: 8, pglz: 20 },
+};
+/**
+ * A read of more work than this is worth a hop to other threads, if some are idle. It is 128 KiB of
+ * zlib, the kernel's usual read-ahead; the hop takes a third of that.
+ */
+const INLINE_MICROS_MAX = 128;
 
 /** As many as the machine has processors, within reason. */
 export function readWorkerCount(cores = navigator.hardwareConcurrency): number {
@@ -131,8 +136,8 @@ export class ReadPool {
   #read(pieces: readonly Piece[], target: NativeBuffer, request: Request): number | "handedOver" {
     const work = workOf(pieces);
     const idle = this.#count - this.#queue.pending;
-    if (work > WORK_INLINE_MAX && idle > 0) {
-      const count = Math.min(idle, Math.ceil(work / WORK_INLINE_MAX));
+    if (work > INLINE_MICROS_MAX && idle > 0) {
+      const count = Math.min(idle, Math.ceil(work / INLINE_MICROS_MAX));
       if (this.#handOver(request, partsOf(pieces, work / count))) return "handedOver";
     }
     try {
@@ -174,8 +179,7 @@ function workOf(pieces: readonly Piece[]): number {
 }
 
 function workOfOne(piece: Piece): number {
-  if (piece.in === "record") return WORK_A_RECORD;
-  return piece.in === "file" ? piece.range.sizeBytes / BLOCK_SIZE_BYTES : 0;
+  return piece.in === "record" ? WORK_MICROS[piece.codec] : 0;
 }
 
 /** Divides a read where pieces meet, into parts of at least about `work` each. */

@@ -154,7 +154,7 @@ static void reply_entry(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void ll_init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;
-	/* Spliced replies read large files twice as fast; spliced requests gain nothing. */
+	/* Splicing requests as well gains nothing. */
 	conn->want = conn->capable &
 		     (FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
 		      FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |

@@ -16,6 +16,7 @@ import {
   killProcessesIn,
   processesIn,
   SharedMemory,
+  waitUntilReaped,
 } from "../support/processes.ts";
 import type { Identity } from "../support/users.ts";
 import { SERVER_SETTINGS } from "./workload.ts";
@@ -75,8 +76,9 @@ export class Clone {
     return this.#server;
   }
 
-  #start(): Promise<PostgresServer> {
-    return PostgresServer.start({
+  async #start(): Promise<PostgresServer> {
+    await waitUntilReaped(lastServers(this.options.mountDir));
+    return await PostgresServer.start({
       dataDir: this.options.mountDir,
       installation: findInstallation(this.options.majorVersion),
       user: this.options.owner,
@@ -152,6 +154,15 @@ export class Clone {
       detachMounts(this.options.mountDir);
       this.memory.remove();
     }
+  }
+}
+
+/** The server of whose end the data directory does not know. It may have died by itself. */
+function lastServers(dataDir: string): number[] {
+  try {
+    return [Number(Deno.readTextFileSync(`${dataDir}/postmaster.pid`).split("\n", 1)[0])];
+  } catch {
+    return []; // It was stopped.
   }
 }
 

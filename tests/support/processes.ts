@@ -74,9 +74,16 @@ export async function killHard(pids: readonly number[]): Promise<void> {
     if (Date.now() > deadline) throw new Error(`Processes ${pids.join(", ")} do not go away`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  // A process that nobody has waited for yet still counts as running for a server that starts.
-  const reaped = Date.now() + 10_000;
-  while (pids.some(isListed) && Date.now() < reaped) {
+  await waitUntilReaped(pids);
+}
+
+/**
+ * Waits until somebody has waited for processes that have ended: until then, each still counts as
+ * running for a server that starts.
+ */
+export async function waitUntilReaped(pids: readonly number[]): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (pids.some((pid) => isListed(pid) && !isAlive(pid)) && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

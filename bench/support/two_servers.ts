@@ -48,6 +48,33 @@ export async function withTwoServers<T>(
   }
 }
 
+/** A server on a new mount, for as long as `use` takes. */
+export async function withOurServer<T>(
+  world: World,
+  settings: Readonly<Record<string, string>>,
+  use: (server: PostgresServer) => Promise<T>,
+): Promise<T> {
+  await using mount = await world.mount(await world.catalog(world.options.codecs[0]!));
+  await using server = await world.startServer(mount.mountDir, settings);
+  return await use(server);
+}
+
+/** A server on what is compared with, made anew, for as long as `use` takes. */
+export async function withOtherServer<T>(
+  world: World,
+  settings: Readonly<Record<string, string>>,
+  use: (server: PostgresServer) => Promise<T>,
+): Promise<T> {
+  const tree = await world.extractNew(world.options.codecs[0]!);
+  try {
+    await using rival = await openRival(world, tree);
+    await using server = await world.startServer(rival.dirPath, settings);
+    return await use(server);
+  } finally {
+    await Deno.remove(tree, { recursive: true });
+  }
+}
+
 /** The tree itself, or a pass-through of it, whose `pg_wal` is an ordinary directory like ours. */
 async function openRival(
   world: World,

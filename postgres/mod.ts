@@ -16,4 +16,5 @@ export {
   parseMajorVersion,
   tryFindInstallation,
 } from "./installation.ts";
+export { killProcessesIn, processesIn, waitUntilReaped } from "./processes.ts";
 export { PostgresServer, type ServerOptions, type StopMode } from "./server.ts";

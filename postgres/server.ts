@@ -5,7 +5,7 @@
  */
 
 import { PbkfsError } from "../errors.ts";
-import { killProcessesIn } from "./_processes.ts";
+import { killProcessesIn } from "./processes.ts";
 import { type Outcome, run } from "./_run.ts";
 import { type Identity, isRoot, ownerOf } from "./identity.ts";
 import { findInstallation, type Installation, majorVersionOf } from "./installation.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PbkfsError } from "../errors.ts";
-import { processesIn } from "./_processes.ts";
+import { processesIn } from "./processes.ts";
 import { PostgresServer } from "./server.ts";
 import { makeCluster } from "../tests/support/cluster.ts";
 import { serverObstacle, testUnless } from "../tests/support/skip.ts";

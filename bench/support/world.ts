@@ -6,11 +6,11 @@
  */
 
 import { type ChainSpec, type Codec, resolveChain } from "../../backup/mod.ts";
+import { isAlive } from "../../binding/mod.ts";
 import { mountStatus } from "../../daemon/mod.ts";
 import { type Identity, isRoot, PostgresServer } from "../../postgres/mod.ts";
 import { mountBackup } from "../../tests/support/mount_backup.ts";
 import { detachMounts } from "../../tests/support/mounts.ts";
-import { isAlive } from "../../tests/support/processes.ts";
 import { giveTo, TempDir } from "../../tests/support/temp_dir.ts";
 import { ordinaryUser } from "../../tests/support/users.ts";
 import { extract } from "./extract.ts";

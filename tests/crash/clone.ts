@@ -5,21 +5,22 @@
  */
 
 import assert from "node:assert/strict";
-import { findInstallation, PostgresServer } from "../../postgres/mod.ts";
+import { isAlive } from "../../binding/mod.ts";
+import {
+  findInstallation,
+  killProcessesIn,
+  PostgresServer,
+  processesIn,
+  waitUntilReaped,
+} from "../../postgres/mod.ts";
 import { runCli } from "../support/cli.ts";
 import { mountArguments, type MountOptions } from "../support/mount_backup.ts";
 import { detachMounts, isMounted } from "../support/mounts.ts";
-import {
-  daemonsOf,
-  isAlive,
-  killHard,
-  killProcessesIn,
-  processesIn,
-  SharedMemory,
-  waitUntilReaped,
-} from "../support/processes.ts";
+import { daemonsOf, killHard, SharedMemory } from "../support/processes.ts";
 import type { Identity } from "../support/users.ts";
 import { SERVER_SETTINGS } from "./workload.ts";
+
+const KILL_LIMIT_MS = 30_000;
 
 /** Where a clone lies, and who runs its server. */
 export interface CloneOptions extends MountOptions {
@@ -107,7 +108,7 @@ export class Clone {
     const { mountDir, user } = this.options;
     const left = processesIn(mountDir);
     this.memory.note(left);
-    await killProcessesIn(mountDir);
+    await killProcessesIn(mountDir, KILL_LIMIT_MS);
     await this.dropServer();
     if (!isMounted(mountDir)) return;
     const { code, stderr } = await runCli(["unmount", "-D", mountDir], { user });
@@ -147,7 +148,7 @@ export class Clone {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       this.memory.note(processesIn(this.options.mountDir));
-      await killProcessesIn(this.options.mountDir);
+      await killProcessesIn(this.options.mountDir, KILL_LIMIT_MS);
       await this.#server?.[Symbol.asyncDispose]();
     } finally {
       if (this.isServed) await killHard([this.#daemon as number]);

@@ -4,17 +4,8 @@
  * @module
  */
 
-/** Ids of the processes whose working directory is `dirPath`: PostgreSQL stays in its data. */
-export function processesIn(dirPath: string): number[] {
-  return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      return Deno.readLinkSync(`/proc/${name}/cwd`) === dirPath ? [Number(name)] : [];
-    } catch {
-      return []; // Ended meanwhile.
-    }
-  });
-}
+import { isAlive } from "../../binding/mod.ts";
+import { waitUntilReaped } from "../../postgres/mod.ts";
 
 /** Ids of the daemons that have files of the diff `diffDir` open. */
 export function daemonsOf(diffDir: string): number[] {
@@ -41,25 +32,6 @@ function linkOf(path: string): string {
   }
 }
 
-/** Whether a process is there, and no zombie. */
-export function isAlive(pid: number): boolean {
-  try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    return !/^\d+ \(.*\) [ZX]/s.test(status);
-  } catch {
-    return false;
-  }
-}
-
-function isListed(pid: number): boolean {
-  try {
-    Deno.statSync(`/proc/${pid}`);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Kills processes without a word, and returns when they are gone. */
 export async function killHard(pids: readonly number[]): Promise<void> {
   for (const pid of pids) {
@@ -75,24 +47,6 @@ export async function killHard(pids: readonly number[]): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await waitUntilReaped(pids);
-}
-
-/**
- * Waits until somebody has waited for processes that have ended: until then, each still counts as
- * running for a server that starts.
- */
-export async function waitUntilReaped(pids: readonly number[]): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (pids.some((pid) => isListed(pid) && !isAlive(pid)) && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Kills all processes in `dirPath`, and what they start meanwhile. */
-export async function killProcessesIn(dirPath: string): Promise<void> {
-  for (let pids = processesIn(dirPath); pids.length > 0; pids = processesIn(dirPath)) {
-    await killHard(pids);
-  }
 }
 
 /** Shared memory of processes that may be killed: the kernel does not give it back by itself. */

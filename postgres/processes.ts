@@ -20,9 +20,9 @@ export function processesIn(dirPath: string): number[] {
   return found;
 }
 
-/** Kills the processes in `dirPath`, and returns when they are gone. */
-export async function killProcessesIn(dirPath: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+/** Kills the processes in `dirPath`, and returns when they are gone. @throws {Error} if they stay. */
+export async function killProcessesIn(dirPath: string, limitMs = 10_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
   const killed = new Set<number>();
   for (;;) {
     const pids = processesIn(dirPath);
@@ -40,8 +40,16 @@ export async function killProcessesIn(dirPath: string): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  // A process that nobody has waited for yet still counts as running for a server that starts.
-  while ([...killed].some(isListed) && Date.now() < deadline) {
+  await waitUntilReaped([...killed]);
+}
+
+/**
+ * Waits until somebody has waited for processes that have ended, or ten seconds: until then, each
+ * still counts as running for a server that starts.
+ */
+export async function waitUntilReaped(pids: readonly number[]): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (pids.some(isListed) && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -15,12 +15,12 @@ const READ_AHEAD_KIB = 4096;
  * and a sequential read is slower.
  */
 export async function raiseReadAhead(mountPath: string): Promise<void> {
-  const mount = findMount(mountPath);
-  if (mount === undefined) return;
-  const path = `/sys/class/bdi/${mount.device}/read_ahead_kb`;
   try {
     // Until the mount has answered, the kernel may still set its default.
     await Deno.stat(mountPath);
+    const mount = findMount(mountPath);
+    if (mount === undefined) return;
+    const path = `/sys/class/bdi/${mount.device}/read_ahead_kb`;
     if (Number(Deno.readTextFileSync(path)) >= READ_AHEAD_KIB) return;
     Deno.writeTextFileSync(path, `${READ_AHEAD_KIB}`, { create: false });
   } catch {

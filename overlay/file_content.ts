@@ -289,9 +289,9 @@ export class FileContent {
    */
   #prepareGrowth(map: PageMap, endBytes: number): void {
     mustFit(endBytes);
-    const page = Math.ceil(this.sizeBytes / PAGE_SIZE_BYTES);
-    const isMissing = this.#writtenEndBytes < page * PAGE_SIZE_BYTES;
-    if (endBytes <= this.sizeBytes || !(this.#tailIsUnknown || isMissing)) return;
+    if (endBytes <= this.sizeBytes) return;
+    const pageEnd = Math.ceil(this.sizeBytes / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES;
+    if (!this.#tailIsUnknown && this.#writtenEndBytes >= pageEnd) return;
     if (this.#zeroTail(map, this.sizeBytes)) this.hasUnsyncedBytes = true;
     this.#tailIsUnknown = false;
   }

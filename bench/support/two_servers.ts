@@ -27,49 +27,45 @@ export async function withTwoServers<T>(
   settings: Readonly<Record<string, string>>,
   use: (servers: TwoServers) => Promise<T>,
 ): Promise<T> {
-  const codec = world.options.codecs[0]!;
-  const tree = await world.extractNew(codec);
-  try {
-    await using mount = await world.mount(await world.catalog(codec));
-    await using ours = await world.startServer(mount.mountDir, settings);
-    await using rival = await openRival(world, tree);
-    await using other = await world.startServer(rival.dirPath, settings);
-    const pid = await mount.pid();
-    let cpuBefore = cpuSeconds(pid);
-    const rows = (what: string) => {
-      const meter = new DaemonMeter();
-      meter.note(pid, cpuBefore);
-      cpuBefore = cpuSeconds(pid);
-      return meter.rows(what);
-    };
-    return await use({ ours, other, against: rival.name, rows });
-  } finally {
-    await Deno.remove(tree, { recursive: true });
-  }
+  return await withOurServer(
+    world,
+    settings,
+    (ours, pid) =>
+      withOtherServer(world, settings, async (other, against) => {
+        let cpuBefore = cpuSeconds(pid);
+        const rows = (what: string) => {
+          const meter = new DaemonMeter();
+          meter.note(pid, cpuBefore);
+          cpuBefore = cpuSeconds(pid);
+          return meter.rows(what);
+        };
+        return await use({ ours, other, against, rows });
+      }),
+  );
 }
 
-/** A server on a new mount, for as long as `use` takes. */
+/** A server on a new mount, for as long as `use` takes, which gets the daemon's process id, too. */
 export async function withOurServer<T>(
   world: World,
   settings: Readonly<Record<string, string>>,
-  use: (server: PostgresServer) => Promise<T>,
+  use: (server: PostgresServer, pid: number) => Promise<T>,
 ): Promise<T> {
   await using mount = await world.mount(await world.catalog(world.options.codecs[0]!));
   await using server = await world.startServer(mount.mountDir, settings);
-  return await use(server);
+  return await use(server, await mount.pid());
 }
 
-/** A server on what is compared with, made anew, for as long as `use` takes. */
+/** A server on what is compared with, made anew, for as long as `use` takes, and what that is. */
 export async function withOtherServer<T>(
   world: World,
   settings: Readonly<Record<string, string>>,
-  use: (server: PostgresServer) => Promise<T>,
+  use: (server: PostgresServer, against: string) => Promise<T>,
 ): Promise<T> {
   const tree = await world.extractNew(world.options.codecs[0]!);
   try {
     await using rival = await openRival(world, tree);
     await using server = await world.startServer(rival.dirPath, settings);
-    return await use(server);
+    return await use(server, rival.name);
   } finally {
     await Deno.remove(tree, { recursive: true });
   }

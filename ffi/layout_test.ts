@@ -69,6 +69,8 @@ const PROBES: readonly Probe[] = [
       blocks: "stx_blocks",
       mtimeSeconds: "stx_mtime.tv_sec",
       mtimeNanoseconds: "stx_mtime.tv_nsec",
+      deviceMajor: "stx_dev_major",
+      deviceMinor: "stx_dev_minor",
     },
   },
   {

@@ -68,6 +68,8 @@ export const STATX = {
   blocks: { kind: "u64", at: 48 },
   mtimeSeconds: { kind: "i64", at: 112 },
   mtimeNanoseconds: { kind: "u32", at: 120 },
+  deviceMajor: { kind: "u32", at: 136 },
+  deviceMinor: { kind: "u32", at: 140 },
 } as const satisfies Layout;
 
 /** `struct pollfd`. Source: poll.h. */
@@ -155,6 +157,13 @@ export interface Libc {
   fdatasync(fd: Fd): void;
   fsync(fd: Fd): void;
   fstat(fd: Fd): FileStatus;
+  /**
+   * The device that a file is on, as the kernel's list of mounts writes it, such as `0:45`. No file
+   * system is asked for it, so it can be called for files of one that does not answer.
+   *
+   * @param path Of a magic link such as `/proc/812/cwd`: other paths are looked up, and may wait.
+   */
+  deviceOf(path: ByteString): string;
   fchmod(fd: Fd, mode: number): void;
   fchown(fd: Fd, owner: { readonly uid: number; readonly gid: number }): void;
   /** @returns Whether the lock was granted; false only with `nonBlocking`. */
@@ -163,6 +172,8 @@ export interface Libc {
   fstatvfs(fd: Fd, target: Address): void;
   /** Waits until `fd` can be read. @returns false after `timeoutMs`; -1 is for ever. */
   waitReadable(fd: Fd, timeoutMs: number): boolean;
+  /** Waits until `fd` or `wakeFd` can be read, or `timeoutMs` are over. @returns Whether `wakeFd` can. */
+  waitOrWake(fd: Fd, wakeFd: Fd, timeoutMs: number): boolean;
   /** Detaches a mount, as root. `lazy` hides it now and lets go when nobody uses it. */
   unmount(path: ByteString, options?: { readonly lazy: boolean }): void;
   unlink(path: ByteString): void;
@@ -235,6 +246,8 @@ const RLIMIT = {
 } as const satisfies Layout;
 
 const AT_EMPTY_PATH = 0x1000;
+const AT_FDCWD = -100;
+const AT_STATX_DONT_SYNC = 0x4000;
 const RLIMIT_NOFILE = 7;
 const STATX_BASIC_STATS = 0x7ff;
 const F_GETFL = 3;
@@ -280,7 +293,11 @@ function makeLibc(): Libc {
     if (result < 0) fail(call, typeof subject === "number" ? `descriptor ${subject}` : subject);
   };
   const status = allocate(256);
-  const pollFd = allocate(8);
+  const pollFds = allocate(16);
+  const setPollFd = (index: number, fd: Fd): void => {
+    pollFds.view.setInt32(index * 8 + POLLFD.fd.at, fd, true);
+    pollFds.view.setInt16(index * 8 + 4, POLL_IN, true);
+  };
   const one = new IoVectors(1);
   const emptyPath = new Uint8Array(1);
 
@@ -405,6 +422,17 @@ function makeLibc(): Libc {
         modifiedNanoseconds: readField(status.view, STATX.mtimeNanoseconds),
       };
     },
+    deviceOf(path) {
+      check(
+        took(
+          symbols.statx(AT_FDCWD, bytesOf(path, 1), AT_STATX_DONT_SYNC, 0, status.address),
+        ),
+        "statx",
+        printable(path),
+      );
+      const { deviceMajor, deviceMinor } = STATX;
+      return `${readField(status.view, deviceMajor)}:${readField(status.view, deviceMinor)}`;
+    },
     fchmod(fd, mode) {
       check(took(symbols.fchmod(fd, mode)), "fchmod", fd);
     },
@@ -419,11 +447,17 @@ function makeLibc(): Libc {
       check(took(symbols.fstatvfs(fd, target)), "fstatvfs", fd);
     },
     waitReadable(fd, timeoutMs) {
-      pollFd.view.setInt32(POLLFD.fd.at, fd, true);
-      pollFd.view.setInt16(4, POLL_IN, true);
-      const ready = took(symbols.poll(pollFd.address, 1, timeoutMs));
+      setPollFd(0, fd);
+      const ready = took(symbols.poll(pollFds.address, 1, timeoutMs));
       if (ready >= 0) return ready > 0;
       return failure === EINTR ? false : fail("poll", `descriptor ${fd}`);
+    },
+    waitOrWake(fd, wakeFd, timeoutMs) {
+      setPollFd(0, fd);
+      setPollFd(1, wakeFd);
+      const ready = took(symbols.poll(pollFds.address, 2, timeoutMs));
+      if (ready < 0) return failure === EINTR ? false : fail("poll", `descriptor ${fd}`);
+      return ready > 0 && (pollFds.view.getInt16(14, true) & POLL_IN) !== 0;
     },
     unmount(path, options = { lazy: false }) {
       const flags = options.lazy ? UMOUNT_DETACH : 0;

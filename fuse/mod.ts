@@ -14,5 +14,5 @@ export {
   type RequestKind,
 } from "./latencies.ts";
 export { replyBytes, replyError } from "./reply.ts";
-export { Session, type SessionOptions } from "./session.ts";
+export { Session, type SessionErrands, type SessionOptions } from "./session.ts";
 export { outcomeText, type TraceSink } from "./trace.ts";

@@ -26,6 +26,18 @@ import { KIND_OF_OPCODE, Latencies } from "./latencies.ts";
 import { RequestReader } from "./requests.ts";
 import { Trace, type TraceSink } from "./trace.ts";
 
+/** What other threads want of the one that runs a session. */
+export interface SessionErrands {
+  /** Can be read when something is wanted. */
+  readonly wakeFd: Fd;
+  /** Called once it could be read: takes what is there to be read. */
+  woken(): void;
+  /** Called before the session sleeps: the kernel has asked nothing that is not answered. */
+  run(): void;
+  /** Whether the session is to end although the kernel has the mount. */
+  readonly isEndWanted: boolean;
+}
+
 /** What to mount, and how. */
 export interface SessionOptions {
   readonly fileSystem: FileSystem;
@@ -43,6 +55,8 @@ export interface SessionOptions {
   readonly latencies?: Latencies;
   /** Told of each request and reply; usually nobody. */
   readonly trace?: TraceSink | undefined;
+  /** Without any, only the kernel ends the session. */
+  readonly errands?: SessionErrands;
 }
 
 /** `struct fuse_in_header`, linux/fuse.h. */
@@ -53,6 +67,9 @@ const REQUEST_HEADER_SIZE_BYTES = 4096;
 
 /** For {@link Libc.waitReadable}. */
 const FOREVER = -1;
+
+/** A session that is to end does so when the kernel has a quiet moment; or none for so long. */
+const QUIET_WAIT_MS = 10_000;
 
 /** A mounted file system. The thread that opened it must also run it. */
 export class Session {
@@ -68,6 +85,10 @@ export class Session {
   readonly #spinMs: number;
   readonly #latencies: Latencies;
   readonly #trace: Trace | undefined;
+  readonly #errands: SessionErrands | undefined;
+  /** The session ends though the kernel has the mount. */
+  #isCutOff = false;
+  #cutOffMs = Infinity;
   #handedOver = false;
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
@@ -83,6 +104,7 @@ export class Session {
     this.#requests = new RequestReader(fuse);
     this.#latencies = options.latencies ?? new Latencies();
     this.#trace = options.trace && new Trace(options.trace);
+    this.#errands = options.errands;
     this.#spinMs = settings.spinMicros / 1000;
     this.#clearPrivileges = settings.clearPrivileges;
     this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
@@ -125,11 +147,16 @@ export class Session {
     return session;
   }
 
-  /** Serves requests until the file system is unmounted. It does not return before that. */
+  /**
+   * Serves requests until the file system is unmounted, or until an errand wants the end. It does
+   * not return before that.
+   */
   run(): void {
     const fd = this.#fuse.fuse_session_fd(this.#session) as Fd;
     this.#libc.setNonBlocking(fd);
     while (this.#fuse.fuse_session_exited(this.#session) === 0) {
+      if (this.#errands?.isEndWanted === true) this.#noteEnd();
+      if (this.#isCutOff) return;
       this.#doDeferred();
       const size = this.#receive(fd);
       if (size === -ERRNO.EINTR || size === -ERRNO.EAGAIN) continue;
@@ -139,6 +166,13 @@ export class Session {
       if (this.#isInitialized) this.#process();
       else this.#initialize(fd);
     }
+  }
+
+  /** Gives the kernel the time to send what it has, but not for ever. */
+  #noteEnd(): void {
+    const nowMs = performance.now();
+    if (this.#cutOffMs === Infinity) this.#cutOffMs = nowMs + QUIET_WAIT_MS;
+    if (nowMs >= this.#cutOffMs) this.#isCutOff = true;
   }
 
   /** The first request is the kernel's offer. */
@@ -162,10 +196,14 @@ export class Session {
     this.#trace?.end();
   }
 
-  /** Unmounts if that has not happened, and frees everything. */
+  /**
+   * Unmounts if that has not happened, and frees everything. The end of the descriptor aborts what
+   * other mount namespaces still have; then libfuse is not told to unmount: it would unmount
+   * whatever is mounted at that path by now.
+   */
   close(): void {
     if (this.#arguments === undefined) return;
-    this.#fuse.fuse_session_unmount(this.#session);
+    if (!this.#isCutOff) this.#fuse.fuse_session_unmount(this.#session);
     this.#fuse.fuse_session_destroy(this.#session);
     this.#operations.close();
   }
@@ -187,9 +225,17 @@ export class Session {
       size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
       if (size !== -ERRNO.EAGAIN) return size;
     }
-    const dueMs = this.#fileSystem.deferredMs();
-    this.#libc.waitReadable(fd, dueMs === undefined ? FOREVER : Math.ceil(dueMs));
+    this.#errands?.run();
+    if (this.#errands?.isEndWanted === true) this.#isCutOff = true;
+    else this.#sleep(fd);
     return -ERRNO.EAGAIN;
+  }
+
+  #sleep(fd: Fd): void {
+    const dueMs = this.#fileSystem.deferredMs();
+    const timeoutMs = dueMs === undefined ? FOREVER : Math.ceil(dueMs);
+    if (this.#errands === undefined) this.#libc.waitReadable(fd, timeoutMs);
+    else if (this.#libc.waitOrWake(fd, this.#errands.wakeFd, timeoutMs)) this.#errands.woken();
   }
 
   /** Does the file system's own work when it is due. */

@@ -364,10 +364,15 @@ export class Overlay implements FileSystem {
     this.#journal.commitAll();
   }
 
-  /** Makes everything durable. @throws {PbkfsError} if something could not be. */
+  /** After an unmount: makes everything durable. @throws {PbkfsError} as {@link syncAll}. */
   flush(): void {
-    // After an unmount nobody holds what was deleted while open.
+    // Nobody holds what was deleted while open.
     for (const inode of [...this.#table.made()]) if (inode.links === 0) this.#drop(inode);
+    this.syncAll();
+  }
+
+  /** Makes everything durable. @throws {PbkfsError} if something could not be. */
+  syncAll(): void {
     this.#journal.flush();
     for (const [ino] of this.#lost) this.#mustHaveAll(ino);
   }

@@ -100,6 +100,7 @@ export const CODES = {
   MountBusy: row(ERRNO.EBUSY, 43, "the mount is in use and cannot be unmounted"),
   StoreLocked: row(ERRNO.EBUSY, 44, "pg_probackup has a backup of the chain locked"),
   AddressUnusable: row(ERRNO.EBUSY, 45, "the address for metrics cannot be listened on"),
+  MountKept: row(ERRNO.EBUSY, 46, "the mount is unmounted here, but kept elsewhere"),
 
   FuseDeviceMissing: row(ERRNO.ENODEV, 50, "there is no /dev/fuse, or we may not open it"),
   LibraryMissing: row(ERRNO.ENODEV, 51, "libfuse3 is not installed"),

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { findMount, listPbkfsMounts, type MountReport, reportMounts } from "../daemon/mod.ts";
+import {
+  findServed,
+  listDetached,
+  listPbkfsMounts,
+  type MountReport,
+  reportDetached,
+  reportMounts,
+} from "../daemon/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { DIFF, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";
@@ -25,7 +32,8 @@ export const STATUS: CommandSpec = {
   summary: "tell what is mounted on this host and what the mounts have done",
   description: [
     "Without options, all pbkfs mounts of this host. A mount whose process is gone or stuck is " +
-    "listed as such.",
+    "listed as such, and so is one that is detached: mounted nowhere any more, while its process " +
+    "goes on for others that keep it.",
     "Reads and writes are those that the kernel asked for: what it has cached does not come here.",
   ],
   options: [
@@ -58,9 +66,18 @@ function isOne({ mntPath, diffDir }: StatusFlags): boolean {
 }
 
 async function look(flags: StatusFlags): Promise<MountReport[]> {
-  if (!isOne(flags)) return await reportMounts(listPbkfsMounts());
-  const mount = findMount({ mountPath: flags.mntPath, diffPath: flags.diffDir });
-  const reports = await reportMounts([mount]);
+  if (!isOne(flags)) {
+    const [mounted, detached] = await Promise.all([
+      reportMounts(listPbkfsMounts()),
+      listDetached(),
+    ]);
+    return [...mounted, ...detached.map(reportDetached)];
+  }
+  const { isMounted, mount } = await findServed({
+    mountPath: flags.mntPath,
+    diffPath: flags.diffDir,
+  });
+  const reports = isMounted ? await reportMounts([mount]) : [reportDetached(mount)];
   reports.forEach(mustServe);
   return reports;
 }
@@ -79,6 +96,7 @@ function show(reports: readonly MountReport[], flags: StatusFlags): void {
 function mustServe({ state, mountPath, diffPath }: MountReport): void {
   switch (state) {
     case "serving":
+    case "detached":
       return;
     case "dead":
       throw new PbkfsError("NotMounted", {

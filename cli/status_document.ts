@@ -10,7 +10,8 @@ import type { MountReport, MountStatus } from "../daemon/mod.ts";
 export type ShownMount =
   & Pick<MountReport, "mountPath" | "diffPath" | "state">
   & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt">>
-  & { readonly mountedAt?: string; readonly server?: MountReport["server"] };
+  & Pick<MountReport, "server" | "holders">
+  & { readonly mountedAt?: string };
 
 /** The document. */
 export interface StatusDocument {
@@ -26,13 +27,14 @@ export function statusDocument(reports: readonly MountReport[]): StatusDocument 
     document: "pbkfs.status",
     version: 1,
     time: new Date().toISOString(),
-    mounts: reports.map(({ status, server, ...place }) => ({
+    mounts: reports.map(({ status, server, holders, ...place }) => ({
       ...place,
       ...(status !== undefined && {
         ...{ ...status, ...place },
         mountedAt: new Date(status.mountedAt).toISOString(),
       }),
       ...(server !== undefined && { server }),
+      ...(holders !== undefined && { holders }),
     })),
   };
 }

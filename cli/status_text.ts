@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describeHolders } from "../daemon/mod.ts";
 import type { ShownMount } from "./status_document.ts";
 import { sizeText } from "./size_text.ts";
 import { factLines, tableLines } from "./table.ts";
@@ -21,18 +22,28 @@ const HEADS = [
   "READ P99",
 ];
 
-const HINTS = {
-  serving: undefined,
-  dead: "its process is gone; clean up with: pbkfs unmount -D",
-  silent: "its process does not answer; look at pbkfs.log in its diff, of the mount",
-  forbidden: undefined,
-};
+/** What to do about a mount that is not well. */
+function hintOf({ state, mountPath, diffPath, holders = [] }: ShownMount): string | undefined {
+  switch (state) {
+    case "serving":
+    case "forbidden":
+      return undefined;
+    case "detached":
+      return `kept by ${describeHolders(holders)}; ends with them, or with: ` +
+        `pbkfs unmount --force -d "${diffPath}"`;
+    case "dead":
+      return `its process is gone; clean up with: pbkfs unmount -D "${mountPath}"`;
+    case "silent":
+      return `its process does not answer; look at "${diffPath}/pbkfs.log"`;
+  }
+}
 
 /** One line a mount, and below what to do about those that are not well. */
 export function mountTable(mounts: readonly ShownMount[]): string[] {
-  const hints = mounts.flatMap(({ mountPath, state }) =>
-    HINTS[state] === undefined ? [] : [`${mountPath}: ${HINTS[state]} "${mountPath}"`]
-  );
+  const hints = mounts.flatMap((mount) => {
+    const hint = hintOf(mount);
+    return hint === undefined ? [] : [`${mount.mountPath}: ${hint}`];
+  });
   return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints];
 }
 
@@ -56,6 +67,9 @@ export function mountFacts(mount: ShownMount): string[] {
   const { diff, counters, latencies } = mount;
   const lines = factLines({
     "mount": mount.mountPath,
+    ...(mount.state === "detached" && {
+      "state": `detached, kept by ${describeHolders(mount.holders ?? [])}`,
+    }),
     "diff": mount.diffPath,
     "backup": `${mount.backupId} of ${mount.instance}`,
     "catalog": mount.catalogPath ?? "-",

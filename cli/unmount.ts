@@ -4,7 +4,7 @@
  * @module
  */
 
-import { unmount, type Unmounted } from "../daemon/mod.ts";
+import { describeHolders, unmount, type Unmounted } from "../daemon/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { DIFF, FORCE, MOUNT_POINT, WAIT } from "./options.ts";
 import { showProgress } from "./progress.ts";
@@ -24,20 +24,35 @@ export const UNMOUNT: CommandSpec = {
     "What was written through the mount stays in the diff, which can be mounted again.",
     "The mount is named by its directory or by its diff. One whose process has died, so that the " +
     'system says "transport endpoint is not connected", is cleaned up.',
+    "Another mount namespace, of a container, of a service with private mounts, or of unshare(1), " +
+    "may keep a copy of the mount. Then it is unmounted here, all that was written is brought to " +
+    "disk, the processes that keep it are named, and its own process goes on until they end, with " +
+    "the diff locked. With --force it ends at once, and they get errors.",
   ],
   options: [
     { ...MOUNT_POINT, text: "where it is mounted" },
     { ...DIFF, text: "the diff that is mounted" },
-    { ...WAIT, text: "for all to be on disk, and for its process to end; default: 60" },
-    { ...FORCE, text: "detach it if it is in use: it ends when nobody uses it any more" },
+    {
+      ...WAIT,
+      text:
+        "for all to be on disk, and for its process to end; default: 60, or 2 if others keep it",
+    },
+    {
+      ...FORCE,
+      text: "detach it if it is in use: it ends when nobody uses it any more; if it is detached " +
+        "already, or kept elsewhere, end it now",
+    },
   ],
   examples: ["pbkfs unmount -D /mnt/clone", "pbkfs unmount -d /var/tmp/diff --force"],
-  codes: ["NotMounted", "MountBusy", "MountFailed", "PermissionDenied"],
+  codes: ["NotMounted", "MountBusy", "MountKept", "MountFailed", "PermissionDenied"],
   async run(given) {
     const { mntPath, diffDir, wait, force } = given as UnmountFlags;
     const waitMs = wait === undefined ? undefined : wait * 1000;
     using progress = showProgress("unmounting");
-    const outcome = await unmount({ mountPath: mntPath, diffPath: diffDir, waitMs, force });
+    const outcome = await unmount({
+      ...{ mountPath: mntPath, diffPath: diffDir, waitMs, force },
+      onProgress: progress.say,
+    });
     progress.say(describe(outcome));
   },
 };
@@ -46,6 +61,9 @@ function describe({ outcome, mountPath, diffPath, pid, users }: Unmounted): stri
   switch (outcome) {
     case "unmounted":
       return `unmounted ${mountPath}; its changes are in ${diffPath}`;
+    case "ended":
+      return `ended ${mountPath}, and took it from ${describeHolders(users)}; ` +
+        `its changes are in ${diffPath}`;
     case "cleaned":
       return `cleaned up ${mountPath}, whose process had died; ` +
         `the diff ${diffPath} can be mounted again`;
@@ -54,7 +72,8 @@ function describe({ outcome, mountPath, diffPath, pid, users }: Unmounted): stri
       return `detached ${mountPath}; process ${
         pid ?? "of the mount"
       } goes on until the last user ` +
-        `lets go: ${names}. Only then is all on disk, and ${diffPath} can be mounted again`;
+        `lets go: ${names}. Only then is all on disk, and ${diffPath} can be mounted again. ` +
+        `To end it before: pbkfs unmount --force -d "${diffPath}"`;
     }
   }
 }

@@ -16,8 +16,10 @@ import { OverlayCounters, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
 import { detach } from "./detach.ts";
+import { explained } from "./detached.ts";
 import { diffSize } from "./diff_size.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Ending } from "./ending.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
 import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
@@ -30,15 +32,18 @@ import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
-import { namingUsers } from "./users_of.ts";
 import { VERSION } from "./version.ts";
 
 /** A mount that this process serves. */
 export interface ServedMount {
   /** Settles when all is over and let go: with an error, if not all is on disk. */
   readonly ended: Promise<void>;
-  /** Unmounts. @throws {PbkfsError} `MountBusy`, naming the processes. */
-  unmount(): Promise<void>;
+  /**
+   * Unmounts, and ends, also if another mount namespace keeps the mount.
+   *
+   * @throws {PbkfsError} `MountBusy`, naming the processes: then nothing ends.
+   */
+  stop(): Promise<void>;
   readonly diff: DiffDirectory;
   /** Who serves closes it, as the last thing. */
   readonly log: Log;
@@ -106,12 +111,10 @@ export async function serveMount(
   const counters = new OverlayCounters();
   const latencies = new Latencies();
   const mountedAt = Date.now();
-  const serving: { dispatcher?: Dispatcher } = {};
-  const unmount = async () => {
-    const { dispatcher } = serving;
-    if (dispatcher === undefined) throw notYet(request.mountPath);
-    await namingUsers(request.mountPath, () => detach(request.mountPath, libc));
-    await dispatcher.ended;
+  const serving: { dispatcher?: Dispatcher; ending?: Ending } = {};
+  const ending = (): Ending => {
+    if (serving.ending === undefined) throw notYet(request.mountPath);
+    return serving.ending;
   };
   const status = async (): Promise<MountStatus> => ({
     version: VERSION,
@@ -121,6 +124,8 @@ export async function serveMount(
     backupId: destOf(request.spec).id,
     diffPath: diff.path,
     mountPath: request.mountPath,
+    ...(serving.ending !== undefined && { device: serving.ending.device }),
+    isMounted: serving.ending?.isMounted ?? false,
     serverVersion: binding.serverVersion,
     mountedAt,
     diff: await diffSize(diff.path),
@@ -129,7 +134,7 @@ export async function serveMount(
   });
   const control = await ControlServer.listen(
     diff.socketPath,
-    (asked) => answer(asked, { unmount, status }),
+    (asked) => answer(asked, { ending, status }),
   );
   onFailure(() => control.close());
   const metrics = request.metrics && serveMetrics(request.metrics, { status, latencies });
@@ -151,6 +156,9 @@ export async function serveMount(
     throw withSalvage(error, diff.path);
   });
   serving.dispatcher = started;
+  serving.ending = new Ending({
+    ...{ mountPath: request.mountPath, dispatcher: started, libc, log },
+  });
   onFailure(async () => {
     await detach(request.mountPath, libc, { lazy: true });
     await started.ended.catch(() => {});
@@ -175,7 +183,7 @@ export async function serveMount(
   });
   // As with the dispatcher's: until somebody waits for it.
   ended.catch(() => {});
-  return { ended, unmount, diff, log, notes };
+  return { ended, stop: () => ending().stop(), diff, log, notes };
 }
 
 /** What was mounted, for the log. */
@@ -204,9 +212,11 @@ async function openDiff(
     try {
       return DiffDirectory.open(request.diffPath, libc, { force: request.force === true });
     } catch (error) {
-      const isInUse = error instanceof PbkfsError && error.code === "DiffInUse";
-      if (!isInUse || Date.now() >= deadline) throw error;
-      if (!isTold) options.onProgress(error.message);
+      if (!(error instanceof PbkfsError) || error.code !== "DiffInUse") throw error;
+      const isLate = Date.now() >= deadline;
+      const told = isLate || !isTold ? await explained(error, request.diffPath) : error;
+      if (isLate) throw told;
+      if (!isTold) options.onProgress(told.message);
     }
     options.signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -214,16 +224,23 @@ async function openDiff(
 }
 
 async function answer(
-  request: ControlRequest,
-  mount: { unmount: () => Promise<void>; status: () => Promise<MountStatus> },
+  { operation }: ControlRequest,
+  mount: { ending: () => Ending; status: () => Promise<MountStatus> },
 ): Promise<ControlAnswer> {
-  switch (request.operation) {
+  const unmounted = { unmounted: true, pid: Deno.pid } as const;
+  switch (operation) {
     case "status":
       return { status: await mount.status() };
     case "unmount":
-      await mount.unmount();
-      return { unmounted: true, pid: Deno.pid };
+      if (await mount.ending().unmount() === "ended") return unmounted;
+      return { kept: { pid: Deno.pid, device: mount.ending().device } };
+    case "sync":
+      await mount.ending().sync();
+      return { synced: true };
+    case "end":
+      await mount.ending().end();
+      return unmounted;
     default:
-      throw new PbkfsError("Usage", { what: `Unknown operation in ${JSON.stringify(request)}` });
+      throw new PbkfsError("Usage", { what: `Unknown operation ${JSON.stringify(operation)}` });
   }
 }

@@ -7,6 +7,7 @@
 import { buffersOf } from "../backup/mod.ts";
 import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
+import { systemLibc } from "../ffi/libc.ts";
 import { DEFAULT_SETTINGS } from "../fuse/mod.ts";
 import {
   type CommitWorker,
@@ -18,24 +19,53 @@ import {
   type WorkerNews,
 } from "../overlay/mod.ts";
 import type { Log } from "./log.ts";
+import { Errands } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
 import { TraceLines } from "./trace_lines.ts";
 
 /** What a dispatcher is started with. */
-export type DispatcherOptions = Omit<DispatcherSetup, "commits" | "reads" | "fastPaths"> & {
-  readonly fastPaths: FastPaths;
-};
+export type DispatcherOptions =
+  & Omit<DispatcherSetup, "commits" | "reads" | "errands" | "fastPaths">
+  & {
+    readonly fastPaths: FastPaths;
+  };
 
 /** The worker that serves the kernel. */
 export class Dispatcher {
   readonly ended: Promise<void>;
+  /** Settles when the kernel has let go of the mount; all goes to disk then, see `ended`. */
+  readonly disconnected: Promise<void>;
   /** What the read workers have done. */
   readonly readCounters: readonly OverlayCounters[];
+  readonly #errands: Errands;
+  readonly #syncs: Map<number, PromiseWithResolvers<void>>;
 
-  private constructor(ended: Promise<void>, readCounters: readonly OverlayCounters[]) {
-    this.ended = ended;
-    this.readCounters = readCounters;
+  private constructor(options: {
+    readonly ended: Promise<void>;
+    readonly disconnected: Promise<void>;
+    readonly readCounters: readonly OverlayCounters[];
+    readonly errands: Errands;
+    readonly syncs: Map<number, PromiseWithResolvers<void>>;
+  }) {
+    this.ended = options.ended;
+    this.disconnected = options.disconnected;
+    this.readCounters = options.readCounters;
+    this.#errands = options.errands;
+    this.#syncs = options.syncs;
+  }
+
+  /** Brings to disk what the kernel has sent. @throws {PbkfsError} what could not be. */
+  async sync(): Promise<void> {
+    const settled = Promise.withResolvers<void>();
+    const number = this.#errands.wantSync();
+    this.#syncs.set(number, settled);
+    await Promise.race([settled.promise, this.ended]);
+  }
+
+  /** Ends although the kernel has the mount: whoever uses it gets errors from then on. */
+  end(): void {
+    this.#errands.wantEnd();
   }
 
   static async start(
@@ -48,8 +78,10 @@ export class Dispatcher {
       if ("problem" in news) tellProblem(log, news.problem);
       else trace.tell({ ...news.replied, replied: news.replied.request });
     });
+    const errands = new Errands(systemLibc());
     const setup: DispatcherSetup = {
       ...rest,
+      errands: errands.data,
       fastPaths: [...fastPaths],
       commits: commits && { state: commits.state, channel: commits.channel },
       reads: reads && { queue: reads.queue, count: reads.count },
@@ -59,12 +91,16 @@ export class Dispatcher {
     });
     const mounted = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
+    const disconnected = Promise.withResolvers<void>();
+    const syncs = new Map<number, PromiseWithResolvers<void>>();
     // Whoever waits for the end learns of it; until somebody does, it is no unhandled rejection.
     ended.promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<DispatcherNews>) => {
       if ("mounted" in data) mounted.resolve();
       else if ("problem" in data) tellProblem(log, data.problem);
       else if ("trace" in data) trace.tell(data.trace);
+      else if ("synced" in data) settleSyncs(syncs, data.synced);
+      else if ("disconnected" in data) disconnected.resolve();
       else if ("failed" in data) mounted.reject(PbkfsError.fromJSON(data.failed));
       else if (data.ended.error === undefined) ended.resolve();
       else ended.reject(PbkfsError.fromJSON(data.ended.error));
@@ -80,6 +116,8 @@ export class Dispatcher {
     worker.postMessage(setup, [...ports, ...buffers]);
     const terminate = () => {
       worker.terminate();
+      errands.close();
+      disconnected.resolve();
       commits?.terminate();
       reads?.terminate();
     };
@@ -89,7 +127,25 @@ export class Dispatcher {
       terminate();
       throw error;
     }
-    return new Dispatcher(ended.promise.finally(terminate), reads?.counters ?? []);
+    return new Dispatcher({
+      ended: ended.promise.finally(terminate),
+      disconnected: disconnected.promise,
+      readCounters: reads?.counters ?? [],
+      ...{ errands, syncs },
+    });
+  }
+}
+
+/** One sync may answer several that were wanted. */
+function settleSyncs(
+  syncs: Map<number, PromiseWithResolvers<void>>,
+  done: { readonly number: number; readonly error?: ErrorData },
+): void {
+  for (const [number, { resolve, reject }] of syncs) {
+    if (number > done.number) continue;
+    syncs.delete(number);
+    if (done.error === undefined) resolve();
+    else reject(PbkfsError.fromJSON(done.error));
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { FileLists, loadCodecs, openChain, PieceReader } from "../backup/mod.ts";
-import { toPbkfsError } from "../errors.ts";
+import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
@@ -20,6 +20,7 @@ import {
   timestamp,
 } from "../overlay/mod.ts";
 import { descriptorBudget } from "./descriptor_budget.ts";
+import { ErrandRunner } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import { importWal } from "./import_wal.ts";
 import { openCommitter } from "./open_committer.ts";
@@ -123,6 +124,9 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
       },
       onError: report,
       latencies: new Latencies(setup.latencies),
+      errands: new ErrandRunner(setup.errands, systemLibc(), (number) => {
+        scope.postMessage({ synced: { number, ...errorOf(() => overlay.syncAll()) } });
+      }),
       trace: setup.tracing
         ? {
           line: (line) => scope.postMessage({ trace: { line } }),
@@ -134,6 +138,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     return () => {
       try {
         session.run();
+        scope.postMessage({ disconnected: true });
         // Other threads may still be answering requests of this session.
         pool?.close();
         committer.drain();
@@ -154,6 +159,15 @@ function cachedOnly(libc: Libc): Libc {
   const pread = libc.preadCached.bind(libc);
   const preadv = libc.preadvCached.bind(libc);
   return { ...libc, pread, preadv };
+}
+
+function errorOf(body: () => void): { readonly error?: ErrorData } {
+  try {
+    body();
+    return {};
+  } catch (error) {
+    return { error: toPbkfsError(error).toJSON() };
+  }
 }
 
 function report(operation: string, error: unknown): void {

@@ -7,6 +7,7 @@
 import { describeOwner, isLocked, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
+import { type DetachedMount, detachedMount, listDetached } from "./detached.ts";
 import { absolute } from "./environment.ts";
 import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
 
@@ -30,6 +31,34 @@ export function findMount({ mountPath, diffPath }: MountPlace): PbkfsMount {
     what: `The mount on "${mountPath}" is of the diff "${found.diffPath}", not of "${diffPath}"`,
     todo: "Leave -d out to mean this mount, or -D to mean that diff.",
   });
+}
+
+/** A mount, which may be nowhere any more: its process goes on for those who keep it. */
+export type Found =
+  | { readonly isMounted: true; readonly mount: PbkfsMount }
+  | { readonly isMounted: false; readonly mount: PbkfsMount | DetachedMount };
+
+/** As {@link findMount}; also finds what is nowhere any more. @throws as {@link findMount}. */
+export async function findServed(place: MountPlace): Promise<Found> {
+  try {
+    return { isMounted: true, mount: findMount(place) };
+  } catch (error) {
+    if (!(error instanceof PbkfsError) || error.code !== "NotMounted") throw error;
+    const mount = await findDetached(place);
+    if (mount === undefined) throw error;
+    return { isMounted: false, mount };
+  }
+}
+
+async function findDetached(
+  { mountPath, diffPath }: MountPlace,
+): Promise<PbkfsMount | DetachedMount | undefined> {
+  const isThere = (mount: PbkfsMount) =>
+    mountPath === undefined ||
+    [absolute(mountPath), realPathIfAny(mountPath)].includes(mount.mountPath);
+  if (diffPath === undefined) return (await listDetached()).find(isThere);
+  const mount = await detachedMount(realPathIfAny(diffPath));
+  return mount !== undefined && isThere(mount) ? mount : undefined;
 }
 
 /** The mounts of a diff that the kernel lists; never more than one, if all goes well. */
@@ -57,10 +86,10 @@ function mountOfDiff(path: string): PbkfsMount {
   const who = describeOwner(readOwner(diffPath));
   throw new PbkfsError("NotMounted", {
     what: isServed
-      ? `The diff "${path}" is mounted nowhere, but ${who} still has it`
+      ? `The diff "${path}" is not mounted here, but ${who} still has it`
       : `The diff "${path}" is not mounted`,
     todo: isServed
-      ? "If it was detached, that process ends when nobody uses the mount any more."
+      ? "It may be mounted in another mount namespace: unmount it there, or end that process."
       : "List the mounts of this host with: pbkfs status",
   });
 }

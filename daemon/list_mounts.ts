@@ -7,6 +7,9 @@
 
 import { PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
+import type { DetachedMount } from "./detached.ts";
+import type { MountHolder } from "./holders.ts";
+import { inTime } from "./in_time.ts";
 import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
 import type { MountStatus } from "./mount_status.ts";
 import { serverOn, type ServerState } from "./server_on.ts";
@@ -15,6 +18,8 @@ import { serverOn, type ServerState } from "./server_on.ts";
 export type MountState =
   /** Its process answers. */
   | "serving"
+  /** Mounted nowhere any more; its process goes on for those who keep it. */
+  | "detached"
   /** Its process is gone: every access fails until it is unmounted. */
   | "dead"
   /** Its process is there, but has not answered in time. */
@@ -25,9 +30,11 @@ export type MountState =
 /** One mount. */
 export interface MountReport extends PbkfsMount {
   readonly state: MountState;
-  /** Only of mounts that are `serving`. */
+  /** Only of mounts that are `serving` or `detached`. */
   readonly status?: MountStatus;
   readonly server?: ServerState;
+  /** Only of a `detached` one: who keeps it, as far as we may know. */
+  readonly holders?: readonly MountHolder[];
 }
 
 const ANSWER_MS = 3000;
@@ -45,10 +52,18 @@ export function reportMounts(mounts: readonly PbkfsMount[]): Promise<MountReport
   return Promise.all(mounts.map(reportMount));
 }
 
+/** What is known of a detached mount. There is no path by which to look into it. */
+export function reportDetached(mount: DetachedMount | PbkfsMount): MountReport {
+  if (!("status" in mount)) return { ...mount, state: "silent" };
+  return { ...mount, state: "detached", server: { state: "unknown" } };
+}
+
 async function reportMount(mount: PbkfsMount): Promise<MountReport> {
-  const answer = await inTime<MountStatus | MountState>(askStatus(mount), "silent");
+  const answer = await inTime(askStatus(mount), ANSWER_MS, "silent" as const);
   if (typeof answer === "string") return { ...mount, state: answer };
-  const server = await inTime<ServerState>(serverOn(mount.mountPath), { state: "unknown" });
+  const server = await inTime<ServerState, ServerState>(serverOn(mount.mountPath), ANSWER_MS, {
+    state: "unknown",
+  });
   return { ...mount, state: "serving", status: answer, server };
 }
 
@@ -62,16 +77,5 @@ async function askStatus({ diffPath }: PbkfsMount): Promise<MountStatus | MountS
     const isDenied = error instanceof Deno.errors.PermissionDenied ||
       (error instanceof PbkfsError && error.code === "PermissionDenied");
     return isDenied ? "forbidden" : "silent";
-  }
-}
-
-/** What takes too long is left alone. */
-async function inTime<T>(promise: Promise<T>, late: T): Promise<T> {
-  const { promise: timeout, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => resolve(late), ANSWER_MS);
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -11,11 +11,19 @@ export { VERSION } from "./version.ts";
 export { examine } from "./doctor.ts";
 export { checkFuse, environment } from "./environment.ts";
 export type { Finding } from "./finding.ts";
-export { listPbkfsMounts, type MountReport, type MountState, reportMounts } from "./list_mounts.ts";
+export { type DetachedMount, listDetached } from "./detached.ts";
+export { describeHolders, type MountHolder } from "./holders.ts";
+export {
+  listPbkfsMounts,
+  type MountReport,
+  type MountState,
+  reportDetached,
+  reportMounts,
+} from "./list_mounts.ts";
 export { LOG_FORMATS, type LogOptions, parseLogOptions } from "./log_options.ts";
 export { type MetricsAddress, parseMetricsAddress } from "./metrics.ts";
 export { mount, mountHere, type MountOptions } from "./mount.ts";
-export { findMount, type MountPlace, mountsOfDiff } from "./find_mount.ts";
+export { findMount, findServed, type MountPlace, mountsOfDiff } from "./find_mount.ts";
 export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./mount_table.ts";
 export type { MountStatus } from "./mount_status.ts";
 export { runDaemon } from "./run_daemon.ts";

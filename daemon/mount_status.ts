@@ -25,6 +25,10 @@ export interface MountStatus {
   readonly serverVersion: string;
   readonly diffPath: string;
   readonly mountPath: string;
+  /** Of the file system, such as `0:45`; missing until it is mounted. */
+  readonly device?: string;
+  /** Whether it is anywhere in the mount namespace of its process. */
+  readonly isMounted: boolean;
   /** Milliseconds since 1970. */
   readonly mountedAt: number;
   readonly diff: DiffSize;

@@ -10,6 +10,7 @@ import type { Binding, WalPlace } from "../binding/mod.ts";
 import type { CommitChannel, MetadataState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
+import type { ErrandsData } from "./errands.ts";
 import type { FastPath } from "./fast_paths.ts";
 import type { LogOptions } from "./log_options.ts";
 import type { MetricsAddress } from "./metrics.ts";
@@ -62,6 +63,7 @@ export interface DispatcherSetup {
   readonly commits: { readonly state: MetadataState; readonly channel: CommitChannel } | undefined;
   /** The way to the threads that do long reads, if there are any. */
   readonly reads: Pick<ReadWorkers, "queue" | "count"> | undefined;
+  readonly errands: ErrandsData;
   readonly fastPaths: readonly FastPath[];
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
@@ -74,14 +76,29 @@ export type DispatcherNews =
   /** A request ended with an error that the operator should know. */
   | { readonly problem: { readonly what: string; readonly error: ErrorData } }
   | { readonly trace: TraceNews }
+  /** The answer to a sync that was wanted; with `error`, not all is on disk. */
+  | { readonly synced: { readonly number: number; readonly error?: ErrorData } }
+  /** The kernel has let go of the mount, or we have; what was written goes to disk now. */
+  | { readonly disconnected: true }
   /** The file system has been unmounted; with `error`, not all is on disk. */
   | { readonly ended: { readonly error?: ErrorData } };
 
 /** A request on the control socket: one line of JSON. */
-export type ControlRequest = { readonly operation: "status" } | { readonly operation: "unmount" };
+export interface ControlRequest {
+  /**
+   * - `status`: tell what you are.
+   * - `unmount`: unmount, in the namespace of the process that serves the mount.
+   * - `sync`: bring to disk what was written through the mount, wherever it is mounted.
+   * - `end`: the same, and then end, whoever uses the mount.
+   */
+  readonly operation: "status" | "unmount" | "sync" | "end";
+}
 
 /** The answer: one line of JSON. */
 export type ControlAnswer =
   | { readonly status: MountStatus }
   | { readonly unmounted: true; readonly pid: number }
+  /** Unmounted here, but somebody keeps it: it goes on. */
+  | { readonly kept: { readonly pid: number; readonly device: string } }
+  | { readonly synced: true }
   | { readonly error: ErrorData };

@@ -31,7 +31,7 @@ export async function runDaemon(): Promise<number> {
   interrupt.done();
   if (!answer({ mounted: { pid: Deno.pid, notes: mount.notes } })) {
     mount.log.warning("the command that asked for the mount is gone");
-    mount.unmount().catch((error) => mount.log.error("unmount failed", error));
+    mount.stop().catch((error) => mount.log.error("unmount failed", error));
   }
   return await ending;
 }
@@ -51,10 +51,13 @@ export function interruptible(): { readonly signal: AbortSignal; done(): void } 
   return { signal: controller.signal, done };
 }
 
-/** Serves until the file system is unmounted, by whomever; SIGTERM and SIGINT ask for it. */
-export async function untilEnd({ log, ended, unmount }: ServedMount): Promise<number> {
+/**
+ * Serves until the file system is unmounted, by whomever. SIGTERM and SIGINT ask for it: they end a
+ * mount that is nowhere in our namespace, or only elsewhere; one that is in use here stays.
+ */
+export async function untilEnd({ log, ended, stop: end }: ServedMount): Promise<number> {
   const stop = () => {
-    unmount().catch((error) => log.error("unmount failed", error));
+    end().catch((error) => log.error("unmount failed", error));
   };
   const reopen = () => log.reopen();
   Deno.addSignalListener("SIGHUP", reopen);

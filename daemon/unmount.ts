@@ -9,17 +9,27 @@ import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ask } from "./control_socket.ts";
 import { detach } from "./detach.ts";
-import { findMount, type MountPlace } from "./find_mount.ts";
-import type { PbkfsMount } from "./mount_table.ts";
-import type { ControlAnswer } from "./protocol.ts";
+import { findServed, type MountPlace } from "./find_mount.ts";
+import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
+import { inTime } from "./in_time.ts";
+import { findMount, type PbkfsMount } from "./mount_table.ts";
+import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { type MountUser, namingUsers, usersOf } from "./users_of.ts";
 
 /** Which mount to end, and how. */
 export interface UnmountOptions extends MountPlace {
-  /** If it is in use, hide it now; it ends when nobody uses it any more. */
+  /**
+   * If it is in use here, hide it now; it ends when nobody uses it any more. If it is nowhere any
+   * more, or kept only by other mount namespaces, end it now.
+   */
   readonly force?: boolean | undefined;
-  /** For its process to bring all to disk and end. */
+  /**
+   * For its process to bring all to disk and end. Left out: a minute, but only a moment for others
+   * to let go of a mount that they keep.
+   */
   readonly waitMs?: number | undefined;
+  /** Told what the unmount waits for. */
+  readonly onProgress?: ((text: string) => void) | undefined;
 }
 
 /** What became of a mount. */
@@ -27,15 +37,18 @@ export interface Unmounted extends PbkfsMount {
   /**
    * - `unmounted`: all is on disk, and its process has ended.
    * - `detached`: it is hidden; its process goes on for `users`, and ends with the last of them.
+   * - `ended`: as `unmounted`, but it was taken from `users`, who get errors from it now.
    * - `cleaned`: its process had died. What it had not committed is gone, what it had is there.
    */
-  readonly outcome: "unmounted" | "detached" | "cleaned";
+  readonly outcome: "unmounted" | "detached" | "ended" | "cleaned";
   /** The process that served it, if we know. */
   readonly pid?: number;
   readonly users: readonly MountUser[];
 }
 
 const WAIT_MS = 60_000;
+/** For others to let go of a mount that they keep, if the caller does not say how long. */
+const KEPT_WAIT_MS = 2_000;
 /** After a lazy unmount: the time that a process without users needs to end. */
 const LAZY_WAIT_MS = 3_000;
 const LOOK_MS = 20;
@@ -43,34 +56,103 @@ const LOOK_MS = 20;
 /**
  * Unmounts, and returns when all is on disk and the process behind the mount is gone.
  *
- * @throws {PbkfsError} `NotMounted`; `MountBusy`, naming the processes; what the daemon failed
- * with when it wrote to disk.
+ * @throws {PbkfsError} `NotMounted`; `MountBusy`, naming the processes; `MountKept` if it is
+ * unmounted and all is on disk, but somebody elsewhere keeps it; what the daemon failed with when
+ * it wrote to disk.
  */
 export async function unmount(options: UnmountOptions): Promise<Unmounted> {
   const { force = false, waitMs = WAIT_MS } = options;
-  const mount = findMount(options);
-  const owner = readOwner(mount.diffPath);
+  const { mount, isMounted } = await findServed(options);
+  const { mountPath, diffPath } = mount;
+  const owner = readOwner(diffPath);
   const pid = owner?.releasedAt === undefined ? owner?.pid : undefined;
   const done = (outcome: Unmounted["outcome"], users: readonly MountUser[] = []): Unmounted => ({
-    ...{ ...mount, outcome, users },
+    ...{ mountPath, diffPath, outcome, users },
     ...(pid !== undefined && { pid }),
   });
+  let answer: ControlAnswer | undefined;
   try {
-    const answer = await askToUnmount(mount, waitMs);
-    if (answer === undefined) return done(await withoutDaemon(mount));
-    if ("error" in answer) throw PbkfsError.fromJSON(answer.error);
+    answer = await askInTime(mount, "unmount", waitMs);
+    if (answer === undefined && isMounted) return done(await withoutDaemon(mount));
   } catch (error) {
     const isBusy = error instanceof PbkfsError && error.code === "MountBusy";
     if (!isBusy || !force) throw await named(error, mount);
-    const users = usersOf(mount.mountPath);
-    await detach(mount.mountPath, systemLibc(), { lazy: true });
+    if (!isMounted) throw stuck(mount, pid, error);
+    const users = usersOf(mountPath);
+    await detach(mountPath, systemLibc(), { lazy: true });
     const ended = await isGone(mount, pid, LAZY_WAIT_MS);
     return ended ? done("unmounted") : done("detached", users);
   }
+  if (answer !== undefined && "kept" in answer) {
+    const { device } = answer.kept;
+    await detachCopy(mountPath, device);
+    if (!force) {
+      await untilLetGo({ mount, ...answer.kept }, options);
+      return done("unmounted");
+    }
+    if (await isGone(mount, pid, LOOK_MS)) return done("unmounted");
+    const holders = holdersOf(device);
+    await askInTime(mount, "end", waitMs).catch((error) => {
+      throw stuck(mount, pid, error);
+    });
+    if (await isGone(mount, pid, waitMs)) return done("ended", holders);
+    throw stuck(mount, pid);
+  }
   if (await isGone(mount, pid, waitMs)) return done("unmounted");
   throw new PbkfsError("MountBusy", {
-    what: `"${mount.mountPath}" is unmounted, but process ${pid} has not ended in ${waitMs} ms`,
-    todo: `Look at "${mount.diffPath}/pbkfs.log".`,
+    what: `"${mountPath}" is unmounted, but process ${pid} has not ended in ${waitMs} ms`,
+    todo: `Look at "${diffPath}/pbkfs.log".`,
+  });
+}
+
+/** The daemon unmounts in its own mount namespace. Ours may be another one, with a copy. */
+async function detachCopy(mountPath: string, device: string): Promise<void> {
+  if (findMount(mountPath)?.device === device) await detach(mountPath, systemLibc());
+}
+
+/**
+ * Has all brought to disk, and waits until nobody keeps the mount any more.
+ *
+ * @throws {PbkfsError} `MountKept`, naming the processes; what could not be brought to disk.
+ */
+async function untilLetGo(
+  kept: { readonly mount: PbkfsMount; readonly pid: number; readonly device: string },
+  { waitMs = KEPT_WAIT_MS, onProgress = () => {} }: UnmountOptions,
+): Promise<void> {
+  const { mount, pid, device } = kept;
+  const deadline = Date.now() + waitMs;
+  // It may be that the process is only slow to end.
+  if (await isGone(mount, pid, LOOK_MS)) return;
+  const found = holdersOf(device);
+  if (found.length > 0) {
+    onProgress(`"${mount.mountPath}" is unmounted here, but kept by ${describeHolders(found)}`);
+  }
+  // Nobody answers if it has ended meanwhile.
+  await askInTime(mount, "sync", Math.max(waitMs, WAIT_MS));
+  if (await isGone(mount, pid, Math.max(0, deadline - Date.now()))) return;
+  throw keptBy(holdersOf(device), mount, pid);
+}
+
+function keptBy(
+  holders: readonly MountHolder[],
+  { mountPath, diffPath }: PbkfsMount,
+  pid: number,
+): PbkfsError {
+  return new PbkfsError("MountKept", {
+    what:
+      `"${mountPath}" is unmounted here, but kept by ${describeHolders(holders)}. All that was ` +
+      `written is on disk. Process ${pid} goes on, and the diff stays locked, until they end`,
+    todo: `End them; or end process ${pid} with: pbkfs unmount --force -d "${diffPath}"`,
+  });
+}
+
+/** What we ask for is not done, and nothing else is left to ask for. */
+function stuck({ diffPath }: PbkfsMount, pid: number | undefined, cause?: unknown): PbkfsError {
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  return new PbkfsError("MountBusy", {
+    what: `Process ${pid ?? "unknown"}, which has the diff "${diffPath}", has not ended${why}`,
+    todo: `Look at "${diffPath}/pbkfs.log". What was synced is safe, should you have to kill it.`,
+    cause,
   });
 }
 
@@ -79,24 +161,24 @@ async function named(error: unknown, { mountPath }: PbkfsMount): Promise<unknown
   return await namingUsers(mountPath, () => Promise.reject(error)).catch((named) => named);
 }
 
-async function askToUnmount(
+/** @returns undefined if nobody listens. @throws {PbkfsError} what is answered; `MountBusy`. */
+async function askInTime(
   { diffPath, mountPath }: PbkfsMount,
+  operation: ControlRequest["operation"],
   waitMs: number,
 ): Promise<ControlAnswer | undefined> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(
-      new PbkfsError("MountBusy", {
-        what: `The process behind "${mountPath}" has not unmounted it in ${waitMs / 1000} s`,
-        todo: "Wait longer with --wait SECONDS, or detach it with --force.",
-      }),
-    );
-  }, waitMs);
-  try {
-    return await Promise.race([ask(`${diffPath}/control.sock`, { operation: "unmount" }), late]);
-  } finally {
-    clearTimeout(timer);
+  const asked = ask(`${diffPath}/control.sock`, { operation });
+  const answer = await inTime(asked, waitMs, "late" as const);
+  if (answer === "late") {
+    throw new PbkfsError("MountBusy", {
+      what: `The process behind "${mountPath}" has not answered "${operation}" in ${
+        waitMs / 1000
+      } s`,
+      todo: "Wait longer with --wait SECONDS, or detach it with --force.",
+    });
   }
+  if (answer !== undefined && "error" in answer) throw PbkfsError.fromJSON(answer.error);
+  return answer;
 }
 
 /** Its process died, so there is nothing to wait for; or its diff was removed, and it lives. */

@@ -14,15 +14,15 @@ export interface MountUser {
 
 /** Processes whose working directory, root, program or open files are in `mountPath`. */
 export function usersOf(mountPath: string, procPath = "/proc"): MountUser[] {
-  const users: MountUser[] = [];
-  for (const { name } of Deno.readDirSync(procPath)) {
-    if (!/^\d+$/.test(name)) continue;
-    const isUser = linksOf(`${procPath}/${name}`).some((path) =>
-      path === mountPath || path.startsWith(`${mountPath}/`)
-    );
-    if (isUser) users.push({ pid: Number(name), command: commandOf(`${procPath}/${name}`) });
-  }
-  return users;
+  const isInside = (path: string) => path === mountPath || path.startsWith(`${mountPath}/`);
+  return processesOf(procPath)
+    .filter((pid) => linksOf(`${procPath}/${pid}`).some(isInside))
+    .map((pid) => ({ pid, command: commandOf(`${procPath}/${pid}`) }));
+}
+
+/** The processes that we see. */
+export function processesOf(procPath: string): number[] {
+  return listOf(procPath).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 /** For messages. */
@@ -62,7 +62,8 @@ function linksOf(process: string): string[] {
   });
 }
 
-function listOf(path: string): string[] {
+/** Names in a directory; none if it is gone, or not ours to look at. */
+export function listOf(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].map(({ name }) => name);
   } catch {
@@ -70,7 +71,8 @@ function listOf(path: string): string[] {
   }
 }
 
-function commandOf(process: string): string {
+/** For messages. @param process Such as `/proc/812`. */
+export function commandOf(process: string): string {
   try {
     return Deno.readTextFileSync(`${process}/comm`).trim();
   } catch {

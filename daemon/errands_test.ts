@@ -1,0 +1,49 @@
+/** What the main thread asks of the thread that serves the kernel. */
+
+import assert from "node:assert/strict";
+import { systemLibc } from "../ffi/libc.ts";
+import { ErrandRunner, Errands } from "./errands.ts";
+
+const libc = systemLibc();
+
+/** Both sides, and the numbers under which syncs were done. */
+function makeErrands() {
+  const errands = new Errands(libc);
+  const done: number[] = [];
+  const runner = new ErrandRunner(errands.data, libc, (number) => done.push(number));
+  const isWoken = () => libc.waitReadable(runner.wakeFd, 0);
+  return { errands, runner, done, isWoken };
+}
+
+Deno.test("FR-784 an errand wakes, is done once, and one sync answers all that were wanted", () => {
+  const { errands, runner, done, isWoken } = makeErrands();
+  runner.run();
+  assert(!isWoken());
+  assert.deepEqual([errands.wantSync(), errands.wantSync()], [1, 2]);
+  assert(isWoken());
+  runner.woken();
+  assert(!isWoken(), "nothing is left that would wake it for ever");
+  runner.run();
+  runner.run();
+  assert.deepEqual(done, [2]);
+  assert.equal(errands.wantSync(), 3);
+  // The thread may look before it is woken.
+  runner.run();
+  assert.deepEqual(done, [2, 3]);
+  assert(isWoken());
+  runner.woken();
+  errands.close();
+});
+
+Deno.test("FR-784 the end is wanted from then on, and what comes after the end is left alone", () => {
+  const { errands, runner, isWoken } = makeErrands();
+  assert(!runner.isEndWanted);
+  errands.wantEnd();
+  errands.wantEnd();
+  assert(runner.isEndWanted && isWoken());
+  errands.close();
+  errands.close();
+  // Its descriptors may be others' by now.
+  errands.wantSync();
+  errands.wantEnd();
+});

@@ -101,13 +101,20 @@ export class Ending {
 
   /** @returns Whether it was mounted here. */
   async #detach(options: { readonly lazy: boolean }): Promise<boolean> {
-    const { libc } = this.#options;
+    const { libc, log, mountPath } = this.#options;
     const paths = this.#paths();
     for (const path of paths) {
       const top = findMount(path);
       if (top === undefined) continue; // It went with another one.
       if (top.device !== this.device) throw covered(path, top);
-      await namingUsers(path, () => detach(path, libc, options));
+      try {
+        await namingUsers(path, () => detach(path, libc, options));
+      } catch (error) {
+        // A copy that somebody else has made, root perhaps, is for them to unmount.
+        const isBusy = error instanceof PbkfsError && error.code === "MountBusy";
+        if (isBusy || path === mountPath) throw error;
+        log.error(`unmounting the copy on "${path}" failed`, error);
+      }
     }
     return paths.length > 0;
   }

@@ -12,7 +12,7 @@ import { detach } from "./detach.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
 import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
-import { findMount, type PbkfsMount } from "./mount_table.ts";
+import { findMount, listMounts, type PbkfsMount } from "./mount_table.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { type MountUser, namingUsers, usersOf } from "./users_of.ts";
 
@@ -79,7 +79,7 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
     if (!isBusy || !force) throw await named(error, mount);
     if (!isMounted) throw stuck(mount, pid, error);
     const users = usersOf(mountPath);
-    await detach(mountPath, systemLibc(), { lazy: true });
+    await hide(mountPath);
     const ended = await isGone(mount, pid, LAZY_WAIT_MS);
     return ended ? done("unmounted") : done("detached", users);
   }
@@ -105,9 +105,21 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
   });
 }
 
+/** Detaches a mount, and what was made of it by mount --bind. */
+async function hide(mountPath: string): Promise<void> {
+  const device = findMount(mountPath)?.device;
+  await detach(mountPath, systemLibc(), { lazy: true });
+  const copies = listMounts().filter((mount) => mount.device === device);
+  for (const copy of copies.reverse()) await detachCopy(copy.mountPath, device, { lazy: true });
+}
+
 /** The daemon unmounts in its own mount namespace. Ours may be another one, with a copy. */
-async function detachCopy(mountPath: string, device: string): Promise<void> {
-  if (findMount(mountPath)?.device === device) await detach(mountPath, systemLibc());
+async function detachCopy(
+  mountPath: string,
+  device: string | undefined,
+  options = { lazy: false },
+): Promise<void> {
+  if (findMount(mountPath)?.device === device) await detach(mountPath, systemLibc(), options);
 }
 
 /**

@@ -14,7 +14,7 @@ import { mountObstacle, testUnless } from "./support/skip.ts";
 import { commandAs, type Identity, isRoot, ordinaryUser } from "./support/users.ts";
 
 const obstacle = mountObstacle() ?? namespaceObstacle();
-const rootObstacle = obstacle ?? (isRoot() ? undefined : "only root may mount a tmpfs");
+const rootObstacle = obstacle ?? (isRoot() ? undefined : "only root may mount without FUSE");
 const userObstacle = mountObstacle("ordinary user") ?? namespaceObstacle(ordinaryUser());
 
 function open(ownerMounts = false): Promise<Scene> {
@@ -98,30 +98,29 @@ for (const who of ["root", "an ordinary user"] as const) {
     },
   );
 
-  for (const option of ["-D", "-d"] as const) {
-    testUnless(
-      why,
-      `FR-778 unmount ${option} --force by ${who} ends a daemon that is mounted nowhere`,
-      async () => {
-        await using scene = await open(isUser);
-        await using _daemon = endingDaemon(scene);
-        await using _mount = await scene.mount("TOTL9E");
-        const user = isUser ? scene.owner : undefined;
-        await using namespace = await Namespace.open({ user });
-        const { pid } = ownerOf(scene.diffDir);
-        detachByHand(scene.mountDir, user);
-        assert(!isMounted(scene.mountDir) && isAlive(pid));
-        await using _late = await namespace.writeOpen(`${scene.mountDir}/late`, TEXT);
-        const place = option === "-D" ? scene.mountDir : scene.diffDir;
-        const { code, stderr } = await runCli(["unmount", option, place, "--force"], { user });
-        assert.equal(code, 0, stderr);
-        assert.match(stderr, new RegExp(`took it from .*sleep \\(${namespace.pid}\\)`));
-        await mustBeFree(scene, pid);
-        await assert.rejects(namespace.run(["ls", scene.mountDir]), /not connected/);
-        await mustHold(scene, { late: TEXT }, user);
-      },
-    );
-  }
+  const option = isUser ? "-d" : "-D";
+  testUnless(
+    why,
+    `FR-778 unmount ${option} --force by ${who} ends a daemon that is mounted nowhere`,
+    async () => {
+      await using scene = await open(isUser);
+      await using _daemon = endingDaemon(scene);
+      await using _mount = await scene.mount("TOTL9E");
+      const user = isUser ? scene.owner : undefined;
+      await using namespace = await Namespace.open({ user });
+      const { pid } = ownerOf(scene.diffDir);
+      detachByHand(scene.mountDir, user);
+      assert(!isMounted(scene.mountDir) && isAlive(pid));
+      await using _late = await namespace.writeOpen(`${scene.mountDir}/late`, TEXT);
+      const place = option === "-D" ? scene.mountDir : scene.diffDir;
+      const { code, stderr } = await runCli(["unmount", option, place, "--force"], { user });
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, new RegExp(`took it from .*sleep \\(${namespace.pid}\\)`));
+      await mustBeFree(scene, pid);
+      await assert.rejects(namespace.run(["ls", scene.mountDir]), /not connected/);
+      await mustHold(scene, { late: TEXT }, user);
+    },
+  );
 }
 
 testUnless(obstacle, "FR-777 unmount returns as soon as the last copy is gone", async () => {
@@ -262,6 +261,28 @@ testUnless(
 
 testUnless(
   rootObstacle,
+  "FR-785 a namespace without a process is no one to be named, but all else works",
+  async () => {
+    await using scene = await open();
+    await using _daemon = endingDaemon(scene);
+    await using _mount = await scene.mount("TOTL9E");
+    const namespace = await Namespace.open();
+    using _keeper = Deno.openSync(`/proc/${namespace.pid}/ns/mnt`);
+    await namespace[Symbol.asyncDispose]();
+    const { pid } = ownerOf(scene.diffDir);
+    Deno.writeTextFileSync(`${scene.mountDir}/mine`, TEXT);
+    const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir]);
+    assert.equal(code, CODES.MountKept.exitCode, stderr);
+    assert.match(stderr, /kept by somebody who is not to be seen/);
+    const ended = await runCli(["unmount", "-d", scene.diffDir, "--force"]);
+    assert.equal(ended.code, 0, ended.stderr);
+    await mustBeFree(scene, pid);
+    await mustHold(scene, { mine: TEXT });
+  },
+);
+
+testUnless(
+  rootObstacle,
   "FR-782 below a shared mount, a namespace that follows ours keeps nothing",
   async () => {
     await using scene = await open();
@@ -293,20 +314,25 @@ testUnless(
   },
 );
 
-testUnless(
-  rootObstacle,
-  "FR-783 unmount takes all copies in its own namespace away, and only those of the mount",
-  async () => {
+for (const isUsed of [false, true]) {
+  const title = isUsed ? "unmount --force of a busy mount hides" : "unmount takes away";
+  testUnless(rootObstacle, `FR-783 ${title} all copies in its own namespace`, async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
-    await using mount = await scene.mount("TOTL9E");
+    await using _mount = await scene.mount("TOTL9E");
     const { pid } = ownerOf(scene.diffDir);
     const copy = `${scene.dirPath}/copy`;
     Deno.mkdirSync(copy);
     const bound = new Deno.Command("mount", { args: ["--bind", scene.mountDir, copy] });
     assert(bound.outputSync().success);
-    await mount.unmount();
-    assert(!isMounted(copy));
+    {
+      await using _visitor = isUsed ? new Visitor(scene.mountDir) : undefined;
+      const force = isUsed ? ["--force"] : [];
+      const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir, ...force]);
+      assert.equal(code, 0, stderr);
+      assert(!isMounted(scene.mountDir) && !isMounted(copy));
+      assert.equal(isAlive(pid), isUsed);
+    }
     await mustBeFree(scene, pid);
-  },
-);
+  });
+}

@@ -31,11 +31,11 @@ export function namespaceObstacle(user?: Identity): Obstacle {
 /** A process in a namespace of its own, with a copy of all mounts that were there before it. */
 export class Namespace implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
-  readonly #isUsers: boolean;
+  readonly #user: Identity | undefined;
 
-  private constructor(child: Deno.ChildProcess, isUsers: boolean) {
+  private constructor(child: Deno.ChildProcess, user: Identity | undefined) {
     this.#child = child;
-    this.#isUsers = isUsers;
+    this.#user = user;
   }
 
   /** Returns when the namespace is there. */
@@ -44,7 +44,7 @@ export class Namespace implements AsyncDisposable {
     const flags = [...unshareFlags(user), "--propagation", propagation];
     const [program = "", ...args] = commandAs(user, ["unshare", ...flags, "sleep", "300"]);
     const child = new Deno.Command(program, { args, cwd: "/" }).spawn();
-    const namespace = new Namespace(child, flags.includes("--user"));
+    const namespace = new Namespace(child, user);
     // unshare becomes sleep when all else is done.
     const isThere = () => Deno.readTextFileSync(`/proc/${child.pid}/comm`).trim() === "sleep";
     if (await waitUntil(isThere)) return namespace;
@@ -71,7 +71,8 @@ export class Namespace implements AsyncDisposable {
 
   /** Runs a program in it, and fails if that fails. @returns What it printed. */
   async run(command: readonly string[]): Promise<string> {
-    const output = await new Deno.Command("nsenter", { args: this.#entering(command) }).output();
+    const { program, args } = this.#entering(command);
+    const output = await new Deno.Command(program, { args, cwd: "/" }).output();
     if (output.success) return new TextDecoder().decode(output.stdout);
     throw new Error(`${command[0]} failed: ${new TextDecoder().decode(output.stderr)}`);
   }
@@ -82,8 +83,9 @@ export class Namespace implements AsyncDisposable {
    * @returns The process that keeps it open.
    */
   async writeOpen(path: string, text: string): Promise<AsyncDisposable> {
-    const args = this.#entering(["tee", path]);
-    const child = new Deno.Command("nsenter", { args, stdin: "piped", stdout: "null" }).spawn();
+    const { program, args } = this.#entering(["tee", path]);
+    const pipes = { stdin: "piped", stdout: "null" } as const;
+    const child = new Deno.Command(program, { args, cwd: "/", ...pipes }).spawn();
     const bytes = new TextEncoder().encode(text);
     const writer = child.stdin.getWriter();
     await writer.write(bytes);
@@ -107,9 +109,18 @@ export class Namespace implements AsyncDisposable {
     throw new Error(`${path} cannot be written`);
   }
 
-  #entering(command: readonly string[]): string[] {
-    const user = this.#isUsers ? ["-U", "-S0", "-G0"] : [];
-    return ["-t", `${this.pid}`, "-m", ...user, "--", ...command];
+  /** A command that runs another one in the namespace, as its user. */
+  #entering(command: readonly string[]): { program: string; args: string[] } {
+    const hasUsers = unshareFlags(this.#user).includes("--user");
+    const flags = [
+      "-t",
+      `${this.pid}`,
+      "-m",
+      ...(hasUsers ? ["-U", "--preserve-credentials"] : []),
+    ];
+    const entering = ["nsenter", ...flags, "--", ...command];
+    const [program = "", ...args] = commandAs(this.#user, entering);
+    return { program, args };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

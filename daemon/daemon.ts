@@ -125,7 +125,7 @@ export async function serveMount(
     diffPath: diff.path,
     mountPath: request.mountPath,
     ...(serving.ending !== undefined && { device: serving.ending.device }),
-    isMounted: serving.ending?.isMounted ?? false,
+    isDetached: serving.ending?.isDetached ?? false,
     serverVersion: binding.serverVersion,
     mountedAt,
     diff: await diffSize(diff.path),

@@ -42,9 +42,9 @@ export async function detachedMount(
   if (answer === "silent") return { diffPath, mountPath: lastPlaceOf(diffPath) };
   if (answer === undefined || !("status" in answer)) return undefined;
   const { status } = answer;
-  const { device, isMounted, mountPath } = status;
-  // Before it is mounted it has no device; and we may be in another namespace than its process.
-  const isNowhere = device !== undefined && !isMounted &&
+  const { device, isDetached, mountPath } = status;
+  // We may be in another namespace than its process.
+  const isNowhere = device !== undefined && isDetached &&
     listMounts().every((mount) => mount.device !== device);
   return isNowhere ? { mountPath, diffPath, status, holders: holdersOf(device) } : undefined;
 }

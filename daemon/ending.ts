@@ -36,16 +36,19 @@ export class Ending {
   /** As the kernel's lists of mounts have it, such as `0:45`. */
   readonly device: string;
   readonly #options: EndingOptions;
+  /** By the kernel: what is left to do is to bring all to disk. */
+  #isLetGo = false;
 
   /** @param options.mountPath What is mounted there is what is to end. */
   constructor(options: EndingOptions) {
     this.#options = options;
     this.device = findMount(options.mountPath)?.device ?? "";
+    void options.dispatcher.disconnected.then(() => this.#isLetGo = true);
   }
 
-  /** Whether it is mounted anywhere in our mount namespace. */
-  get isMounted(): boolean {
-    return this.#paths().length > 0;
+  /** Whether it is nowhere in our mount namespace, and goes on. */
+  get isDetached(): boolean {
+    return !this.#isLetGo && this.#paths().length === 0;
   }
 
   /**

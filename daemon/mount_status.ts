@@ -27,8 +27,8 @@ export interface MountStatus {
   readonly mountPath: string;
   /** Of the file system, such as `0:45`; missing until it is mounted. */
   readonly device?: string;
-  /** Whether it is anywhere in the mount namespace of its process. */
-  readonly isMounted: boolean;
+  /** Whether it is nowhere in the mount namespace of its process, which goes on all the same. */
+  readonly isDetached: boolean;
   /** Milliseconds since 1970. */
   readonly mountedAt: number;
   readonly diff: DiffSize;

@@ -217,8 +217,8 @@ testUnless(obstacle, "FR-780 status lists a mount that is nowhere, and who keeps
     const own = parseDocument("status", stdout).mounts
       .find(({ diffPath }: { diffPath: string }) => diffPath === scene.diffDir);
     assert.deepEqual(
-      [own?.state, own?.pid, own?.mountPath, own?.isMounted, own?.holders],
-      ["detached", pid, scene.mountDir, false, [holder]],
+      [own?.state, own?.pid, own?.mountPath, own?.isDetached, own?.holders],
+      ["detached", pid, scene.mountDir, true, [holder]],
     );
   }
   const list = await runCli(["status"]);

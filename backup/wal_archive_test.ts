@@ -129,14 +129,6 @@ Deno.test("FR-162 a partial segment is taken for the last one, if there is nothi
   const [, last] = (await plain.plan()).files;
   assert.equal(last!.name, THREE);
   assert(last!.sourcePath.endsWith(`${THREE}.partial`));
-  await using packed = await archive({
-    [TWO]: segment,
-    [`${THREE}.gz.partial`]: gzipSync(segment),
-  });
-  await withDir(async (dir) => {
-    await copyWal(await packed.plan(), dir);
-    assert.deepEqual(Object.keys(filesIn(dir)).sort(), [TWO, THREE]);
-  });
   await using first = await archive({ [`${TWO}.partial`]: segment, [THREE]: segment });
   await assert.rejects(first.plan(), { code: "WalMissing", message: new RegExp(TWO) });
 });
@@ -212,6 +204,84 @@ Deno.test("FR-163 what cannot be unpacked, or has another length, leaves nothing
     await Deno.remove(`${plain.store.catalogPath}/wal/main/${TWO}`);
     await assert.rejects(copyWal(plan, dir), { code: "WalMissing" });
   });
+});
+
+/** `bytes` as a gzip file of several members, as appending to one makes it. */
+function gzipMembers(bytes: Uint8Array, ends: readonly number[]): Uint8Array {
+  const from = [0, ...ends];
+  return joined(from.map((start, at) => gzipSync(bytes.subarray(start, from[at + 1]))));
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+Deno.test("FR-174 a packed segment is read whole, of however many members it is", async () => {
+  // Noise, so that members are longer than what is read at a time.
+  const noise = new Uint8Array(SEGMENT);
+  for (let at = 0; at < SEGMENT; at += 65536) {
+    crypto.getRandomValues(noise.subarray(at, at + 65536));
+  }
+  for (const ends of [[SEGMENT / 2], [1, 70_000, 70_000, 200_000], [SEGMENT]]) {
+    await using store = await archive({
+      [`${TWO}.gz`]: gzipSync(noise),
+      [`${THREE}.gz`]: gzipMembers(noise, ends),
+    });
+    await withDir(async (dir) => {
+      await copyWal(await store.plan(), dir);
+      const files = filesIn(dir);
+      assert.deepEqual(files[THREE], files[TWO], `members end at ${ends}`);
+    });
+  }
+});
+
+Deno.test("FR-174 a packed segment that is cut off, damaged or followed by something is refused", async () => {
+  const [first, second] = [segment.subarray(0, 5000), segment.subarray(5000)];
+  const [one, two] = [gzipSync(first), gzipSync(second)];
+  const sound = joined([one, two]);
+  const flipped = sound.slice();
+  flipped[one.length - 6]! ^= 1; // In the checksum of the first member.
+  const bad: Record<string, Uint8Array> = {
+    "a second member cut off": sound.subarray(0, sound.length - 3),
+    "a second member's header cut off": joined([gzipSync(segment), two.subarray(0, 5)]),
+    "a wrong checksum of the first": flipped,
+    "letters behind it": joined([sound, new TextEncoder().encode("garbage")]),
+    "zeros behind it": joined([sound, new Uint8Array(512)]),
+    "a zero and then letters behind it": joined([sound, new TextEncoder().encode("\0garbage")]),
+    "a member too many": joined([sound, one]),
+    "a second member that is missing": one,
+  };
+  for (const [what, bytes] of Object.entries(bad)) {
+    await using store = await archive({ [TWO]: segment, [`${THREE}.gz`]: bytes });
+    await withDir(async (dir) => {
+      const plan = await store.plan();
+      const expected = { code: "StoreDamaged", message: new RegExp(THREE) };
+      await assert.rejects(copyWal(plan, dir), expected, what);
+      assert.deepEqual(Object.keys(filesIn(dir)), [TWO], what);
+    });
+  }
+});
+
+Deno.test("FR-175 a packed partial segment is not taken, and the message says so", async () => {
+  await using packed = await archive({
+    [TWO]: segment,
+    [`${THREE}.gz.partial`]: gzipSync(segment),
+  });
+  const expected = { code: "WalMissing", message: new RegExp(`${THREE}\\.gz\\.partial`) };
+  await assert.rejects(packed.plan(), expected);
+  await using beside = await archive({
+    [TWO]: segment,
+    [`${THREE}.gz.partial`]: "anything",
+    [`${THREE}.partial`]: segment,
+  });
+  const [, last] = (await beside.plan()).files;
+  assert(last!.sourcePath.endsWith(`${THREE}.partial`));
 });
 
 Deno.test("FR-163 a streamed backup without its WAL, or with short segments, is refused", async () => {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { PbkfsError } from "../errors.ts";
 import { storeDamaged } from "./store_error.ts";
 import type { WalFile, WalPlan } from "./wal_file.ts";
@@ -91,11 +93,26 @@ async function* chunksOf(file: WalFile): AsyncGenerator<Uint8Array> {
     yield* source.readable;
     return;
   }
-  const stream = source.readable.pipeThrough(new DecompressionStream("gzip"));
   try {
-    yield* stream;
+    yield* unpacked(source);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw storeDamaged(`WAL file "${file.sourcePath}" cannot be unpacked: ${why}`, error);
   }
+}
+
+/**
+ * What a gzip file holds: one member or several, one after another, and nothing behind them.
+ *
+ * @see RFC 1952, 2.2
+ */
+async function* unpacked(source: Deno.FsFile): AsyncGenerator<Uint8Array> {
+  const { size } = await source.stat();
+  const gunzip = createGunzip();
+  // Who stops early closes the file as well. Errors come out of the loop.
+  pipeline(Readable.from(source.readable), gunzip, () => {});
+  yield* gunzip;
+  // It ends before what does not begin like a member, if that begins with a zero byte.
+  const left = size - gunzip.bytesWritten;
+  if (left > 0) throw new RangeError(`${left} bytes follow the end of what is packed`);
 }

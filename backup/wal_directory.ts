@@ -58,7 +58,9 @@ export class WalDirectory {
    * looks in this order, and the newer one begins with a copy of the older.
    *
    * @param takePartial A segment that was being written when its timeline ended is better than
-   * none, if it is the last.
+   * none, if it is the last. A packed one is not taken: a restore first reads the WAL to see that
+   * it is complete, and does not look at packed parts then.
+   * @see SimpleXLogPageRead in pg_probackup, src/parsexlog.c
    */
   find(names: readonly string[], takePartial: boolean): WalFile | undefined {
     for (const name of names) {
@@ -66,9 +68,16 @@ export class WalDirectory {
       if (found !== undefined) return found;
     }
     for (const name of takePartial ? names : []) {
-      const found = this.#file(name, `${name}.partial`, false) ??
-        this.#file(name, `${name}.gz.partial`, true);
+      const found = this.#file(name, `${name}.partial`, false);
       if (found !== undefined) return found;
+    }
+    for (const name of names) {
+      if (!takePartial || !this.names.has(`${name}.gz.partial`)) continue;
+      throw new PbkfsError("WalMissing", {
+        what: `Segment ${name} is only there as "${this.dirPath}/${name}.gz.partial", which a ` +
+          "restore does not take either",
+        todo: `Archive the whole segment, or unpack this part as "${name}.partial" beside it.`,
+      });
     }
     for (const name of names) {
       if (!this.names.has(`${name}.lz4`)) continue;

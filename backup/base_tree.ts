@@ -87,6 +87,8 @@ export interface BaseNames {
 export interface BaseTree {
   /** How many entries there are. */
   readonly count: number;
+  /** The entry, if there is one, that is found by its name but that no listing has. */
+  readonly unlisted: EntryIndex | undefined;
   entry(index: EntryIndex): BaseEntry;
   /** Permission bits, and those of the type, as in st_mode. */
   mode(index: EntryIndex): number;

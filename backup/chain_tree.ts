@@ -28,7 +28,7 @@ import { type StoredFile, StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
 import type { TreeEntries } from "./tree_entries.ts";
-import { listTree, rootModeOf } from "./tree_list.ts";
+import { listTree, rootModeOf, TABLESPACES_DIR } from "./tree_list.ts";
 
 /** What a tree is made of. */
 export interface ChainTreeParts {
@@ -115,6 +115,13 @@ export class ChainTree implements Base {
 
   get count(): number {
     return this.#tree.count;
+  }
+
+  /** Who walks the tree comes to tablespaces through `pg_tblspc`, like on any server, and once. */
+  get unlisted(): EntryIndex | undefined {
+    const entry = this.find(TABLESPACES_DIR);
+    // One that the backup itself has is a directory like others.
+    return entry === undefined || this.#tree.row(entry) >= 0 ? undefined : entry;
   }
 
   get entries(): readonly BaseEntry[] {

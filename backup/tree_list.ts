@@ -28,7 +28,7 @@ export interface TreeListOptions {
 }
 
 /** Where tablespaces lie inside the tree. */
-export const TABLESPACES_DIR = "pbkfs_tablespaces";
+export const TABLESPACES_DIR = "pbkfs_tablespaces" as ByteString;
 /** Where external directories lie inside the tree. */
 export const EXTERNAL_DIR = "external_directories";
 

@@ -48,6 +48,7 @@ Deno.test("FR-150 tablespaces of the map lie beside, in-place ones stay, and the
     "file 600 pg_tblspc/16401/f",
     CONF,
   ]);
+  assert.equal(base.unlisted, base.find("pbkfs_tablespaces" as ByteString));
   const read = (path: string) => readFile(base, path as ByteString).length;
   assert.equal(read("pbkfs_tablespaces/16400/PG_15/f"), 3);
   assert.equal(read("pg_tblspc/16401/f"), 3);

@@ -47,6 +47,7 @@ export class StoreAlarm {
 export function alarmed(base: BaseTree, alarm: StoreAlarm): BaseTree {
   return {
     count: base.count,
+    unlisted: base.unlisted,
     entry: (index) => base.entry(index),
     mode: (index) => base.mode(index),
     parent: (index) => base.parent(index),

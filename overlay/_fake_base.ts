@@ -22,6 +22,7 @@ export class FakeBase implements BaseTree {
   readonly damaged = new Set<string>();
   /** Reads so far: path and range. */
   readonly reads: string[] = [];
+  unlisted: EntryIndex | undefined;
 
   constructor(files: Readonly<Record<string, FakeEntry>>) {
     const paths = Object.keys(files).sort();

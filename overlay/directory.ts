@@ -20,6 +20,8 @@ const FIRST_COOKIE = 3;
 /** The names that a directory has in the base, which stay as they are. */
 export interface FirstNames {
   readonly count: number;
+  /** What can be found, but does not appear in listings, under the name that it has here. */
+  readonly unlisted: Ino | undefined;
   name(at: number): ByteString;
   ino(at: number): Ino;
   find(name: ByteString): number | undefined;
@@ -27,6 +29,7 @@ export interface FirstNames {
 
 const NONE: FirstNames = {
   count: 0,
+  unlisted: undefined,
   name: () => "" as ByteString,
   ino: () => 0 as Ino,
   find: () => undefined,
@@ -84,8 +87,9 @@ export class Directory {
   *after(cookie: number): Generator<DirectoryEntry> {
     const first = this.#first;
     for (let at = Math.max(0, cookie + 1 - FIRST_COOKIE); at < first.count; at++) {
-      if (this.#hidden.has(at)) continue;
-      yield { name: first.name(at), ino: first.ino(at), cookie: at + FIRST_COOKIE };
+      const ino = first.ino(at);
+      if (this.#hidden.has(at) || ino === first.unlisted) continue;
+      yield { name: first.name(at), ino, cookie: at + FIRST_COOKIE };
     }
     const order = this.#order;
     for (let at = firstAfter(order, cookie); at < order.length; at++) {

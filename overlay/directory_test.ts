@@ -69,6 +69,7 @@ Deno.test("FR-403 a name that is set again has its new inode, and is listed once
 function first(count: number): FirstNames {
   return {
     count,
+    unlisted: undefined,
     name,
     ino: (at) => (1000 + at) as Ino,
     find(wanted) {

@@ -140,6 +140,7 @@ export class InodeTable {
     const parent = entry === undefined ? undefined : base.parent(entry);
     const directory = new Directory(inoOf(parent), {
       count: names.count,
+      unlisted: base.unlisted === undefined ? undefined : inoOf(base.unlisted),
       name: (at) => names.name(at),
       ino: (at) => inoOf(names.entry(at)),
       find: (name) => names.find(name),

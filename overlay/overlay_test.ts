@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { EntryIndex } from "../backup/mod.ts";
 import { ERRNO } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { addressOf } from "../ffi/memory.ts";
@@ -47,6 +48,41 @@ Deno.test("FR-409 listing reads nothing of the files listed", () => {
   inWorld((world) => {
     namesIn(world, "d");
     assert.deepEqual(world.base.reads, []);
+  });
+});
+
+Deno.test("FR-177 an unlisted directory of the base is found by its name, and does all that others do", () => {
+  inWorld((world) => {
+    const { base } = world;
+    const paths = Array.from({ length: base.count }, (_, at) => base.entry(at as EntryIndex).path);
+    const others = namesIn(world, "").filter((text) => text !== "d");
+    base.unlisted = paths.indexOf(name("d")) as EntryIndex;
+    world.restart();
+    assert.deepEqual(namesIn(world, ""), others);
+    assert.deepEqual(namesIn(world, "d"), [".", "..", "data", "odd", "s"], "what is in it is");
+    const { ino } = world.withNode("d", (found) => found);
+    world.overlay.makeNode({ parent: ino, name: name("new") }, NODE);
+    world.overlay.setAttributes(ino, { mode: 0o750 });
+    world.overlay.flush();
+    world.restart();
+    assert.deepEqual(namesIn(world, ""), others, "a change in it does not bring it out");
+    assert.deepEqual(namesIn(world, "d"), [".", "..", "data", "new", "odd", "s"]);
+  });
+});
+
+Deno.test("FR-177 under another name, or made anew, a directory is listed", () => {
+  inWorld((world) => {
+    const { base } = world;
+    const paths = Array.from({ length: base.count }, (_, at) => base.entry(at as EntryIndex).path);
+    base.unlisted = paths.indexOf(name("d")) as EntryIndex;
+    world.restart();
+    const others = namesIn(world, "");
+    world.overlay.rename(inRoot("d"), inRoot("away"), 0);
+    assert.deepEqual(namesIn(world, ""), [...others, "away"].sort());
+    world.overlay.makeDirectory(inRoot("d"), { ...NODE, mode: 0o700 });
+    world.overlay.flush();
+    world.restart();
+    assert.deepEqual(namesIn(world, ""), [...others, "away", "d"].sort());
   });
 });
 

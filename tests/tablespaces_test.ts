@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { PostgresServer } from "../postgres/mod.ts";
+import { movedTablespaces, takePlain } from "./support/base_backup.ts";
 import { answerOf, Scene } from "./support/scene.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
 import { commandAs, ordinaryUser } from "./support/users.ts";
@@ -45,6 +46,36 @@ testUnless(
       const [counts = ""] = (await tablespaceAnswer(server)).split("\n");
       assert.match(counts, /^12000\|/);
     }),
+);
+
+testUnless(
+  obstacle,
+  "FR-177 who walks the directory comes to each file of a tablespace once, through pg_tblspc",
+  async () => {
+    await using scene = await Scene.open({ fixture: "mixed-compression", owner: ordinaryUser() });
+    await using mount = await scene.mount(BACKUP_ID);
+    const tablespaces = `${scene.mountDir}/pbkfs_tablespaces`;
+    const oids = [...Deno.readDirSync(tablespaces)].map((entry) => entry.name).sort();
+    assert.equal(oids.length, 2);
+    assert(
+      ![...Deno.readDirSync(scene.mountDir)].some((entry) => entry.name === "pbkfs_tablespaces"),
+    );
+    const seen = new Map<string, number>();
+    const walk = (path: string): void => {
+      for (const entry of Deno.readDirSync(path)) {
+        const inside = `${path}/${entry.name}`;
+        if (Deno.statSync(inside).isDirectory) walk(inside);
+        else {
+          const real = Deno.realPathSync(inside);
+          seen.set(real, (seen.get(real) ?? 0) + 1);
+        }
+      }
+    };
+    walk(scene.mountDir);
+    assert.deepEqual([...seen].filter(([, times]) => times !== 1), []);
+    assert([...seen.keys()].some((path) => path.startsWith(`${tablespaces}/${oids[0]}/PG_15`)));
+    await mount.unmount();
+  },
 );
 
 testUnless(
@@ -100,24 +131,6 @@ for (const format of ["plain", "tar"] as const) {
         assert.equal(await copy.query("select pg_tablespace_size('ts1') > 100000"), "t");
       }),
   );
-}
-
-/** The tablespaces whose data is reached through a link, with new places for them. */
-async function movedTablespaces(scene: Scene, server: PostgresServer) {
-  const lines = await server.query(`select oid, pg_tablespace_location(oid) from pg_tablespace
-    where pg_tablespace_location(oid) like '/%'`);
-  return lines.split("\n").filter((line) => line !== "").map((line) => {
-    const [oid = "", from = ""] = line.split("|");
-    return { oid, from, to: `${scene.dirPath}/moved-${oid}` };
-  });
-}
-
-async function takePlain(scene: Scene, server: PostgresServer): Promise<string> {
-  const target = `${scene.dirPath}/plain`;
-  const moved = await movedTablespaces(scene, server);
-  const mappings = moved.map(({ from, to }) => `--tablespace-mapping=${from}=${to}`);
-  await server.run("pg_basebackup", ["-D", target, "-c", "fast", "--no-sync", ...mappings]);
-  return target;
 }
 
 /** As plain, but through archives that we unpack, tablespaces to new places. */

@@ -106,7 +106,7 @@ export const CODES = {
   LibraryMissing: row(ERRNO.ENODEV, 51, "libfuse3 is not installed"),
   MountFailed: row(ERRNO.EIO, 52, "the kernel or fusermount3 refused the mount"),
   PermissionDenied: row(ERRNO.EACCES, 53, "a file or directory may not be read or written"),
-  ProbackupFailed: row(ERRNO.EIO, 54, "pg_probackup ended with an error"),
+  ProbackupFailed: row(ERRNO.EIO, 54, "the pg_probackup that was named cannot be run"),
 
   PostgresFailed: row(ERRNO.EIO, 60, "a PostgreSQL server or tool failed"),
 

@@ -66,10 +66,12 @@ export interface ChainSpec extends InstanceSettings {
   /** Absolute, without symbolic links. */
   readonly catalogPath: string;
   readonly instance: string;
-  /** Who told: the program, or our own reading of the control files. Both tell the same. */
+  /** Who told: the program and the control files alike, or the control files alone. */
   readonly source: "pg_probackup" | "control files";
   /** From the FULL backup to dest, the one asked for; never empty. */
   readonly members: readonly BackupInfo[];
+  /** For the operator, if there is something to know about how it was found. */
+  readonly notes?: readonly string[];
 }
 
 /** The backup asked for: the last member. */

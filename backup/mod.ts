@@ -51,5 +51,7 @@ export { crc32c } from "./crc32c.ts";
 export { planWal } from "./wal_archive.ts";
 export type { WalFile, WalPlan } from "./wal_file.ts";
 export { copyWal, type WalOwner } from "./wal_copy.ts";
+export { type ProgramEnd, type ProgramLimits, runBounded } from "./bounded_program.ts";
+export { cannotRun, PROBACKUP_TIMEOUT_MS, type ProbackupOptions } from "./probackup_show.ts";
 export { changeOfChain } from "./chain_change.ts";
 export { externalDirectories } from "./tablespace_map.ts";

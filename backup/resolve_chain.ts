@@ -11,21 +11,17 @@ import {
   type FoundBackup,
   listInstances,
   locateCatalog,
-  readBackups,
   readInstanceSettings,
 } from "./control_catalog.ts";
-import { runShow } from "./probackup_show.ts";
+import { findBackups, noteOf, withFailure } from "./find_backups.ts";
+import type { ProbackupOptions, ShowFailure } from "./probackup_show.ts";
 
 /** How to look at a catalog. */
-export interface CatalogOptions {
+export interface CatalogOptions extends ProbackupOptions {
   /** What pg_probackup gets with `-B`. */
   readonly catalogPath: string;
   /** May be left out if the catalog has exactly one. */
   readonly instance?: string | undefined;
-  /** Path of pg_probackup; looked for on PATH if left out. */
-  readonly probackup?: string | undefined;
-  /** false: never run the program, read the control files. */
-  readonly useProbackup?: boolean | undefined;
 }
 
 /** What to serve. */
@@ -52,7 +48,10 @@ export interface ListedInstance extends InstanceSettings {
 /** All there is in a catalog. */
 export interface CatalogListing {
   readonly catalogPath: string;
+  /** The program, if all of the instances were told by it. */
   readonly source: ChainSpec["source"];
+  /** For the operator: what the program could not do. */
+  readonly notes: readonly string[];
   readonly instances: readonly ListedInstance[];
 }
 
@@ -66,16 +65,28 @@ export interface CatalogListing {
 export async function resolveChain(options: ChainOptions): Promise<ChainSpec> {
   const catalogPath = await locateCatalog(options.catalogPath);
   const instance = await chooseInstance(catalogPath, options.instance);
-  const { backups, source } = await findBackups(catalogPath, instance, options);
-  const set = new BackupSet(instance, backups);
-  const wanted = options.backupId?.toUpperCase() ?? "LATEST";
+  const { backups, source, failure } = await findBackups({ ...options, catalogPath, instance });
   return {
     catalogPath,
     instance,
     source,
-    members: wanted === "LATEST" ? set.latest() : set.chain(wanted),
+    members: explaining(failure, () => {
+      const set = new BackupSet(instance, backups);
+      const wanted = options.backupId?.toUpperCase() ?? "LATEST";
+      return wanted === "LATEST" ? set.latest() : set.chain(wanted);
+    }),
     ...await readInstanceSettings(`${catalogPath}/backups/${instance}`),
+    ...(failure !== undefined && { notes: [noteOf(failure, instance)] }),
   };
+}
+
+/** What `find` gives, or its error, with why the program could not help. */
+function explaining<T>(failure: ShowFailure | undefined, find: () => T): T {
+  try {
+    return find();
+  } catch (error) {
+    throw error instanceof PbkfsError ? withFailure(error, failure) : error;
+  }
 }
 
 /**
@@ -89,15 +100,22 @@ export async function listBackups(options: CatalogOptions): Promise<CatalogListi
     ? await listInstances(catalogPath)
     : [await chooseInstance(catalogPath, options.instance)];
   const instances: ListedInstance[] = [];
-  let source: ChainSpec["source"] = "control files";
+  const notes: string[] = [];
+  let source: ChainSpec["source"] = "pg_probackup";
+  let { useProbackup } = options;
   for (const name of names) {
-    const found = await findBackups(catalogPath, name, options);
-    source = found.source;
+    const found = await findBackups({ ...options, useProbackup, catalogPath, instance: name });
+    const { backups, failure } = found;
+    if (found.source === "control files") source = found.source;
+    if (failure !== undefined) notes.push(noteOf(failure, name));
+    // Once it has hung there is no use in waiting for it again, for each instance.
+    if (failure?.isLate === true) useProbackup = false;
     const settings = await readInstanceSettings(`${catalogPath}/backups/${name}`);
-    const set = new BackupSet(name, found.backups);
-    instances.push({ name, ...settings, backups: found.backups.map((one) => judge(set, one)) });
+    const set = explaining(failure, () => new BackupSet(name, backups));
+    instances.push({ name, ...settings, backups: backups.map((one) => judge(set, one)) });
   }
-  return { catalogPath, source, instances };
+  if (names.length === 0) source = "control files";
+  return { catalogPath, source, notes, instances };
 }
 
 function judge(set: BackupSet, { info }: FoundBackup): ListedBackup {
@@ -124,18 +142,4 @@ async function chooseInstance(catalogPath: string, wanted: string | undefined): 
       ? "Give another catalog, or add an instance with pg_probackup add-instance."
       : "Name one of them with --instance.",
   });
-}
-
-async function findBackups(
-  catalogPath: string,
-  instance: string,
-  options: CatalogOptions,
-): Promise<{ backups: FoundBackup[]; source: ChainSpec["source"] }> {
-  const instancePath = `${catalogPath}/backups/${instance}`;
-  // Read in any case: only here do we learn in which directory a backup is.
-  const own = await readBackups(instancePath);
-  if (options.useProbackup === false) return { backups: own, source: "control files" };
-  const shown = await runShow({ program: options.probackup, catalogPath, instance, known: own });
-  if (shown === undefined) return { backups: own, source: "control files" };
-  return { backups: shown, source: "pg_probackup" };
 }

@@ -224,15 +224,28 @@ Deno.test("FR-107 chains that pg_probackup restores with loss of data are refuse
 Deno.test("FR-108 what pg_probackup complains about is passed on", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath } = fixture;
-  const failing = await standIn(dirPath, "echo 'ERROR: bad weather' >&2; exit 3");
-  const options = { catalogPath, probackup: failing };
-  const message = await refused("ProbackupFailed", () => resolveChain(options));
-  assert.match(message, /exited with 3: ERROR: bad weather/);
+  const probackup = await standIn(dirPath, "echo 'ERROR: bad weather' >&2; exit 3");
+  const noteOf = async () =>
+    (await resolveChain({ catalogPath, probackup })).notes?.join("\n") ?? "";
+  assert.match(await noteOf(), /exited with 3: ERROR: bad weather/);
   await standIn(dirPath, "echo '[{'");
-  assert.match(await refused("ProbackupFailed", () => resolveChain(options)), /is not JSON/);
+  assert.match(await noteOf(), /is not JSON/);
   await standIn(dirPath, "echo '[]'");
-  assert.match(await refused("ProbackupFailed", () => resolveChain(options)), /"main"/);
-  await refused("ProbackupFailed", () => resolveChain({ catalogPath, probackup: "/none" }));
+  assert.match(await noteOf(), /nothing about the instance "main"/);
+  await standIn(dirPath, "kill -9 $$");
+  assert.match(await noteOf(), /was ended by SIGKILL: no message/);
+});
+
+Deno.test("FR-108 a program that was named and cannot be run is refused", async () => {
+  await using fixture = await unpackFixture("zlib-chain");
+  const { catalogPath, showPath } = fixture;
+  for (const probackup of ["/none", showPath]) {
+    const message = await refused(
+      "ProbackupFailed",
+      () => resolveChain({ catalogPath, probackup }),
+    );
+    assert(message.includes(probackup), message);
+  }
 });
 
 Deno.test("FR-108 the program's output need not be UTF-8", async () => {

@@ -7,17 +7,17 @@
 import { styleText } from "node:util";
 import { examine, type Finding } from "../daemon/mod.ts";
 import { CODES } from "../errors.ts";
-import type { CommandSpec, Flags } from "./command.ts";
-import { CATALOG, DIFF, INSTANCE, JSON_OUTPUT, MOUNT_POINT, PROBACKUP } from "./options.ts";
+import type { CommandSpec } from "./command.ts";
+import { CATALOG, DIFF, INSTANCE, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";
 import { print, printJson } from "./output.ts";
+import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { tableLines } from "./table.ts";
 
-interface DoctorFlags extends Flags {
+interface DoctorFlags extends ProbackupFlags {
   readonly pbkStore?: string;
   readonly instance?: string;
   readonly diffDir?: string;
   readonly mntPath?: string;
-  readonly pgProbackup?: string;
   readonly json?: boolean;
 }
 
@@ -44,7 +44,7 @@ export const DOCTOR: CommandSpec = {
     INSTANCE,
     { ...DIFF, text: "also check this place for a diff, and its free space" },
     { ...MOUNT_POINT, text: "also check this mount directory" },
-    PROBACKUP,
+    ...PROBACKUP_OPTIONS,
     JSON_OUTPUT,
   ],
   examples: ["pbkfs doctor", "pbkfs doctor -B /backup -d /var/tmp/diff -D /mnt/clone"],
@@ -61,7 +61,7 @@ export const DOCTOR: CommandSpec = {
       instance: flags.instance,
       diffPath: flags.diffDir,
       mountPath: flags.mntPath,
-      probackup: flags.pgProbackup,
+      ...probackupOf(flags),
     });
     const document = documentOf(findings);
     if (flags.json === true) printJson(document);

@@ -6,21 +6,21 @@
 
 import { destOf } from "../backup/mod.ts";
 import { mount, mountHere, type MountOptions } from "../daemon/mod.ts";
-import { type CommandSpec, type Flags, required } from "./command.ts";
+import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
-import { BACKUP, CATALOG, DIFF, FORCE, INSTANCE, MOUNT_POINT, PROBACKUP, WAIT } from "./options.ts";
+import { BACKUP, CATALOG, DIFF, FORCE, INSTANCE, MOUNT_POINT, WAIT } from "./options.ts";
 import { say } from "./output.ts";
+import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { showProgress } from "./progress.ts";
 
 /** What this command is given. Each name is that of an option below. */
-interface MountFlags extends Flags {
+interface MountFlags extends ProbackupFlags {
   readonly pbkStore?: string;
   readonly instance?: string;
   readonly backupId?: string;
   readonly diffDir: string;
   readonly mntPath?: string;
   readonly wal?: "inside" | "outside";
-  readonly pgProbackup?: string;
   readonly foreground?: boolean;
   readonly wait?: number;
   /** true unless `--no-store-lock` is given. */
@@ -36,6 +36,9 @@ export const MOUNT: CommandSpec = {
     "Returns when the mount can be used. Another process serves it, until it is unmounted.",
     "A diff knows its backup: mounting it again, for which -d alone is enough, continues the " +
     "clone. A catalog that has been moved is named with -B once; the mount point may be another.",
+    "pg_probackup, where it is installed, is asked for the backups and their statuses, and the " +
+    "control files are read as well: what the two do not tell alike is not mounted. If the program " +
+    "fails, or takes longer than its time, the control files alone are gone by, with a note.",
     "The catalog is only read, but for pg_probackup's own lock files: while a backup is mounted, " +
     "its delete and merge wait for a minute and then fail.",
   ],
@@ -50,7 +53,7 @@ export const MOUNT: CommandSpec = {
       value: { name: "PLACE", kind: "text", choices: ["outside", "inside"] },
       text: "pg_wal in the diff, or in the mount, for containers; default: outside",
     },
-    PROBACKUP,
+    ...PROBACKUP_OPTIONS,
     ...LOGGING,
     { long: "--foreground", text: "serve the mount from this process, until it is unmounted" },
     { ...WAIT, text: "for the mount to answer, and for others to let go of it; default: 60" },
@@ -106,6 +109,6 @@ function toOptions(flags: MountFlags): MountOptions {
     ...loggingOf(flags),
     ...(flags.instance !== undefined && { instance: flags.instance }),
     ...(flags.wal !== undefined && { wal: flags.wal }),
-    ...(flags.pgProbackup !== undefined && { probackup: flags.pgProbackup }),
+    ...probackupOf(flags),
   };
 }

@@ -44,7 +44,13 @@ export const MOUNT_POINT: OptionSpec = {
 export const PROBACKUP: OptionSpec = {
   long: "--pg-probackup",
   value: { name: "FILE", kind: "file" },
-  text: "the pg_probackup program; default: from PATH, or none",
+  text: "the pg_probackup program, or none: do without it; default: from PATH, if there",
+};
+
+export const PROBACKUP_TIMEOUT: OptionSpec = {
+  long: "--pg-probackup-timeout",
+  value: { name: "SECONDS", kind: "seconds" },
+  text: "how long pg_probackup may take before it is killed; default: 10",
 };
 
 export const WAIT: OptionSpec = {

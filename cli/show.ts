@@ -5,19 +5,19 @@
  */
 
 import { listBackups } from "../backup/mod.ts";
-import { type CommandSpec, type Flags, required } from "./command.ts";
-import { BACKUP, CATALOG, INSTANCE, JSON_OUTPUT, PROBACKUP } from "./options.ts";
-import { print, printJson } from "./output.ts";
+import { type CommandSpec, required } from "./command.ts";
+import { BACKUP, CATALOG, INSTANCE, JSON_OUTPUT } from "./options.ts";
+import { print, printJson, say } from "./output.ts";
+import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { showDocument, type ShownBackup, type ShownInstance } from "./show_document.ts";
 import { sizeText } from "./size_text.ts";
 import { factLines, tableLines } from "./table.ts";
 import { timeText } from "./units.ts";
 
-interface ShowFlags extends Flags {
+interface ShowFlags extends ProbackupFlags {
   readonly pbkStore: string;
   readonly instance?: string;
   readonly backupId?: string;
-  readonly pgProbackup?: string;
   readonly json?: boolean;
 }
 
@@ -33,7 +33,7 @@ export const SHOW: CommandSpec = {
     required(CATALOG),
     { ...INSTANCE, text: "only this instance" },
     { ...BACKUP, text: "only this backup and its chain, with all that is known" },
-    PROBACKUP,
+    ...PROBACKUP_OPTIONS,
     JSON_OUTPUT,
   ],
   examples: ["pbkfs show -B /backup", "pbkfs show -B /backup -I main --json"],
@@ -42,14 +42,12 @@ export const SHOW: CommandSpec = {
     ...["PermissionDenied", "ProbackupFailed"] as const,
   ],
   async run(given) {
-    const { pbkStore, instance, backupId, pgProbackup, json } = given as ShowFlags;
-    const listing = await listBackups({
-      catalogPath: pbkStore,
-      instance,
-      probackup: pgProbackup,
-    });
+    const flags = given as ShowFlags;
+    const { pbkStore: catalogPath, instance, backupId, json } = flags;
+    const listing = await listBackups({ catalogPath, instance, ...probackupOf(flags) });
     const document = showDocument(listing, backupId);
     if (json === true) return printJson(document);
+    for (const note of document.notes) say(note);
     document.instances.forEach((one, index) => {
       if (index > 0) print("");
       showInstance(one);

@@ -54,6 +54,8 @@ export interface ShowDocument {
   readonly version: 1;
   readonly catalogPath: string;
   readonly source: string;
+  /** What pg_probackup could not do. */
+  readonly notes: readonly string[];
   readonly instances: readonly ShownInstance[];
 }
 
@@ -86,8 +88,8 @@ export function showDocument(listing: CatalogListing, backupId?: string): ShowDo
       todo: `List what there is with: pbkfs show -B "${listing.catalogPath}"`,
     });
   }
-  const { catalogPath, source } = listing;
-  return { document: "pbkfs.show", version: 1, catalogPath, source, instances: found };
+  const { catalogPath, source, notes } = listing;
+  return { document: "pbkfs.show", version: 1, catalogPath, source, notes, instances: found };
 }
 
 /** Oldest chain first, and in it each backup followed by those that are based on it. */

@@ -169,6 +169,7 @@ export async function serveMount(
   giveUpClaim();
   const notes = [
     ...(diff.recovered === undefined ? [] : [diff.recovered]),
+    ...(request.spec.notes ?? []),
     ...guard.notes,
     ...hazards,
   ];

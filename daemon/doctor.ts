@@ -14,7 +14,7 @@ import type { Finding } from "./finding.ts";
 export async function examine(places: Places): Promise<Finding[]> {
   const findings = await Promise.all([
     lookAtMachine(environment()),
-    lookAtPrograms(places.probackup),
+    lookAtPrograms(places),
     lookAtPlaces(places),
   ]);
   return findings.flat();

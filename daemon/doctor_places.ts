@@ -4,7 +4,7 @@
  * @module
  */
 
-import { listBackups } from "../backup/mod.ts";
+import { listBackups, type ListedBackup, type ProbackupOptions } from "../backup/mod.ts";
 import { readBinding } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
@@ -16,12 +16,11 @@ import { type Finding, finding, fine, warning } from "./finding.ts";
 import { listMounts } from "./mount_table.ts";
 
 /** Which directories; what is left out is not looked at. */
-export interface Places {
+export interface Places extends ProbackupOptions {
   readonly catalogPath?: string | undefined;
   readonly instance?: string | undefined;
   readonly diffPath?: string | undefined;
   readonly mountPath?: string | undefined;
-  readonly probackup?: string | undefined;
 }
 
 /** With less than this, a server soon stops. */
@@ -55,26 +54,35 @@ export function lookAtPlaces(places: Places): Promise<Finding[]> {
   ]);
 }
 
-async function lookAtCatalog(
-  catalogPath: string,
-  { instance, probackup }: Places,
-): Promise<Finding> {
-  const { instances } = await listBackups({ catalogPath, instance, probackup });
+async function lookAtCatalog(catalogPath: string, places: Places): Promise<Finding> {
+  const { instances, notes } = await listBackups({ ...places, catalogPath });
   const backups = instances.flatMap((one) => one.backups);
   const good = backups.filter(({ restorable }) => restorable);
   const found = `${instances.length} instances, ${backups.length} backups, of which ` +
     `${good.length} can be mounted`;
-  if (good.length === 0) {
-    return warning("catalog", found, `Look at: pbkfs show -B "${catalogPath}"`);
-  }
+  const complaints = [
+    ...notes.map((note) => ({ what: note, todo: "Correct it when there is time: mounts work." })),
+    ...complaintsAbout(good, catalogPath),
+  ];
+  if (complaints.length === 0) return fine("catalog", found);
+  const what = complaints.map((one) => one.what).filter((text) => text !== "");
+  return warning("catalog", [found, ...what].join("; "), complaints.at(-1)!.todo);
+}
+
+/** What keeps mounts, or servers on them, from working. */
+function complaintsAbout(
+  good: readonly ListedBackup[],
+  catalogPath: string,
+): { readonly what: string; readonly todo: string }[] {
+  if (good.length === 0) return [{ what: "", todo: `Look at: pbkfs show -B "${catalogPath}"` }];
   const versions = new Set(good.map(({ info }) => info.serverVersion));
   const missing = [...versions].filter((version) => {
     const majorVersion = parseMajorVersion(version);
     return majorVersion !== undefined && tryFindInstallation(majorVersion) === undefined;
   });
-  if (missing.length === 0) return fine("catalog", found);
+  if (missing.length === 0) return [];
   const which = `PostgreSQL ${missing.join(", ")}`;
-  return warning("catalog", `${found}; ${which} is not installed`, `Install ${which}.`);
+  return [{ what: `${which} is not installed`, todo: `Install ${which}.` }];
 }
 
 /** Nothing is made: a directory that is not there yet is asked about in its parent. */

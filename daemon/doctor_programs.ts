@@ -4,15 +4,21 @@
  * @module
  */
 
-import { PbkfsError } from "../errors.ts";
+import {
+  cannotRun,
+  PROBACKUP_TIMEOUT_MS,
+  type ProbackupOptions,
+  type ProgramEnd,
+  runBounded,
+} from "../backup/mod.ts";
 import { listInstallations } from "../postgres/mod.ts";
 import { type Finding, finding, fine, warning } from "./finding.ts";
 
-/** All findings about programs. @param probackup The program, if not the one on PATH. */
-export function lookAtPrograms(probackup: string | undefined): Promise<Finding[]> {
+/** All findings about programs. */
+export function lookAtPrograms(options: ProbackupOptions): Promise<Finding[]> {
   return Promise.all([
     finding("postgresql", lookAtPostgres),
-    finding("pg-probackup", () => lookAtProbackup(probackup)),
+    finding("pg-probackup", () => lookAtProbackup(options)),
   ]);
 }
 
@@ -26,26 +32,40 @@ function lookAtPostgres(): Finding {
   return warning("postgresql", "no PostgreSQL server is installed", todo);
 }
 
-async function lookAtProbackup(program: string | undefined): Promise<Finding> {
+const VERSION_BYTES_MAX = 64 * 1024;
+
+async function lookAtProbackup(
+  { probackup, useProbackup, probackupTimeoutMs: timeoutMs = PROBACKUP_TIMEOUT_MS }:
+    ProbackupOptions,
+): Promise<Finding> {
   const id = "pg-probackup";
-  let output: Deno.CommandOutput;
+  if (useProbackup === false) {
+    return fine(id, "switched off: pbkfs reads the catalog itself");
+  }
+  const program = probackup ?? "pg_probackup";
+  const useless = (why: string) =>
+    warning(
+      id,
+      `"${program} --version" ${why}`,
+      "pbkfs reads the catalog itself then. --pg-probackup none does without the program.",
+    );
+  let end: ProgramEnd;
   try {
-    const command = new Deno.Command(program ?? "pg_probackup", {
-      args: ["--version"],
-      stdin: "null",
+    end = await runBounded(program, ["--version"], {
+      timeoutMs,
+      outputBytesMax: VERSION_BYTES_MAX,
     });
-    output = await command.output();
   } catch (error) {
-    if (program === undefined && error instanceof Deno.errors.NotFound) {
+    if (probackup !== undefined) throw cannotRun(program, error);
+    if (error instanceof Deno.errors.NotFound) {
       return fine(id, "not installed, and not needed: pbkfs reads the catalog itself");
     }
-    throw new PbkfsError("ProbackupFailed", {
-      what: `Cannot run "${program ?? "pg_probackup"}": ${(error as Error).message}`,
-      todo: "Name another program with --pg-probackup, or leave the option out.",
-      cause: error,
-    });
+    return useless(`cannot be run: ${(error as Error).message}`);
   }
-  const text = new TextDecoder().decode(output.stdout).trim();
+  if (end.kind === "late") return useless(`did not end within ${timeoutMs / 1000} s`);
+  if (end.kind === "endless") return useless("prints without end");
+  if (end.code !== 0) return useless(`failed with ${end.code ?? end.signal}`);
+  const text = new TextDecoder().decode(end.stdout).trim();
   // "pg_probackup 2.5.16 (PostgreSQL 15.8)"
   const [, version = "", minor = ""] = /\b((?:\d+\.(\d+))(?:\.\d+)*)/.exec(text) ?? [];
   if (version === "") return warning(id, `it says "${text}"`, "Is this pg_probackup?");

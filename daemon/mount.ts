@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ChainSpec, resolveChain } from "../backup/mod.ts";
+import { type ChainSpec, type ProbackupOptions, resolveChain } from "../backup/mod.ts";
 import { type Binding, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { checkRequest } from "./bind.ts";
@@ -18,7 +18,7 @@ import { interruptible, untilEnd } from "./run_daemon.ts";
 import { startDaemon, type StartedMount } from "./start.ts";
 
 /** What to mount, and where. A diff that was mounted before knows all that is left out. */
-export interface MountOptions {
+export interface MountOptions extends ProbackupOptions {
   readonly catalogPath?: string;
   /** May be left out if the catalog has one. */
   readonly instance?: string;
@@ -27,8 +27,6 @@ export interface MountOptions {
   readonly diffPath: string;
   readonly mountPath?: string;
   readonly wal?: WalPlace;
-  /** The pg_probackup program; looked for on PATH if left out. */
-  readonly probackup?: string;
   /** false: watch the backups, do not lock them. */
   readonly storeLock?: boolean;
   /** Take the diff although another machine may have it. */
@@ -82,14 +80,15 @@ async function findChain(
   { catalogPath }: { readonly catalogPath: string },
   binding: Binding | undefined,
 ): Promise<ChainSpec> {
-  const { instance = binding?.instance, backupId = binding?.backupId, probackup } = options;
+  const { instance = binding?.instance, backupId = binding?.backupId } = options;
+  const { probackup, useProbackup, probackupTimeoutMs } = options;
   if (binding !== undefined) checkNames(binding, { instance, backupId }, options.diffPath);
   try {
     return await resolveChain({
       catalogPath,
       ...(instance !== undefined && { instance }),
       ...(backupId !== undefined && { backupId }),
-      ...(probackup !== undefined && { probackup }),
+      ...{ probackup, useProbackup, probackupTimeoutMs },
     });
   } catch (error) {
     const isMissing = error instanceof PbkfsError && error.code === "CatalogMissing";

@@ -48,6 +48,8 @@ export interface StoredWal {
   /** In the store. */
   readonly path: ByteString;
   readonly sizeBytes: number;
+  /** Permission bits that a restore gives it. */
+  readonly mode: number;
 }
 
 /** A chain as a tree, with what else is known of it. */

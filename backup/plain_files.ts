@@ -14,6 +14,7 @@ import { newCounters } from "./counters.ts";
 import type { FileLists } from "./file_lists.ts";
 import type { StoredWal, TreeLayout } from "./open_chain.ts";
 import type { Row } from "./path_list.ts";
+import { restoredMode } from "./restored_mode.ts";
 import { originDamaged, storeDamaged } from "./store_error.ts";
 import { StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
@@ -80,9 +81,16 @@ export class PlainFiles {
       : appendToAutoConf(stored, settings);
   }
 
+  /** Permission bits of the directory `pg_wal`: 0750 in a cluster with group access. */
+  get walMode(): number {
+    const { lists } = this.parts;
+    const row = lists.paths.rowOf("pg_wal" as ByteString);
+    return row === undefined ? 0o700 : restoredMode(lists, row) & 0o777;
+  }
+
   /** What dest stores in `pg_wal` itself, sorted by name. */
   walFiles(): StoredWal[] {
-    const { lists: { paths, modes }, store } = this.parts;
+    const { lists, lists: { paths, modes }, store } = this.parts;
     const found: StoredWal[] = [];
     for (let row = 0 as Row; row < paths.count; row++) {
       const isFile = (modes[row]! & TYPE.mask) === TYPE.file;
@@ -91,7 +99,8 @@ export class PlainFiles {
       const name = path.slice(WAL.length) as ByteString;
       if (name.includes("/")) continue;
       const stored = store.storedFile(row, store.holderOf(row), path);
-      found.push({ name, path: stored.path, sizeBytes: stored.sizeBytes ?? 0 });
+      const mode = restoredMode(lists, row) & 0o777;
+      found.push({ name, path: stored.path, sizeBytes: stored.sizeBytes ?? 0, mode });
     }
     return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -8,6 +8,7 @@ import { bytesOf, type ByteString, printable } from "../ffi/bytes.ts";
 import type { FileLists } from "./file_lists.ts";
 import type { PathList, Row } from "./path_list.ts";
 import { AUTO_CONF } from "./plain_files.ts";
+import { restoredMode } from "./restored_mode.ts";
 import { storeDamaged } from "./store_error.ts";
 import { TreeBuilder } from "./tree_builder.ts";
 import { TYPE } from "../ffi/file_type.ts";
@@ -72,7 +73,7 @@ class Listing {
 
   add(row: Row): void {
     const { lists, lists: { paths }, tree } = this;
-    const mode = lists.modes[row]!;
+    const mode = restoredMode(lists, row);
     const isDirectory = (mode & TYPE.mask) === TYPE.directory;
     const entry = { mode, isDataFile: !isDirectory && lists.isPaged(row), row };
     if (paths.external(row) > 0) return tree.add(this.#externalPath(row), entry);
@@ -127,7 +128,7 @@ class Listing {
   #addInTblspc(row: Row): void {
     const { lists, options, tree } = this;
     const stored = lists.paths.path(row);
-    const mode = lists.modes[row]!;
+    const mode = restoredMode(lists, row);
     const isDirectory = (mode & TYPE.mask) === TYPE.directory;
     const entry = { mode, isDataFile: !isDirectory && lists.isPaged(row), row };
     if (stored === TBLSPC && options.inheritsMode) this.#tablespaceMode = mode & MODE_BITS;
@@ -153,7 +154,7 @@ export function rootModeOf(lists: FileLists): number {
     const path = lists.paths.path(row);
     if (first !== undefined && first < path) continue;
     first = path;
-    mode = lists.modes[row]! & MODE_BITS;
+    mode = restoredMode(lists, row) & MODE_BITS;
   }
   return mode;
 }

@@ -84,6 +84,41 @@ Deno.test("FR-150 external directories have their numbers by name, and are there
   base.close();
 });
 
+Deno.test("FR-172 special mode bits are those that a restore leaves: on what it wrote only sticky ones", async () => {
+  await using store = await HandStore.make();
+  const control = { "external-dirs": "/srv/x" };
+  const modes = [0o1644, 0o2745, 0o2755, 0o4755, 0o6711, 0o7777];
+  const listed = (size: number): HandFile[] =>
+    modes.flatMap((mode) => {
+      const [file, dir] = [0o100000 | mode, DIRECTORY | mode];
+      const name = mode.toString(8);
+      return [
+        { path: `file${name}`, keys: { external_dir_num: 1, size, mode: file } },
+        { path: `dir${name}`, keys: { external_dir_num: 1, mode: dir } },
+      ];
+    });
+  const directories = ["1644", "745", "755", "755", "711", "1777"];
+  const written = ["1644", "2745", "755", "755", "711", "1777"];
+  const untouched = modes.map((mode) => mode.toString(8));
+  const expect = async (kind: string, expected: readonly string[]) => {
+    const base = await store.open();
+    const found = base.entries.filter(({ path }) => path.split("/")[2]?.startsWith(kind));
+    base.close();
+    assert.deepEqual(found.map(({ mode }) => mode.toString(8)), expected, kind);
+  };
+  const full = await store.add({ control, files: listed(4) });
+  await expect("dir", directories);
+  await expect("file", written);
+  // What has not changed since is written, too. What is empty is not.
+  await store.add({ control, mode: "DELTA", parent: full, files: listed(-1) });
+  await expect("file", written);
+  const empty = await store.add({ control, files: listed(0) });
+  await expect("dir", directories);
+  await expect("file", untouched);
+  await store.add({ control, mode: "DELTA", parent: empty, files: listed(-1) });
+  await expect("file", untouched);
+});
+
 Deno.test("FR-150 directories that are not listed are made, the root's mode is that of the first", async () => {
   await using store = await HandStore.make();
   await store.add({

@@ -86,11 +86,12 @@ function planStored(
     });
   }
   return {
-    files: base.walFiles.map(({ name, path, sizeBytes }) => ({
+    files: base.walFiles.map(({ name, path, sizeBytes, mode }) => ({
       name: printable(name),
       sourcePath: printable(path),
       isGzip: false,
       sizeBytes,
+      mode,
     })),
   };
 }

@@ -307,6 +307,30 @@ Deno.test("FR-163 a streamed backup without its WAL, or with short segments, is 
   assert.equal((await plan(sound)).files.length, 2);
 });
 
+Deno.test("FR-173 stored WAL gets the mode that it has in the list, but never more than the group's", async () => {
+  await using store = await HandStore.make();
+  const modes = { [TWO]: 0o100640, [THREE]: 0o100666, "00000002.history": 0o100600 };
+  const id = await store.add({
+    control: { "start-lsn": "0/200028", "stop-lsn": "0/300100" },
+    files: Object.entries(modes).map(([name, mode]) => ({
+      path: `pg_wal/${name}`,
+      stored: new Uint8Array(SEGMENT),
+      keys: { mode },
+    })),
+  });
+  const base = await store.open(id);
+  await withDir(async (dir) => {
+    await copyWal(await planWal(base.spec, base), dir);
+    const found = Object.entries(filesIn(dir)).map(([name, { mode }]) => [name, mode.toString(8)]);
+    assert.deepEqual(Object.fromEntries(found), {
+      [TWO]: "640",
+      [THREE]: "640",
+      "00000002.history": "600",
+    });
+  });
+  base.close();
+});
+
 Deno.test("FR-164 segments have PostgreSQL's names and bounds", () => {
   const name = (number: bigint, segmentBytes: number) =>
     segmentName({ timeline: 26, segment: number as SegmentNumber, segmentBytes });

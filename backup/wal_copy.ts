@@ -17,6 +17,8 @@ export interface WalOwner {
 }
 
 const OWNER_ONLY = 0o600;
+/** What PostgreSQL gives to the group of a cluster with group access; never more. */
+const GROUP_ACCESS = 0o040;
 
 /**
  * Writes the files of a plan into an existing directory. Each gets its name only when it is
@@ -61,7 +63,7 @@ async function writeCopy(file: WalFile, path: string): Promise<void> {
     truncate: true,
     mode: OWNER_ONLY,
   });
-  await Deno.chmod(path, OWNER_ONLY);
+  await Deno.chmod(path, OWNER_ONLY | ((file.mode ?? 0) & GROUP_ACCESS));
   let size = 0;
   for await (const chunk of chunksOf(file)) {
     size += chunk.length;

@@ -14,6 +14,8 @@ export interface WalFile {
   readonly isGzip: boolean;
   /** Length in `pg_wal`; missing if it is not known before. */
   readonly sizeBytes?: number;
+  /** Permission bits; 0600 if left out, as `pg_probackup archive-get` gives them. */
+  readonly mode?: number;
 }
 
 /** The WAL that a backup needs. */

@@ -25,6 +25,8 @@ import type { Owner } from "./owner.ts";
 
 /** Its owner in the tree traverses it to reach `wal`; nobody else needs to. */
 const MODE_FOR_GROUP = 0o710;
+/** What PostgreSQL gives to the group of a cluster with group access. */
+const GROUP_ACCESS = 0o050;
 
 /** A diff directory that this process has locked. */
 export class DiffDirectory {
@@ -57,7 +59,7 @@ export class DiffDirectory {
     const { mode, uid, gid } = Deno.statSync(path);
     const undo = () => {
       if (isMade) return removeIfEmpty(path);
-      if (Deno.uid() === 0) Deno.chownSync(path, uid, gid);
+      if (Deno.uid() === 0 || Deno.statSync(path).gid !== gid) Deno.chownSync(path, uid, gid);
       Deno.chmodSync(path, (mode ?? 0) & 0o7777);
     };
     try {
@@ -112,18 +114,22 @@ export class DiffDirectory {
    * Begins an empty diff: removes what an attempt that died has left, and makes the directories.
    *
    * The diff stays ours: root writes here, so nobody else may. Another owner of the files in the
-   * tree can pass through to those that are his.
+   * tree can pass through to those that are his, and so can his group where it may read the WAL.
    *
    * @param owner The owner of the files in the tree.
+   * @param walMode The mode of `pg_wal`: 0750 of a cluster with group access. More than that is
+   * given to nobody, since root writes there, too.
    */
-  begin(owner: { readonly uid: number; readonly gid: number }): void {
+  begin(owner: { readonly uid: number; readonly gid: number }, walMode = 0o700): void {
     removeContents(this.path);
     for (const path of [this.dataPath, this.newWalPath]) {
       Deno.mkdirSync(path, { mode: 0o700 });
       Deno.chownSync(path, owner.uid, owner.gid);
     }
+    const forGroup = walMode & GROUP_ACCESS;
+    Deno.chmodSync(this.newWalPath, 0o700 | forGroup); // Whatever the umask is.
     const { uid } = Deno.statSync(this.path);
-    if (uid === owner.uid) return;
+    if (uid === owner.uid && forGroup === 0) return;
     Deno.chownSync(this.path, uid, owner.gid);
     Deno.chmodSync(this.path, MODE_FOR_GROUP);
   }

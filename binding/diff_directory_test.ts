@@ -104,6 +104,34 @@ Deno.test({
   },
 });
 
+Deno.test("FR-173 the group of a cluster with group access reaches the WAL, and nothing else", async () => {
+  const modeOf = (path: string) => ((Deno.statSync(path).mode ?? 0) & 0o7777).toString(8);
+  for (const [walMode, expected] of [[0o750, "750"], [0o700, "700"], [0o777, "750"]] as const) {
+    await inDirectory((dirPath) => {
+      const umask = Deno.umask(0o077);
+      const diff = DiffDirectory.open(`${dirPath}/diff`, libc);
+      diff.begin(OWNER, walMode);
+      diff.finish(BINDING);
+      Deno.umask(umask);
+      assert.equal(modeOf(diff.walPath), expected);
+      assert.equal(modeOf(diff.dataPath), "700");
+      assert.equal(modeOf(diff.path), walMode === 0o700 ? "700" : "710");
+      assert.equal(Deno.statSync(diff.path).gid, OWNER.gid);
+      diff.release();
+    });
+  }
+});
+
+Deno.test("FR-173 a directory that was there gets its mode back when the diff cannot begin", async () => {
+  await inDirectory((dirPath) => {
+    Deno.chmodSync(dirPath, 0o700);
+    const diff = DiffDirectory.open(dirPath, libc);
+    diff.begin(OWNER, 0o750);
+    diff.abandon();
+    assert.equal((Deno.statSync(dirPath).mode ?? 0) & 0o7777, 0o700);
+  });
+});
+
 Deno.test("FR-736 a directory with other things in it, or none at all, is refused untouched", async () => {
   await inDirectory((dirPath) => {
     Deno.writeTextFileSync(`${dirPath}/thesis`, "precious");

@@ -68,7 +68,7 @@ export async function bind(
   const files = PlainFiles.open(spec, lists);
   try {
     const owner = ownerOfTree(await ownerOf(spec));
-    diff.begin(owner);
+    diff.begin(owner, files.walMode);
     await fillWal({ spec, walFiles: files.walFiles(), diff, owner });
     const binding: Binding = {
       version: BINDING_VERSION,

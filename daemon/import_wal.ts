@@ -6,6 +6,7 @@
 
 import { existsSync } from "node:fs";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import { PbkfsError } from "../errors.ts";
@@ -36,7 +37,8 @@ export function importWal(overlay: Overlay, options: {
   const buffer = allocate(CHUNK_SIZE_BYTES);
   for (const { name } of Deno.readDirSync(fromPath)) {
     const place = { parent: directory.ino, name: byteStringOf(name) };
-    const node = { mode: 0o100600, rdev: 0, caller: owner };
+    const mode = TYPE.file | ((Deno.statSync(`${fromPath}/${name}`).mode ?? 0) & 0o777);
+    const node = { mode, rdev: 0, caller: owner };
     const known = overlay.lookup(place);
     if (known !== undefined) {
       overlay.unlink(place);

@@ -23,7 +23,10 @@ const SUM_AT = 0;
 const MAX_AT = 1;
 const BUCKETS_AT = 2;
 const ROW_SIZE = BUCKETS_AT + BUCKET_COUNT;
-/** A thread adds to cells of its own, so that plain numbers do: atomic ones would be `BigInt`s. */
+/**
+ * A thread adds to cells of its own, so that plain numbers do: atomic ones would be `BigInt`s. Eight
+ * bytes that are aligned are read and written whole on both of our architectures.
+ */
 const THREADS_MAX = 16;
 const THREAD_SIZE = REQUEST_KINDS.length * ROW_SIZE;
 /** In front of the cells: how many threads have begun to add. */
@@ -60,12 +63,26 @@ export class Latencies {
   }
 
   /**
-   * Counts a request of the kind at that place in {@link REQUEST_KINDS}.
+   * Gets this thread its cells. Who must not fail later calls this before the first `add`.
    *
    * @throws {PbkfsError} `Bug` if more threads add than there is room for.
    */
+  begin(): void {
+    if (this.#own >= 0) return;
+    const thread = Atomics.add(this.#threads, 0, 1);
+    if (thread >= THREADS_MAX) {
+      throw new PbkfsError("Bug", { what: `More than ${THREADS_MAX} threads count latencies` });
+    }
+    this.#own = thread * THREAD_SIZE;
+  }
+
+  /**
+   * Counts a request of the kind at that place in {@link REQUEST_KINDS}.
+   *
+   * @throws {PbkfsError} as {@link Latencies.begin} does, the first time.
+   */
   add(kind: number, milliseconds: number): void {
-    if (this.#own < 0) this.#begin();
+    if (this.#own < 0) this.begin();
     const cells = this.#cells;
     const row = this.#own + kind * ROW_SIZE;
     const micros = Math.max(0, milliseconds * 1000);
@@ -116,14 +133,6 @@ export class Latencies {
     const row = REQUEST_KINDS.indexOf(kind) * ROW_SIZE;
     const cell = (_: unknown, thread: number) => this.#cells[thread * THREAD_SIZE + row + at]!;
     return Array.from({ length: THREADS_MAX }, cell);
-  }
-
-  #begin(): void {
-    const thread = Atomics.add(this.#threads, 0, 1);
-    if (thread >= THREADS_MAX) {
-      throw new PbkfsError("Bug", { what: `More than ${THREADS_MAX} threads count latencies` });
-    }
-    this.#own = thread * THREAD_SIZE;
   }
 }
 

@@ -38,6 +38,14 @@ Deno.test("FR-756 threads add to one histogram through shared memory", () => {
   assert.equal(here.summary("read").count, 2);
 });
 
+Deno.test("FR-756 a thread for which there is no room learns of it before it counts", () => {
+  const { shared } = new Latencies();
+  for (let thread = 0; thread < 16; thread++) new Latencies(shared).begin();
+  const known = new Latencies(shared);
+  assert.throws(() => known.begin(), { code: "Bug" });
+  assert.equal(known.summary("read").count, 0, "it may look");
+});
+
 Deno.test("FR-756 cumulative counts grow with their limits up to all", () => {
   const latencies = new Latencies();
   for (const micros of [3, 5, 100, 5000]) latencies.add(READ, micros / 1000);

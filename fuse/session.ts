@@ -103,6 +103,7 @@ export class Session {
     this.#onError = options.onError;
     this.#requests = new RequestReader(fuse);
     this.#latencies = options.latencies ?? new Latencies();
+    this.#latencies.begin();
     this.#trace = options.trace && new Trace(options.trace);
     this.#errands = options.errands;
     this.#spinMs = settings.spinMicros / 1000;

@@ -6,7 +6,7 @@
  */
 
 import type { Codec, Piece, PieceReader } from "../backup/mod.ts";
-import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError, toPbkfsError } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
@@ -72,14 +72,19 @@ export async function startReadWorkers(
   const terminate = () => workers.forEach((worker) => worker.terminate());
   const starts = workers.map((worker, index) => {
     const ready = Promise.withResolvers<void>();
+    // After a start nobody looks at the promise any more.
+    const failed = (error: PbkfsError) => {
+      ready.reject(error);
+      onNews({ problem: { what: "a read worker", error: error.toJSON() } });
+    };
     worker.onmessage = ({ data }) => {
       if (data.ready === true) ready.resolve();
-      else if ("failed" in data) ready.reject(PbkfsError.fromJSON(data.failed));
+      else if ("failed" in data) failed(PbkfsError.fromJSON(data.failed));
       else onNews(data);
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      ready.reject(new Error(event.message));
+      failed(toPbkfsError(new Error(event.message)));
     };
     const shared = (counters[index] as OverlayCounters).shared;
     const setup: ReadWorkerSetup = { ...rest, queue, counters: shared };

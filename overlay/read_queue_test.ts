@@ -5,7 +5,8 @@ import { ERRNO } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Fd } from "../ffi/libc.ts";
 import type { Request } from "../fuse/mod.ts";
-import { type FinishedRead, ReadQueue, readQueueMemory } from "./read_queue.ts";
+import type { FinishedRead } from "./read_jobs.ts";
+import { ReadQueue, readQueueMemory } from "./read_queue.ts";
 
 const BACKUPS = ["AAA", "BBB"];
 const path = "base/5/\xff\x01" as ByteString;

@@ -69,12 +69,18 @@ export class HeldCommitter implements Committer {
   readonly #context: CommitContext;
   readonly #jobs: CommitJob[] = [];
   #outcomes: CommitOutcome[] = [];
+  /** Whether the next job cannot be submitted. */
+  refuses = false;
 
   constructor(context: CommitContext) {
     this.#context = context;
   }
 
   submit(job: CommitJob): void {
+    if (this.refuses) {
+      this.refuses = false;
+      throw new RangeError("The job is too large, on purpose");
+    }
     this.#jobs.push(job);
   }
 

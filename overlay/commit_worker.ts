@@ -6,13 +6,14 @@
 
 import { toPbkfsError } from "../errors.ts";
 import { clockMs, Latencies, replyError, type Request, REQUEST_KINDS } from "../fuse/mod.ts";
-import { type CommitContext, type CommitJob, runJobs } from "./committer.ts";
+import { CommitIntake } from "./commit_intake.ts";
+import { CommitRing } from "./commit_ring.ts";
+import { type CommitContext, runJobs } from "./committer.ts";
 import { openContext } from "./open_context.ts";
-import {
-  CommitRing,
-  type CommitWorkerAnswer,
-  type CommitWorkerMessage,
-  type CommitWorkerSetup,
+import type {
+  CommitWorkerAnswer,
+  CommitWorkerMessage,
+  CommitWorkerSetup,
 } from "./worker_committer.ts";
 import type { WorkerNews } from "./worker_news.ts";
 
@@ -23,7 +24,6 @@ const scope = self as unknown as {
 
 let ring: CommitRing;
 let context: CommitContext;
-const waiting: CommitJob[] = [];
 /** When jobs came that a request waits for. */
 const since = new Map<Request, number>();
 const SYNC = REQUEST_KINDS.indexOf("sync");
@@ -34,22 +34,17 @@ function begin(setup: CommitWorkerSetup): void {
   try {
     ring = new CommitRing(setup.shared);
     context = openContext({ ...setup, reply: replier(setup), onError: report });
+    const intake = new CommitIntake(ring, (jobs) => runJobs(jobs, context));
     setup.port.onmessage = ({ data }: MessageEvent<CommitWorkerMessage>) => {
-      if ("job" in data) take(data.job, data.submittedAt);
-      else end(setup.port);
+      if (!("job" in data)) return end(setup.port);
+      const { job, submittedAt } = data;
+      if (job.request !== undefined) since.set(job.request, submittedAt);
+      intake.take(job);
     };
     scope.postMessage({ state: context.store.load() });
   } catch (error) {
     scope.postMessage({ error: toPbkfsError(error).toJSON() });
   }
-}
-
-/** Waits for jobs that have been submitted meanwhile: one commit is enough for all of them. */
-function take(job: CommitJob, submittedAt: number): void {
-  if (job.request !== undefined) since.set(job.request, submittedAt);
-  waiting.push(job);
-  if (ring.submitted > job.sequence) return;
-  for (const outcome of runJobs(waiting.splice(0), context)) ring.complete(outcome);
 }
 
 function end(port: MessagePort): void {
@@ -62,6 +57,7 @@ function end(port: MessagePort): void {
 /** Answers the kernel, and counts how long it waited. */
 function replier({ latencies, tracing }: CommitWorkerSetup): CommitContext["reply"] {
   const times = new Latencies(latencies);
+  times.begin();
   return (request, errno) => {
     const start = since.get(request);
     since.delete(request);

@@ -115,7 +115,10 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
   return jobs.map((job, index) => {
     const failed = job.epoch <= context.failedEpoch ? context.failedErrno : 0;
     const { errno: syncErrno, failedFiles } = syncs[index] as SyncOutcome;
-    if (job.request !== undefined) context.reply(job.request, syncErrno || failed);
+    const { request } = job;
+    if (request !== undefined) {
+      attempt(context, "answer a sync", () => context.reply(request, syncErrno || failed));
+    }
     if (failed === 0) deleteFiles(job, context);
     return { sequence: job.sequence, storeErrno: failed, syncErrno, failedFiles };
   });

@@ -241,8 +241,28 @@ export class Journal {
     const { syncDirectory } = job;
     const { contents } = taken;
     this.#tickets.set(job.sequence, { ...ticket, contents, files, syncDirectory });
-    committer.submit(job);
+    try {
+      committer.submit(job);
+    } catch (error) {
+      this.#takeBack(job);
+      throw error;
+    }
     return "handedOver";
+  }
+
+  /** A job could not be submitted: all is as if it had not been made. */
+  #takeBack(job: CommitJob): void {
+    const ticket = this.#tickets.get(job.sequence) as Ticket;
+    this.#tickets.delete(job.sequence);
+    this.#sequence = job.sequence - 1;
+    for (const { fd } of job.files) if (fd !== undefined) this.#options.libc.close(fd);
+    ticket.files.forEach((inode, index) => {
+      if (job.files[index]?.fd === undefined) return;
+      contentOf(inode).hasUnsyncedBytes = true;
+      this.#unsynced.add(inode);
+    });
+    this.#putBackNames(ticket);
+    this.#putBackContents(ticket);
   }
 
   /** @throws {PbkfsError} if a file cannot be opened; nothing is taken then. */

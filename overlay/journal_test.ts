@@ -206,6 +206,21 @@ Deno.test("FR-413 jobs that build on a failed commit fail too, and all of them a
   }, { holdsJobs: true });
 });
 
+Deno.test("FR-413 a job that cannot be submitted fails its sync, and the next one does all of it", () => {
+  inWorld((world) => {
+    const ino = create(world, "new");
+    write(world, ino);
+    world.committer.refuses = true;
+    assert.throws(() => sync(world, ino, 1), /too large, on purpose/);
+    assert.deepEqual(calls(world), []);
+    sync(world, ino, 2);
+    world.committer.run();
+    assert.deepEqual(calls(world), ["fdatasync 1", "fsync directory", "commit", "reply 2: 0"]);
+    assert.deepEqual(world.store.load().names.map(({ name }) => name), ["new"]);
+    world.overlay.flush();
+  }, { holdsJobs: true });
+});
+
 Deno.test("FR-413 jobs that wait at the same time cost one commit", () => {
   inWorld((world) => {
     for (let n = 0; n < 5; n++) {

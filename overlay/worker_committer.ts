@@ -8,10 +8,11 @@
  * @module
  */
 
-import { type ErrorData, PbkfsError } from "../errors.ts";
+import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import { clockMs } from "../fuse/mod.ts";
+import { CommitRing } from "./commit_ring.ts";
 import type { CommitJob, CommitOutcome, Committer } from "./committer.ts";
 import type { MetadataState } from "./metadata_store.ts";
 import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
@@ -42,70 +43,6 @@ export interface CommitChannel {
   readonly shared: SharedArrayBuffer;
 }
 
-const RING_SIZE = 1024;
-const SUBMITTED_AT = 0;
-const COMPLETED_AT = 1;
-const CLOSED_AT = 2;
-const RING_AT = 4;
-/** Cells that an outcome takes. */
-const OUTCOME_SIZE = 3;
-
-/** The shared memory: counters, and a ring with the outcomes of the last jobs. */
-export class CommitRing {
-  readonly shared: SharedArrayBuffer;
-  readonly #cells: Int32Array<SharedArrayBuffer>;
-
-  constructor(shared = new SharedArrayBuffer((RING_AT + RING_SIZE * OUTCOME_SIZE) * 4)) {
-    this.shared = shared;
-    this.#cells = new Int32Array(shared);
-  }
-
-  get submitted(): number {
-    return Atomics.load(this.#cells, SUBMITTED_AT);
-  }
-
-  set submitted(sequence: number) {
-    Atomics.store(this.#cells, SUBMITTED_AT, sequence);
-  }
-
-  get completed(): number {
-    return Atomics.load(this.#cells, COMPLETED_AT);
-  }
-
-  complete({ sequence, storeErrno, syncErrno, failedFiles }: CommitOutcome): void {
-    const at = RING_AT + (sequence % RING_SIZE) * OUTCOME_SIZE;
-    Atomics.store(this.#cells, at, storeErrno);
-    Atomics.store(this.#cells, at + 1, syncErrno);
-    Atomics.store(this.#cells, at + 2, failedFiles);
-    Atomics.store(this.#cells, COMPLETED_AT, sequence);
-    Atomics.notify(this.#cells, COMPLETED_AT);
-  }
-
-  outcome(sequence: number): CommitOutcome {
-    const at = RING_AT + (sequence % RING_SIZE) * OUTCOME_SIZE;
-    const storeErrno = Atomics.load(this.#cells, at);
-    const syncErrno = Atomics.load(this.#cells, at + 1);
-    const failedFiles = Atomics.load(this.#cells, at + 2);
-    return { sequence, storeErrno, syncErrno, failedFiles };
-  }
-
-  /** Waits until the job with this sequence has an outcome. */
-  waitFor(sequence: number): void {
-    for (let seen = this.completed; seen < sequence; seen = this.completed) {
-      Atomics.wait(this.#cells, COMPLETED_AT, seen);
-    }
-  }
-
-  closed(): void {
-    Atomics.store(this.#cells, CLOSED_AT, 1);
-    Atomics.notify(this.#cells, CLOSED_AT);
-  }
-
-  waitForClosed(): void {
-    Atomics.wait(this.#cells, CLOSED_AT, 0);
-  }
-}
-
 /** A commit worker, for the thread that starts it. */
 export interface CommitWorker {
   readonly channel: CommitChannel;
@@ -134,7 +71,10 @@ export async function startCommitWorker(
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    ready.reject(new Error(event.message));
+    const error = toPbkfsError(new Error(event.message));
+    ready.reject(error);
+    // After a start nobody looks at the promise any more.
+    onNews({ problem: { what: "the commit worker", error: error.toJSON() } });
   };
   worker.postMessage({ ...options, port: port2, shared } satisfies CommitWorkerSetup, [port2]);
   try {
@@ -149,38 +89,50 @@ export async function startCommitWorker(
 
 /** A {@link Committer} whose jobs run in a worker. */
 export class WorkerCommitter implements Committer {
-  readonly #port: MessagePort;
+  readonly #port: Pick<MessagePort, "postMessage" | "close">;
   readonly #ring: CommitRing;
-  #reported = 0;
+  /** The last job whose outcome was taken out of the ring. */
+  #seen = 0;
+  /** Taken out of the ring, and not told yet. */
+  #untold: CommitOutcome[] = [];
 
-  constructor({ port, shared }: CommitChannel) {
+  constructor({ port, shared }: Pick<CommitChannel, "shared"> & {
+    readonly port: Pick<MessagePort, "postMessage" | "close">;
+  }) {
     this.#port = port;
     this.#ring = new CommitRing(shared);
   }
 
+  /** If this throws, nothing was submitted. */
   submit(job: CommitJob): void {
     // The ring must not run over outcomes that nobody has seen.
-    if (job.sequence - this.#reported >= RING_SIZE) {
-      this.#ring.waitFor(job.sequence - RING_SIZE / 2);
+    if (job.sequence - this.#seen >= this.#ring.size) {
+      this.#ring.waitFor(job.sequence - this.#ring.size / 2);
+      this.#look();
     }
-    this.#ring.submitted = job.sequence;
     this.#port.postMessage({ job, submittedAt: clockMs() } satisfies CommitWorkerMessage);
+    // After the message: whoever sees this number waits for it to come.
+    this.#ring.submitted = job.sequence;
   }
 
   outcomes(): CommitOutcome[] {
-    const completed = this.#ring.completed;
-    const outcomes = [];
-    while (this.#reported < completed) outcomes.push(this.#ring.outcome(++this.#reported));
-    return outcomes;
+    this.#look();
+    return this.#untold.splice(0);
   }
 
   drain(): void {
-    this.#ring.waitFor(this.#ring.submitted);
+    this.#ring.waitForSubmitted();
   }
 
   close(): void {
     this.#port.postMessage({ close: true } satisfies CommitWorkerMessage);
     this.#ring.waitForClosed();
     this.#port.close();
+  }
+
+  #look(): void {
+    for (let left = this.#ring.completedSince(this.#seen); left > 0; left--) {
+      this.#untold.push(this.#ring.outcome(++this.#seen));
+    }
   }
 }

@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { explore } from "./explore.ts";
+import { type Edits, makeMutants } from "./mutants.ts";
+import { boundText, BROKEN_QUEUE, limitOf, OLD_ORDER, PROTOCOLS } from "./protocols.ts";
+
+const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+
+for (const { protocol, file, name, inSuite } of PROTOCOLS) {
+  Deno.test(`FR-442 ${protocol}, ${name}: what is promised holds in ${boundText(inSuite)}`, async () => {
+    const { schedules, failure, isComplete } = await explore({ file, name, ...limitOf(inSuite) });
+    say(`${protocol}, ${name}: ${schedules} schedules`);
+    assert.equal(failure, undefined);
+    assert(isComplete);
+  });
+}
+
+const QUEUE = "overlay/read_queue.ts";
+const JOBS = "overlay/read_jobs.ts";
+const BEGIN = "    this.#jobs.begin(job, { request, sizeBytes, parts: parts.length, fds });\n";
+const CLAIM = "if (Atomics.compareExchange(this.#control, state, filled, TAKEN) !== filled) " +
+  "return undefined;";
+
+interface Fault {
+  readonly file: string;
+  readonly name: string;
+  readonly files: Readonly<Record<string, Edits>>;
+  readonly found: RegExp;
+  readonly interruptionsMax?: number;
+}
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  "TAIL is loaded before HEAD, and nothing is checked": {
+    ...{ file: "read_queue.ts", name: "twoReads" },
+    files: {
+      [QUEUE]: { ...OLD_ORDER[QUEUE], [CLAIM]: "Atomics.store(this.#control, state, TAKEN);" },
+      [JOBS]: {
+        "    checkLive(of, state);\n    if (errno": "    if (errno",
+        "      checkLive(of, seen);\n": "",
+        "if (seen !== answering) throw notLive(of, seen);": "",
+      },
+      "overlay/serve_reads.ts": {},
+    },
+    found: /are not in order|part is as it was added|taken once|Nobody can go on/,
+  },
+  "TAIL is loaded before HEAD": {
+    ...{ file: "read_queue.ts", name: "twoReads" },
+    files: { ...OLD_ORDER },
+    found: /was to give out part \d, which is not in its slot/,
+  },
+  "a worker sleeps on what it has not seen": {
+    ...{ file: "read_queue.ts", name: "twoReads" },
+    files: {
+      [QUEUE]: {
+        "Atomics.wait(this.#control, WAKE, wake)":
+          "Atomics.wait(this.#control, WAKE, wake ^ wake ^ Atomics.load(this.#control, WAKE))",
+      },
+    },
+    found: /Nobody can go on/,
+  },
+  "nobody is woken": {
+    ...{ file: "read_queue.ts", name: "twoParts" },
+    files: {
+      [QUEUE]: { "Atomics.notify(this.#control, WAKE, parts.length)": "void 0" },
+    },
+    found: /Nobody can go on/,
+  },
+  "a part is given out before its job has begun": {
+    ...{ file: "read_queue.ts", name: "twoParts" },
+    files: {
+      [QUEUE]: {
+        [BEGIN]: "",
+        "    Atomics.add(this.#control, WAKE, 1);\n    Atomics.notify(this.#control, WAKE, parts":
+          `${BEGIN}    Atomics.add(this.#control, WAKE, 1);\n` +
+          "    Atomics.notify(this.#control, WAKE, parts",
+      },
+    },
+    found: /was done, which has|are not in order|NULL/,
+  },
+  "two parts that end at once count as one": {
+    ...{ file: "read_queue.ts", name: "twoParts" },
+    files: {
+      [JOBS]: {
+        "Atomics.compareExchange(this.#states, STATES + of.job, state, next)":
+          "(Atomics.store(this.#states, STATES + of.job, next), state)",
+      },
+      [QUEUE]: {},
+    },
+    found: /each read answered once|deepEqual|strictly/i,
+  },
+  "a commit is told before its outcome is there": {
+    ...{ file: "commits.ts", name: "twoJobs" },
+    files: {
+      "overlay/commit_ring.ts": {
+        "    const at = this.#place(sequence);\n    Atomics.store":
+          "    const at = this.#place(sequence);\n" +
+          "    Atomics.store(this.#cells, COMPLETED_AT, sequence);\n    Atomics.store",
+      },
+      "overlay/worker_committer.ts": {},
+      "overlay/commit_intake.ts": {},
+    },
+    found: /each outcome once/,
+  },
+  "outcomes that nobody has seen are overwritten": {
+    ...{ file: "commits.ts", name: "smallRing" },
+    files: {
+      "overlay/worker_committer.ts": {
+        "this.#ring.size / 2);\n      this.#look();": "this.#ring.size / 2);",
+      },
+    },
+    found: /each outcome once/,
+  },
+  "who waits for a commit sleeps on what it has not seen": {
+    ...{ file: "commits.ts", name: "twoJobs" },
+    files: {
+      "overlay/commit_ring.ts": {
+        "Atomics.wait(this.#cells, COMPLETED_AT, seen)":
+          "Atomics.wait(this.#cells, COMPLETED_AT, Atomics.load(this.#cells, COMPLETED_AT))",
+      },
+      "overlay/worker_committer.ts": {},
+      "overlay/commit_intake.ts": {},
+    },
+    found: /Nobody can go on/,
+  },
+  "a counter is zero for a moment": {
+    ...{ file: "numbers.ts", name: "counters" },
+    files: {
+      "overlay/counters.ts": {
+        "this.#values[at] = counts[name as CounterName] as number":
+          "this.#values[at] = 0, this.#values[at] = counts[name as CounterName] as number, " +
+          "this.#values[at] = 0, this.#values[at] = counts[name as CounterName] as number",
+      },
+    },
+    found: /grows/,
+  },
+  "threads count latencies in the same cells": {
+    ...{ file: "numbers.ts", name: "latencies" },
+    files: { "fuse/latencies.ts": { "this.#own = thread * THREAD_SIZE": "this.#own = 0" } },
+    found: /deepEqual|strictly/i,
+  },
+  "an alarm has one place for its texts": {
+    ...{ file: "alarm.ts", name: "setTwice" },
+    files: { "daemon/store_alarm.ts": { "(count & 1) * TEXT_BYTES_MAX": "0 * count" } },
+    found: /" after "/,
+  },
+  "an alarm does not look again": {
+    ...{ file: "alarm.ts", name: "setThrice" },
+    files: {
+      "daemon/store_alarm.ts": { "(Atomics.load(this.#state, 0) !== state) continue": "(false)" },
+    },
+    found: /" after "/,
+  },
+  "an alarm is off for a moment": {
+    ...{ file: "alarm.ts", name: "setTwice" },
+    files: {
+      "daemon/store_alarm.ts": {
+        "    const start = placeOf(count);\n":
+          "    const start = placeOf(count);\n    Atomics.store(this.#state, 0, 0);\n",
+      },
+    },
+    found: /"off" after "ab"/,
+  },
+};
+
+for (const [what, { file, name, files, found }] of Object.entries(FAULTS)) {
+  Deno.test(`FR-443 it is found if ${what}`, async () => {
+    await using mutants = await makeMutants(files);
+    const { failure = "", schedules } = await explore({ file, name, replaced: mutants.replaced });
+    say(`found in schedule ${schedules}`);
+    assert.match(failure, found);
+  });
+}
+
+Deno.test("FR-444 a queue that gives out what nobody added is told of, and all reads are answered", async () => {
+  await using mutants = await makeMutants(OLD_ORDER);
+  let broken = 0;
+  const { failure, schedules } = await explore({
+    ...{ ...BROKEN_QUEUE, replaced: mutants.replaced, schedulesMax: 6000 },
+    onRun: ({ notes }) => broken += JSON.stringify(notes).includes('"bug"') ? 1 : 0,
+  });
+  say(`${schedules} schedules, ${broken} with a broken queue`);
+  assert.equal(failure, undefined);
+  assert(broken > 0);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { explore } from "./explore.ts";
 import { type Edits, makeMutants } from "./mutants.ts";
-import { boundText, BROKEN_QUEUE, limitOf, OLD_ORDER, PROTOCOLS } from "./protocols.ts";
+import { boundText, BROKEN_QUEUE, limitOf, OLD_ORDER, PROTOCOLS, UNCHECKED } from "./protocols.ts";
 
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 
@@ -17,9 +17,6 @@ for (const { protocol, file, name, inSuite } of PROTOCOLS) {
 const QUEUE = "overlay/read_queue.ts";
 const JOBS = "overlay/read_jobs.ts";
 const BEGIN = "    this.#jobs.begin(job, { request, sizeBytes, parts: parts.length, fds });\n";
-const CLAIM = "if (Atomics.compareExchange(this.#control, state, filled, TAKEN) !== filled) " +
-  "return undefined;";
-
 interface Fault {
   readonly file: string;
   readonly name: string;
@@ -31,15 +28,7 @@ interface Fault {
 const FAULTS: Readonly<Record<string, Fault>> = {
   "TAIL is loaded before HEAD, and nothing is checked": {
     ...{ file: "read_queue.ts", name: "twoReads" },
-    files: {
-      [QUEUE]: { ...OLD_ORDER[QUEUE], [CLAIM]: "Atomics.store(this.#control, state, TAKEN);" },
-      [JOBS]: {
-        "    checkLive(of, state);\n    if (errno": "    if (errno",
-        "      checkLive(of, seen);\n": "",
-        "if (seen !== answering) throw notLive(of, seen);": "",
-      },
-      "overlay/serve_reads.ts": {},
-    },
+    files: { ...UNCHECKED, "overlay/serve_reads.ts": {} },
     found: /are not in order|part is as it was added|taken once|Nobody can go on/,
   },
   "TAIL is loaded before HEAD": {

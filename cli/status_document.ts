@@ -10,7 +10,7 @@ import type { MountReport, MountStatus } from "../daemon/mod.ts";
 export type ShownMount =
   & Pick<MountReport, "mountPath" | "diffPath" | "state">
   & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt">>
-  & Pick<MountReport, "server" | "holders">
+  & Pick<MountReport, "server" | "holders" | "hazards">
   & { readonly mountedAt?: string };
 
 /** The document. */
@@ -27,7 +27,7 @@ export function statusDocument(reports: readonly MountReport[]): StatusDocument 
     document: "pbkfs.status",
     version: 1,
     time: new Date().toISOString(),
-    mounts: reports.map(({ status, server, holders, ...place }) => ({
+    mounts: reports.map(({ status, server, holders, hazards, ...place }) => ({
       ...place,
       ...(status !== undefined && {
         ...{ ...status, ...place },
@@ -35,6 +35,7 @@ export function statusDocument(reports: readonly MountReport[]): StatusDocument 
       }),
       ...(server !== undefined && { server }),
       ...(holders !== undefined && { holders }),
+      ...(hazards !== undefined && { hazards }),
     })),
   };
 }

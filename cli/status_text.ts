@@ -44,7 +44,10 @@ export function mountTable(mounts: readonly ShownMount[]): string[] {
     const hint = hintOf(mount);
     return hint === undefined ? [] : [`${mount.mountPath}: ${hint}`];
   });
-  return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints];
+  const hazards = mounts.flatMap((mount) =>
+    hazardLines(mount).map((line) => `${mount.mountPath}: ${line}`)
+  );
+  return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints, ...hazards];
 }
 
 function cellsOf(mount: ShownMount): string[] {
@@ -89,6 +92,7 @@ export function mountFacts(mount: ShownMount): string[] {
       "cache": `${counters.indexesMade} page indexes made, ${counters.filesOpened} files opened`,
     }),
   });
+  lines.push(...hazardLines(mount));
   if (latencies === undefined) return lines;
   const rows = Object.entries(latencies).map(([kind, times]) => [
     kind,
@@ -100,6 +104,11 @@ export function mountFacts(mount: ShownMount): string[] {
     "",
     ...tableLines([["REQUESTS", "COUNT", "P50", "P95", "P99", "MAX"], ...rows]),
   ];
+}
+
+/** What of the server's settings may harm production, a line each. */
+function hazardLines({ hazards = [] }: ShownMount): string[] {
+  return hazards.map(({ from, warning }) => `warning (${from}): ${warning}`);
 }
 
 function diffBytes(diff: NonNullable<ShownMount["diff"]>): number {

@@ -16,7 +16,6 @@ import { type Binding, BINDING_VERSION, checkBinding, type DiffDirectory } from 
 import { PbkfsError } from "../errors.ts";
 import { cloneSettings } from "../postgres/mod.ts";
 import { fillWal } from "./fill_wal.ts";
-import { hazardNotes } from "./hazard_notes.ts";
 import type { MountRequest } from "./protocol.ts";
 import { VERSION } from "./version.ts";
 
@@ -45,16 +44,8 @@ export interface Bound {
   readonly lists: FileListsData | undefined;
 }
 
-/**
- * The binding of a diff; a new diff is begun and gets one.
- *
- * @param onNote Told what the operator should know of a new clone.
- */
-export async function bind(
-  diff: DiffDirectory,
-  request: MountRequest,
-  onNote: (note: string) => void,
-): Promise<Bound> {
+/** The binding of a diff; a new diff is begun and gets one. */
+export async function bind(diff: DiffDirectory, request: MountRequest): Promise<Bound> {
   const { spec, mountPath } = request;
   if (diff.binding !== undefined) {
     const { catalogPath } = spec;
@@ -83,7 +74,6 @@ export async function bind(
       lastOwner: diff.owner,
     };
     diff.finish(binding);
-    hazardNotes(files, { restoredAt: createdAt, settings }).forEach(onNote);
     return { binding, lists: lists.data };
   } finally {
     files.close();

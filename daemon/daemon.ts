@@ -104,8 +104,7 @@ export async function serveMount(
     waitMs: request.waitMs ?? WAIT_MS,
   });
   onFailure(() => guard.release());
-  const hazards: string[] = [];
-  const { binding, lists } = await bind(diff, request, (note) => hazards.push(note));
+  const { binding, lists } = await bind(diff, request);
   if (isNew) log.reopen(); // A new diff has been emptied.
   signal?.throwIfAborted();
   const counters = new OverlayCounters();
@@ -171,7 +170,7 @@ export async function serveMount(
     ...(diff.recovered === undefined ? [] : [diff.recovered]),
     ...(request.spec.notes ?? []),
     ...guard.notes,
-    ...hazards,
+    ...started.notes,
   ];
   log.info("mounted", { ...factsOf(request), process: Deno.pid, version: VERSION });
   for (const note of notes) log.warning(note);

@@ -38,6 +38,8 @@ export class Dispatcher {
   readonly disconnected: Promise<void>;
   /** What the read workers have done. */
   readonly readCounters: readonly OverlayCounters[];
+  /** For the operator. */
+  readonly notes: readonly string[];
   readonly #errands: Errands;
   readonly #syncs: Map<number, PromiseWithResolvers<void>>;
 
@@ -45,12 +47,14 @@ export class Dispatcher {
     readonly ended: Promise<void>;
     readonly disconnected: Promise<void>;
     readonly readCounters: readonly OverlayCounters[];
+    readonly notes: readonly string[];
     readonly errands: Errands;
     readonly syncs: Map<number, PromiseWithResolvers<void>>;
   }) {
     this.ended = options.ended;
     this.disconnected = options.disconnected;
     this.readCounters = options.readCounters;
+    this.notes = options.notes;
     this.#errands = options.errands;
     this.#syncs = options.syncs;
   }
@@ -89,15 +93,16 @@ export class Dispatcher {
     const worker = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
       type: "module",
     });
-    const mounted = Promise.withResolvers<void>();
+    const mounted = Promise.withResolvers<readonly string[]>();
     const ended = Promise.withResolvers<void>();
     const disconnected = Promise.withResolvers<void>();
     const syncs = new Map<number, PromiseWithResolvers<void>>();
     // Whoever waits for the end learns of it; until somebody does, it is no unhandled rejection.
     ended.promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<DispatcherNews>) => {
-      if ("mounted" in data) mounted.resolve();
+      if ("mounted" in data) mounted.resolve(data.mounted.notes);
       else if ("problem" in data) tellProblem(log, data.problem);
+      else if ("warning" in data) log.warning(data.warning);
       else if ("trace" in data) trace.tell(data.trace);
       else if ("synced" in data) settleSyncs(syncs, data.synced);
       else if ("disconnected" in data) disconnected.resolve();
@@ -121,8 +126,9 @@ export class Dispatcher {
       commits?.terminate();
       reads?.terminate();
     };
+    let notes: readonly string[];
     try {
-      await mounted.promise;
+      notes = await mounted.promise;
     } catch (error) {
       terminate();
       throw error;
@@ -131,7 +137,7 @@ export class Dispatcher {
       ended: ended.promise.finally(terminate),
       disconnected: disconnected.promise,
       readCounters: reads?.counters ?? [],
-      ...{ errands, syncs },
+      ...{ notes, errands, syncs },
     });
   }
 }

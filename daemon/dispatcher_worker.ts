@@ -14,7 +14,7 @@ import { Latencies, Session } from "../fuse/mod.ts";
 import {
   baseFiles,
   checkDataFiles,
-  Overlay,
+  type Overlay,
   OverlayCounters,
   ReadPool,
   timestamp,
@@ -22,10 +22,13 @@ import {
 import { descriptorBudget } from "./descriptor_budget.ts";
 import { ErrandRunner } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
+import { guardClone, hazardsOf } from "./guard_clone.ts";
 import { importWal } from "./import_wal.ts";
 import { openCommitter } from "./open_committer.ts";
+import { OverlayFiles, uncounted } from "./overlay_files.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
 import { alarmed, StoreAlarm } from "./store_alarm.ts";
+import { WatchedOverlay } from "./watched_overlay.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<DispatcherSetup>) => void;
@@ -33,24 +36,32 @@ const scope = self as unknown as {
 };
 
 scope.onmessage = async ({ data }) => {
-  let serve: () => void;
+  let serving: Serving;
   try {
-    serve = await prepare(data);
+    serving = await prepare(data);
   } catch (error) {
     scope.postMessage({ failed: toPbkfsError(error).toJSON() });
     return;
   }
-  scope.postMessage({ mounted: true });
+  scope.postMessage({ mounted: { notes: serving.notes } });
   try {
-    serve();
+    serving.serve();
     scope.postMessage({ ended: {} });
   } catch (error) {
     scope.postMessage({ ended: { error: toPbkfsError(error).toJSON() } });
   }
 };
 
-/** Mounts. @returns What serves the mount to its end, and then brings everything to disk. */
-async function prepare(setup: DispatcherSetup): Promise<() => void> {
+/** A mount that nobody has been served by yet. */
+interface Serving {
+  /** For the operator. */
+  readonly notes: readonly string[];
+  /** Serves the mount to its end, and then brings everything to disk. */
+  serve(): void;
+}
+
+/** Mounts. */
+async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const { spec, lists, binding, diffPath, mountPath } = setup;
   const libc = new Faults(setup.faults).libc(systemLibc());
   const fastPaths: FastPaths = new Set(setup.fastPaths);
@@ -81,7 +92,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
   const { state, committer } = openCommitter(setup, report);
   checkDataFiles(`${diffPath}/data`, state);
   const dataDirectory = byteStringOf(`${diffPath}/data`);
-  const overlay = new Overlay({
+  const overlay: Overlay = new WatchedOverlay({
     base,
     baseFile: baseFiles({
       base: alarmed(base, new StoreAlarm(setup.alarm)),
@@ -100,7 +111,13 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
     },
     counters,
     ...(pool !== undefined && { pool }),
+  }, () => {
+    for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
+      scope.postMessage({ warning: `a server has started on the mount (${from}): ${warning}` });
+    }
   });
+  const files = new OverlayFiles(overlay, binding.owner);
+  const clone = { mountPath, serverVersion: binding.serverVersion };
   const close = () => {
     overlay.close();
     committer.close();
@@ -135,7 +152,15 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
         }
         : undefined,
     });
-    return () => {
+    let notes: string[];
+    try {
+      // A mount that fails leaves a diff as it was, so not before it is there.
+      notes = uncounted(counters, () => guardClone(files, clone));
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+    const serve = () => {
       try {
         session.run();
         scope.postMessage({ disconnected: true });
@@ -148,6 +173,7 @@ async function prepare(setup: DispatcherSetup): Promise<() => void> {
         close();
       }
     };
+    return { notes, serve };
   } catch (error) {
     close();
     throw error;

@@ -12,6 +12,8 @@ import type { MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
 import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
 import type { MountStatus } from "./mount_status.ts";
+import type { CloneHazard } from "../postgres/mod.ts";
+import { serverHazards } from "./server_hazards.ts";
 import { serverOn, type ServerState } from "./server_on.ts";
 
 /** How a mount is. */
@@ -35,6 +37,8 @@ export interface MountReport extends PbkfsMount {
   readonly server?: ServerState;
   /** Only of a `detached` one: who keeps it, as far as we may know. */
   readonly holders?: readonly MountHolder[];
+  /** Only while a server runs: what of its settings may harm production. */
+  readonly hazards?: readonly CloneHazard[];
 }
 
 const ANSWER_MS = 3000;
@@ -64,7 +68,14 @@ async function reportMount(mount: PbkfsMount): Promise<MountReport> {
   const server = await inTime<ServerState, ServerState>(serverOn(mount.mountPath), ANSWER_MS, {
     state: "unknown",
   });
-  return { ...mount, state: "serving", status: answer, server };
+  const report: MountReport = { ...mount, state: "serving", status: answer, server };
+  if (server.state !== "running") return report;
+  const hazards = await inTime(
+    serverHazards(mount.mountPath, answer.serverVersion),
+    ANSWER_MS,
+    undefined,
+  );
+  return { ...report, ...(hazards !== undefined && { hazards }) };
 }
 
 async function askStatus({ diffPath }: PbkfsMount): Promise<MountStatus | MountState> {

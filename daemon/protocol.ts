@@ -71,7 +71,7 @@ export interface DispatcherSetup {
 
 /** What the dispatcher thread tells. */
 export type DispatcherNews =
-  | { readonly mounted: true }
+  | { readonly mounted: { readonly notes: readonly string[] } }
   | { readonly failed: ErrorData }
   /** A request ended with an error that the operator should know. */
   | { readonly problem: { readonly what: string; readonly error: ErrorData } }
@@ -80,6 +80,8 @@ export type DispatcherNews =
   | { readonly synced: { readonly number: number; readonly error?: ErrorData } }
   /** The kernel has let go of the mount, or we have; what was written goes to disk now. */
   | { readonly disconnected: true }
+  /** Something that the operator should know. */
+  | { readonly warning: string }
   /** The file system has been unmounted; with `error`, not all is on disk. */
   | { readonly ended: { readonly error?: ErrorData } };
 

@@ -1,7 +1,7 @@
 /**
- * What a clone's `postgresql.auto.conf` says so that the clone cannot harm the server that the
- * backup was taken from. The backup's own settings are production's: they name its archive, its
- * primary, its files.
+ * What is set in a clone so that it cannot harm the server that the backup was taken from. The
+ * backup's own settings are production's: they name its archive, its primary, its files. See
+ * `guard.ts` for where they are written.
  *
  * Not changed, on purpose:
  *
@@ -10,27 +10,39 @@
  *   another one with `-o '-p 5433'`.
  * - `hba_file`, `ident_file`, `ssl_*_file`: they are only read. If they name files that this
  *   host has not, the server says so and does not start.
- * - `shared_preload_libraries`: tables and functions may depend on them. See `clone_hazards.ts`.
- * - `data_directory`, `config_file`: PostgreSQL does not take them from this file. The same page.
+ * - `shared_preload_libraries`: tables and functions may depend on them. See `reaching_out.ts`.
+ * - `event_triggers`: off, it would keep triggers at login from reaching out, but extensions such as
+ *   TimescaleDB and PostGIS need theirs. What they do is told: `login_triggers.ts`.
+ * - `log_destination`: a clone that logs to syslog does so like production.
+ * - `data_directory`: only where the backup has it, see `guard.ts`.
  *
  * @module
  */
 
-/** A setting that a clone must have, and the versions that know it. */
-interface CloneSetting {
+import { quoteConfigValue } from "./config_text.ts";
+
+/** A setting that a clone must have. */
+export interface CloneSetting {
   readonly name: string;
   readonly value: string;
+}
+
+/** The same, and the versions that know it. */
+interface VersionedSetting extends CloneSetting {
   /** The first major version that has it; from the start if absent. */
   readonly since?: number;
   /** The last major version that has it; still there if absent. */
   readonly until?: number;
 }
 
+/** Names no database: a background worker that is to connect to it ends, and says why in the log. */
+const NO_DATABASE = "pbkfs: not in a clone";
+
 /**
  * In the order in which they are written. An unknown name keeps a server from starting, so each
  * has its versions. Source: src/backend/utils/misc/guc*.c and the release notes.
  */
-const SETTINGS: readonly CloneSetting[] = [
+const SETTINGS: readonly VersionedSetting[] = [
   // The clone would archive its own WAL over production's, under the same names.
   { name: "archive_mode", value: "off" },
   { name: "archive_command", value: "" },
@@ -73,12 +85,44 @@ const SETTINGS: readonly CloneSetting[] = [
   // value would only make the server complain, so the file is moved into the data directory.
   { name: "external_pid_file", value: "external.pid" },
   { name: "log_directory", value: "log" },
+  // The name may have slashes, and lead out again.
+  { name: "log_filename", value: "postgresql-%Y-%m-%d_%H%M%S.log" },
   { name: "stats_temp_directory", value: "pg_stat_tmp", until: 14 },
 
-  // Scheduled jobs reach out by dblink, by foreign tables, by programs. A name with a dot is
-  // accepted whether the extension is there or not.
+  // Background workers of extensions, see `reaching_out.ts`. A name with a dot is accepted whether
+  // the extension is there or not; a value that an extension does not take is one more warning.
+  //
+  // Jobs of pg_cron may connect to localhost and the port that they were made on: on production's
+  // host that is production. Versions before 1.5 do not know the first, and cron.max_running_jobs
+  // = 0 does not stop them.
   { name: "cron.launch_active_jobs", value: "off" },
+  { name: "cron.database_name", value: NO_DATABASE },
+  { name: "schedule.enabled", value: "off" },
+  { name: "timescaledb.max_background_workers", value: "0" },
+  { name: "timescaledb.telemetry_level", value: "off" },
+  // Requests that were waiting when the backup was taken would be sent once more.
+  { name: "pg_net.database_name", value: NO_DATABASE },
+  // The maintenance daemon would roll back production's prepared transactions on its workers, and
+  // drop shards there.
+  { name: "citus.recover_2pc_interval", value: "-1" },
+  { name: "citus.distributed_deadlock_detection_factor", value: "-1" },
+  { name: "citus.defer_shard_delete_interval", value: "-1" },
+  { name: "citus.background_task_queue_interval", value: "-1" },
+  // Tells whoever asks on that port that this is the primary.
+  { name: "bgw_replstatus.bind", value: "127.0.0.1" },
+  { name: "pg_failover_slots.primary_dsn", value: "" },
 ];
+
+/**
+ * The settings of a clone.
+ *
+ * @param majorVersion Of the cluster: 15, or 9.6.
+ */
+export function cloneParameters(majorVersion: number): CloneSetting[] {
+  return SETTINGS.filter(({ since = 0, until = Infinity }) =>
+    since <= majorVersion && majorVersion <= until
+  ).map(({ name, value }) => ({ name, value }));
+}
 
 /**
  * The lines to append to `postgresql.auto.conf` of a clone, without line ends. The file is the
@@ -87,11 +131,13 @@ const SETTINGS: readonly CloneSetting[] = [
  * @param majorVersion Of the cluster: 15, or 9.6.
  */
 export function cloneSettings(majorVersion: number): string[] {
-  const known = SETTINGS.filter(({ since = 0, until = Infinity }) =>
-    since <= majorVersion && majorVersion <= until
-  );
   return [
     "# added by pbkfs: this clone does not archive, replicate or write outside its directory",
-    ...known.map(({ name, value }) => `${name} = '${value}'`),
+    ...cloneParameters(majorVersion).map(settingLine),
   ];
+}
+
+/** A line of a configuration file. */
+export function settingLine({ name, value }: CloneSetting): string {
+  return `${name} = ${quoteConfigValue(value)}`;
 }

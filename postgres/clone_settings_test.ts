@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cloneSettings } from "./clone_settings.ts";
-import { parseConfig } from "./clone_hazards.ts";
+import { parseConfig } from "./config_text.ts";
 import { PostgresServer } from "./server.ts";
 import { makeCluster } from "../tests/support/cluster.ts";
 import { serverObstacle, testUnless } from "../tests/support/skip.ts";

@@ -5,8 +5,11 @@
  * @module
  */
 
-export { type CloneHazard, cloneHazards, parseConfig } from "./clone_hazards.ts";
-export { cloneSettings } from "./clone_settings.ts";
+export { type CloneHazard, cloneHazards, isElsewhere } from "./clone_hazards.ts";
+export { cloneParameters, cloneSettings } from "./clone_settings.ts";
+export { commandLineSettings } from "./command_line.ts";
+export { AUTO_CONF, type ConfigFiles, MAIN_CONF, readConfiguration } from "./configuration.ts";
+export { GUARD_CONF, guardText, missingInclude, missingSettings } from "./guard.ts";
 export { commandAs, type Identity, isRoot, ownerOf } from "./identity.ts";
 export {
   findInstallation,

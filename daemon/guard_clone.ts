@@ -1,0 +1,77 @@
+/**
+ * Keeps a clone harmless: puts pbkfs's settings where `postgres/guard.ts` says, at every mount, and
+ * tells what they do not reach.
+ *
+ * @module
+ */
+
+import { toPbkfsError } from "../errors.ts";
+import {
+  AUTO_CONF,
+  type CloneHazard,
+  cloneHazards,
+  GUARD_CONF,
+  guardText,
+  MAIN_CONF,
+  missingInclude,
+  missingSettings,
+  readConfiguration,
+} from "../postgres/mod.ts";
+import type { OverlayFiles } from "./overlay_files.ts";
+
+/** Which clone. */
+export interface Clone {
+  /** PostgreSQL's, as the binding has it. */
+  readonly serverVersion: string;
+  readonly mountPath: string;
+}
+
+const PRIVATE = 0o600;
+
+/**
+ * Before anybody can use the mount. What is as it should be is not written again.
+ *
+ * @returns Notes for the operator.
+ */
+export function guardClone(files: OverlayFiles, clone: Clone): string[] {
+  const failed: string[] = [];
+  try {
+    putSettings(files, clone);
+  } catch (error) {
+    const { code, message } = toPbkfsError(error);
+    if (code === "Bug") throw error;
+    // Of a full disk, say. Who mounts may want to make room.
+    failed.push(
+      `pbkfs's settings could not be written to the clone (${message}): mount again before ` +
+        "you start a server on it.",
+    );
+  }
+  return [...failed, ...hazardsOf(files, clone).map(({ warning }) => warning)];
+}
+
+/** What is dangerous for production in the configuration as it is now. */
+export function hazardsOf(
+  files: OverlayFiles,
+  { serverVersion, mountPath }: Clone,
+): CloneHazard[] {
+  const options = { dataDirectory: mountPath, majorVersion: Number.parseFloat(serverVersion) };
+  return cloneHazards(readConfiguration(files, options), options);
+}
+
+function putSettings(files: OverlayFiles, { serverVersion, mountPath }: Clone): void {
+  const majorVersion = Number.parseFloat(serverVersion);
+  const auto = files.read(AUTO_CONF);
+  if (auto === "none") files.append(AUTO_CONF, missingSettings("", majorVersion));
+  if (typeof auto === "object") {
+    files.append(AUTO_CONF, missingSettings(auto.text, majorVersion));
+  }
+  // Without it, a server is started with another one, which is not ours to change.
+  const main = files.read(MAIN_CONF);
+  if (typeof main !== "object") return;
+  const options = { dataDirectory: mountPath, leftOut: GUARD_CONF };
+  const backup = readConfiguration(files, options);
+  // First what is included: a server does not start without it.
+  const mode = files.mode(MAIN_CONF) ?? PRIVATE;
+  files.put(GUARD_CONF, guardText(majorVersion, backup, mountPath), mode & 0o666);
+  files.append(MAIN_CONF, missingInclude(main.text));
+}

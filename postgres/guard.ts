@@ -1,0 +1,60 @@
+/**
+ * Where a clone's settings are written so that they stay. PostgreSQL reads `postgresql.conf` and
+ * all that it includes, then `postgresql.auto.conf`, and of each setting the last line counts.
+ *
+ * - At the end of `postgresql.auto.conf` they win over everything in files. But that file is
+ *   PostgreSQL's own: ALTER SYSTEM RESET ALL empties it.
+ * - In `pbkfs.conf`, which the last line of `postgresql.conf` includes, ALTER SYSTEM does not reach
+ *   them. What somebody sets with ALTER SYSTEM SET in the clone wins: it was meant.
+ *
+ * @module
+ */
+
+import { cloneParameters, settingLine } from "./clone_settings.ts";
+import { parseConfig, parseConfigText, quoteConfigValue } from "./config_text.ts";
+import type { Configuration } from "./configuration.ts";
+
+/** Beside `postgresql.conf`. */
+export const GUARD_CONF = "pbkfs.conf";
+
+/**
+ * The text of {@link GUARD_CONF}.
+ *
+ * @param backup What the other files say, without this one.
+ * @param dataDirectory Where the clone is. Only this file can say so: in `postgresql.auto.conf`
+ *   PostgreSQL does not look for it. It is not said without need, since who sees the clone at
+ *   another place, such as a container, would have to override it.
+ */
+export function guardText(
+  majorVersion: number,
+  backup: Pick<Configuration, "settings" | "unread">,
+  dataDirectory: string,
+): string {
+  const leadsAway = backup.settings.has("data_directory") || backup.unread.length > 0;
+  return [
+    "# Written by pbkfs at every mount. It keeps this clone from harming the server that was backed",
+    "# up, also after ALTER SYSTEM RESET ALL. To set something else nevertheless: ALTER SYSTEM SET,",
+    "# or the server's command line.",
+    ...cloneParameters(majorVersion).map(settingLine),
+    ...(leadsAway ? [`data_directory = ${quoteConfigValue(dataDirectory)}`] : []),
+    "",
+  ].join("\n");
+}
+
+/** What to append to `postgresql.conf`; nothing if {@link GUARD_CONF} is its last word. */
+export function missingInclude(mainText: string): string {
+  const last = parseConfigText(mainText).lines.at(-1);
+  if (last?.name === "include" && last.value === GUARD_CONF) return "";
+  const gap = mainText === "" || mainText.endsWith("\n") ? "" : "\n";
+  return `${gap}\n# added by pbkfs, and again at the next mount if it is not last\n` +
+    `include '${GUARD_CONF}'\n`;
+}
+
+/** What to append to `postgresql.auto.conf`: the settings that it has nothing to say about. */
+export function missingSettings(autoText: string, majorVersion: number): string {
+  const known = parseConfig(autoText);
+  const missing = cloneParameters(majorVersion).filter(({ name }) => !known.has(name));
+  if (missing.length === 0) return "";
+  const gap = autoText === "" || autoText.endsWith("\n") ? "" : "\n";
+  return `${gap}${missing.map(settingLine).join("\n")}\n`;
+}

@@ -10,8 +10,11 @@ import {
   AUTO_CONF,
   type CloneHazard,
   cloneHazards,
+  databaseFile,
   GUARD_CONF,
   guardText,
+  LOGIN_TRIGGERS_SINCE,
+  loginTriggerDatabases,
   MAIN_CONF,
   missingInclude,
   missingSettings,
@@ -46,7 +49,8 @@ export function guardClone(files: OverlayFiles, clone: Clone): string[] {
         "you start a server on it.",
     );
   }
-  return [...failed, ...hazardsOf(files, clone).map(({ warning }) => warning)];
+  const hazards = hazardsOf(files, clone).map(({ warning }) => warning);
+  return [...failed, ...hazards, ...loginNotes(files, clone)];
 }
 
 /** What is dangerous for production in the configuration as it is now. */
@@ -56,6 +60,21 @@ export function hazardsOf(
 ): CloneHazard[] {
   const options = { dataDirectory: mountPath, majorVersion: Number.parseFloat(serverVersion) };
   return cloneHazards(readConfiguration(files, options), options);
+}
+
+/** Triggers are no setting, and who starts a server cannot see them before they fire. */
+function loginNotes(files: OverlayFiles, { serverVersion }: Clone): string[] {
+  if (Number.parseFloat(serverVersion) < LOGIN_TRIGGERS_SINCE) return [];
+  const map = files.readBytes("global/pg_filenode.map");
+  const path = typeof map === "string" ? undefined : databaseFile(map);
+  const pages = path === undefined ? "none" : files.readBytes(path);
+  const names = typeof pages === "string" ? [] : loginTriggerDatabases(pages);
+  if (names.length === 0) return [];
+  const list = names.map((name) => JSON.stringify(name)).join(", ");
+  return [
+    `Event triggers of the backup run when somebody connects to ${list}; if they do more than ` +
+    "look, start the clone with -c event_triggers=off.",
+  ];
 }
 
 function putSettings(files: OverlayFiles, { serverVersion, mountPath }: Clone): void {

@@ -21,11 +21,17 @@ export class OverlayFiles implements ConfigFiles {
   constructor(private readonly overlay: Overlay, private readonly owner: Caller) {}
 
   read(path: string): { readonly text: string } | "none" | "unreadable" {
+    const bytes = this.readBytes(path);
+    return typeof bytes === "string" ? bytes : { text: new TextDecoder().decode(bytes) };
+  }
+
+  /** The same for a file that is no text. */
+  readBytes(path: string): Uint8Array | "none" | "unreadable" {
     try {
       const file = this.#find(path);
       if (file === undefined) return "none";
       if (!isFile(file) || file.sizeBytes > SIZE_BYTES_MAX) return "unreadable";
-      return { text: new TextDecoder().decode(this.#bytes(file)) };
+      return this.#bytes(file);
     } catch {
       return "unreadable"; // Damaged: who reads it for its own sake is told.
     }

@@ -93,7 +93,7 @@ const SETTINGS: readonly VersionedSetting[] = [
   // the extension is there or not; a value that an extension does not take is one more warning.
   //
   // Jobs of pg_cron may connect to localhost and the port that they were made on: on production's
-  // host that is production. Versions before 1.5 do not know the first, and cron.max_running_jobs
+  // host that is production. Versions before 1.6 do not know the first, and cron.max_running_jobs
   // = 0 does not stop them.
   { name: "cron.launch_active_jobs", value: "off" },
   { name: "cron.database_name", value: NO_DATABASE },

@@ -53,6 +53,8 @@ export const AUTO_CONF = "postgresql.auto.conf";
 const DEPTH_MAX = 10;
 /** More than anybody has; includes that include each other end by their depth, but late. */
 const FILES_MAX = 200;
+/** The same for their text, in characters. */
+const TEXT_MAX = 8_000_000;
 
 /** Reads `postgresql.conf`, and `postgresql.auto.conf` after it, as a server does. */
 export function readConfiguration(
@@ -71,6 +73,7 @@ class Reading implements Configuration {
   readonly files: string[] = [];
   readonly unread: { path: string; from: string }[] = [];
   readonly wrong: string[] = [];
+  #textLeft = TEXT_MAX;
 
   constructor(
     private readonly source: ConfigFiles,
@@ -83,7 +86,7 @@ class Reading implements Configuration {
     from: string | undefined,
     { mayBeMissing, depth = 0 }: { mayBeMissing: boolean; depth?: number },
   ): void {
-    if (depth > DEPTH_MAX || this.files.length >= FILES_MAX) {
+    if (depth > DEPTH_MAX || this.files.length >= FILES_MAX || this.#textLeft < 0) {
       this.wrong.push(from ?? path);
       return;
     }
@@ -93,6 +96,7 @@ class Reading implements Configuration {
       if (!mayBeMissing) this.wrong.push(from ?? path);
     } else {
       this.files.push(path);
+      this.#textLeft -= content.text.length;
       const { lines, wrongLines } = parseConfigText(content.text);
       this.wrong.push(...wrongLines.map((line) => `${path}:${line}`));
       for (const line of lines) this.#line(line, path, depth);

@@ -19,5 +19,6 @@ export {
   parseMajorVersion,
   tryFindInstallation,
 } from "./installation.ts";
+export { databaseFile, LOGIN_TRIGGERS_SINCE, loginTriggerDatabases } from "./login_triggers.ts";
 export { killProcessesIn, processesIn, waitUntilReaped } from "./processes.ts";
 export { PostgresServer, type ServerOptions, type StopMode } from "./server.ts";

@@ -255,6 +255,52 @@ testUnless(
   },
 );
 
+testUnless(
+  mountObstacle() ?? serverObstacle(17),
+  "FR-224 databases with event triggers at login are told",
+  async () => {
+    const options = { fixture: "pg17-chain", majorVersion: 17 } as const;
+    await using scene = await Scene.open({ ...options, owner: ordinaryUser() });
+    {
+      await using mount = await scene.mount("TOTLRS");
+      assert.doesNotMatch(mount.printed.stderr, /triggers/);
+      await using server = await scene.startServer();
+      await server.query(["create database with_trigger", "create database without"]);
+      await server.query(
+        [
+          "create function f() returns event_trigger language plpgsql as 'begin end'",
+          "create event trigger t on login execute function f()",
+        ],
+        "with_trigger",
+      );
+      await server.query("vacuum full pg_database"); // It is in another file then.
+      await server.stop();
+    }
+    await using mount = await scene.mount("TOTLRS");
+    assert.match(mount.printed.stderr, /when somebody connects to "with_trigger"; if/);
+  },
+);
+
+testUnless(
+  mountObstacle(),
+  "FR-225 where the settings cannot be written, that is told, and nothing is left half done",
+  async () => {
+    await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+    const conf = `${scene.mountDir}/postgresql.conf`;
+    for (const faults of ["pwrite:/data/@1-=ENOSPC", "pwrite:/data/@2-=ENOSPC"]) {
+      await using mount = await scene.mount(BACKUP_ID, { env: { PBKFS_FAULTS: faults } });
+      assert.match(mount.printed.stderr, /could not be written to the clone.*mount again before/);
+      assert.match(mount.printed.stderr, /does not include pbkfs\.conf/);
+      assert.equal(Deno.readTextFileSync(conf), Deno.readTextFileSync(storedConf(scene)), faults);
+      const names = [...Deno.readDirSync(scene.mountDir)].map(({ name }) => name);
+      assert(!names.includes("pbkfs.conf.new"), faults);
+    }
+    await using mount = await scene.mount(BACKUP_ID);
+    assert.doesNotMatch(mount.printed.stderr, /pbkfs\.conf/);
+    assert(Deno.readTextFileSync(conf).endsWith(INCLUDE));
+  },
+);
+
 async function until(isTrue: () => boolean): Promise<void> {
   for (let tries = 0; !isTrue(); tries++) {
     assert(tries < 600, "It did not come true");

@@ -74,10 +74,11 @@ export interface Base extends BaseTree {
  * Reads the file lists of a chain. No data is read: files are opened when they are.
  *
  * The tree has what `pg_probackup restore` writes, with these exceptions. Tablespaces are in
- * `pbkfs_tablespaces`, external directories in `external_directories`. The lines of
- * {@link TreeLayout.settings} are at the end of `postgresql.auto.conf`. For backups whose WAL is
- * in the archive a restore adds `recovery.signal` and a `restore_command`; the tree does not,
- * since whoever serves it puts the WAL needed into `pg_wal`, see `planWal`.
+ * `pbkfs_tablespaces`, which is {@link BaseTree.unlisted}, external directories in
+ * `external_directories`. The lines of {@link TreeLayout.settings} are at the end of
+ * `postgresql.auto.conf`. For backups whose WAL is in the archive a restore adds `recovery.signal`
+ * and a `restore_command`; the tree does not, since whoever serves it puts the WAL needed into
+ * `pg_wal`, see `planWal`.
  *
  * @throws {PbkfsError} `StoreDamaged`, `CodecUnsupported`, `VersionUnsupported` or
  * `PermissionDenied`.

@@ -169,6 +169,11 @@ export class DiffDirectory {
     this.#undo();
   }
 
+  /** Tells in the lock's text that the mount is there. */
+  tellMounted(): void {
+    this.#lock.tellMounted();
+  }
+
   /** Lets another process have the diff. */
   release(): void {
     this.#lock.release();

@@ -17,6 +17,7 @@ import {
   thisMachine,
   thisOwner,
 } from "./owner.ts";
+import { isAlive } from "./process.ts";
 
 /** The name of the lock file in a diff. */
 export const LOCK_NAME = ".pbkfs-lock";
@@ -25,23 +26,29 @@ export const LOCK_NAME = ".pbkfs-lock";
 export interface LockOptions {
   /** Take it although its last owner may be alive on another machine. */
   readonly force?: boolean | undefined;
+  /** The process that mounts again when this one dies. */
+  readonly guardian?: number | undefined;
   /** For tests. */
   readonly machine?: Machine | undefined;
 }
 
 /** Longer than any text of ours. */
 const TEXT_BYTES_MAX = 4096;
+/** Texts end with blanks, so that one that replaces another is not read with the rest of it. */
+const TEXT_BYTES_UNIT = 512;
 const LOOKERS_MAX = 10;
 const LOOKER_MS = 20;
 
 /** A lock that this process has. */
 export class DiffLock {
+  /** This process, as it was when it took the lock. */
   readonly owner: Owner;
   /** For the log: what became of the last owner, if it did not let go. */
   readonly recovered: string | undefined;
   readonly #path: string;
   readonly #libc: Libc;
   readonly #fd: Fd;
+  #mountedAt: string | undefined;
 
   private constructor(options: {
     path: string;
@@ -69,7 +76,7 @@ export class DiffLock {
     try {
       const last = parseOwner(readText(fd, libc));
       const recovered = judge(last, { dirPath, machine, force: options.force === true });
-      const owner = thisOwner(machine);
+      const owner = thisOwner(machine, options.guardian);
       writeText(fd, libc, owner);
       return new DiffLock({ path, libc, fd, owner, recovered });
     } catch (error) {
@@ -78,14 +85,25 @@ export class DiffLock {
     }
   }
 
+  /** Tells that the mount is there. Not synced: it is of use only as long as the machine is up. */
+  tellMounted(): void {
+    this.#mountedAt = new Date().toISOString();
+    writeText(this.#fd, this.#libc, this.#told(), { sync: false });
+  }
+
   /** Lets another process have the diff. */
   release(): void {
     try {
-      writeText(this.#fd, this.#libc, { ...this.owner, releasedAt: new Date().toISOString() });
+      const releasedAt = new Date().toISOString();
+      writeText(this.#fd, this.#libc, { ...this.#told(), releasedAt });
     } catch {
       // A full disk, say. Then the next owner will call it a crash; it is none the worse for it.
     }
     this.#libc.close(this.#fd);
+  }
+
+  #told(): Owner {
+    return { ...this.owner, ...(this.#mountedAt !== undefined && { mountedAt: this.#mountedAt }) };
   }
 
   /** Lets go, and removes the file: there is no diff any more. */
@@ -101,6 +119,29 @@ export function readOwner(dirPath: string): Owner | undefined {
     return parseOwner(Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`));
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Runs `body` while nobody has the diff, whose last owner has died: what is mounted of it is dead,
+ * and stays so. To its text is added what `body` returns, if it does: why it was given up.
+ *
+ * @throws {PbkfsError} `DiffInUse` if somebody has it by now; `PermissionDenied`.
+ */
+export async function afterDeath(
+  dirPath: string,
+  libc: Libc,
+  body: () => Promise<string | undefined>,
+): Promise<void> {
+  const fd = lockFile(`${dirPath}/${LOCK_NAME}`, dirPath, libc);
+  try {
+    const last = parseOwner(readText(fd, libc));
+    const givenUp = await body();
+    if (last === undefined || givenUp === undefined) return;
+    const { releasedAt: _, ...died } = last;
+    writeText(fd, libc, { ...died, givenUp });
+  } finally {
+    libc.close(fd);
   }
 }
 
@@ -137,7 +178,7 @@ function lockFile(path: string, dirPath: string, libc: Libc): Fd {
       if (!libc.flock(fd, FLOCK.exclusive | FLOCK.nonBlocking)) {
         const owner = parseOwner(readText(fd, libc));
         // Somebody who only looks, see isLocked, has it for a moment.
-        if (owner?.releasedAt !== undefined && lookers++ < LOOKERS_MAX) {
+        if (hasLetGo(owner) && lookers++ < LOOKERS_MAX) {
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOKER_MS);
           libc.close(fd);
           continue;
@@ -156,6 +197,11 @@ function lockFile(path: string, dirPath: string, libc: Libc): Fd {
   }
 }
 
+/** Whether the owner that a text tells of cannot be the one who has the lock. */
+function hasLetGo(owner: Owner | undefined): boolean {
+  return owner !== undefined && (owner.releasedAt !== undefined || !isAlive(owner.pid));
+}
+
 /** @returns What is to be logged. @throws {PbkfsError} `DiffInUse` */
 function judge(
   last: Owner | undefined,
@@ -166,7 +212,9 @@ function judge(
     case "released":
       return undefined;
     case "died":
-      return `the diff was not unmounted: ${who} died; what it had committed is there`;
+      return `the diff was not unmounted: ${who} died; ` +
+        (last?.givenUp === undefined ? "" : `${last.givenUp}; `) +
+        "what it had committed is there";
     case "rebooted":
       return `the diff was not unmounted: the machine of ${who} went down; ` +
         "what it had committed is there";
@@ -194,9 +242,13 @@ function readText(fd: Fd, libc: Libc): string {
   return new TextDecoder().decode(bytes.subarray(0, size));
 }
 
-function writeText(fd: Fd, libc: Libc, owner: Owner): void {
-  const bytes = new TextEncoder().encode(`${JSON.stringify(owner)}\n`);
+function writeText(fd: Fd, libc: Libc, owner: Owner, options = { sync: true }): void {
+  const text = new TextEncoder().encode(JSON.stringify(owner));
+  const size = Math.ceil((text.length + 1) / TEXT_BYTES_UNIT) * TEXT_BYTES_UNIT;
+  const bytes = new Uint8Array(size).fill(0x20);
+  bytes.set(text);
+  bytes[size - 1] = 0x0a;
   libc.pwrite(fd, addressOf(bytes), { offsetBytes: 0, sizeBytes: bytes.length });
   libc.ftruncate(fd, bytes.length);
-  libc.fdatasync(fd);
+  if (options.sync) libc.fdatasync(fd);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { systemLibc } from "../ffi/libc.ts";
-import { DiffLock, isLocked, LOCK_NAME, readOwner } from "./diff_lock.ts";
+import { afterDeath, DiffLock, isLocked, LOCK_NAME, readOwner } from "./diff_lock.ts";
 import { fateOf, type Machine, type Owner, parseOwner, thisMachine } from "./owner.ts";
 
 const libc = systemLibc();
@@ -139,4 +139,32 @@ Deno.test("FR-705 a link in place of the lock file is refused", () => {
     assert.throws(() => DiffLock.take(dirPath, libc), { code: "PermissionDenied" });
     assert.equal(Deno.readTextFileSync(`${dirPath}/other`), "other");
   });
+});
+
+Deno.test("FR-772 why a diff was given up after a death is told once, by who takes it next", async () => {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  try {
+    leave(dirPath, HERE);
+    await afterDeath(dirPath, libc, () => {
+      assert.equal(isLocked(dirPath, libc), true, "nobody else can have it meanwhile");
+      return Promise.resolve("the moon was full");
+    });
+    assert.equal(isLocked(dirPath, libc), false);
+    assert.equal(readOwner(dirPath)?.givenUp, "the moon was full");
+    const lock = DiffLock.take(dirPath, libc, { machine: HERE, guardian: 4712 });
+    assert.match(lock.recovered ?? "", /process 4711 .* died; the moon was full; what it had/);
+    await assert.rejects(afterDeath(dirPath, libc, () => assert.fail("it is in use")), {
+      code: "DiffInUse",
+    });
+    lock.tellMounted();
+    const { guardian, mountedAt, givenUp } = readOwner(dirPath) ?? {};
+    assert.deepEqual([guardian, givenUp], [4712, undefined]);
+    assert.match(mountedAt ?? "", /^20.*Z$/);
+    lock.release();
+    const next = DiffLock.take(dirPath, libc, { machine: HERE });
+    assert.equal(next.recovered, undefined);
+    next.release();
+  } finally {
+    Deno.removeSync(dirPath, { recursive: true });
+  }
 });

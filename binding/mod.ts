@@ -14,7 +14,14 @@ export {
 } from "./binding.ts";
 export { DiffDirectory, readBinding } from "./diff_directory.ts";
 export { type DiffContents, type DiffPart, readContents, removeContents } from "./diff_contents.ts";
-export { DiffLock, isLocked, LOCK_NAME, type LockOptions, readOwner } from "./diff_lock.ts";
+export {
+  afterDeath,
+  DiffLock,
+  isLocked,
+  LOCK_NAME,
+  type LockOptions,
+  readOwner,
+} from "./diff_lock.ts";
 export { describeOwner, type Machine, type Owner } from "./owner.ts";
 export { isAlive } from "./process.ts";
 export { LockKeeper } from "./lock_keeper.ts";

@@ -17,8 +17,14 @@ export interface Owner {
   readonly bootId: string;
   /** When it took the diff: ISO 8601, UTC. */
   readonly startedAt: string;
+  /** The process that mounts again when this one dies, if there is one. */
+  readonly guardian?: number;
+  /** Since when its mount is there, and whoever asked for it knows. */
+  readonly mountedAt?: string;
   /** When it let go. Missing while it has the diff, and after it died. */
   readonly releasedAt?: string;
+  /** Why nobody mounted again after it died: a clause, for people. */
+  readonly givenUp?: string;
 }
 
 /** Which machine this is, since when it is up. */
@@ -33,8 +39,9 @@ export function thisMachine(bootIdPath = BOOT_ID_PATH): Machine {
 }
 
 /** This process, as of now. */
-export function thisOwner(machine = thisMachine()): Owner {
-  return { pid: Deno.pid, ...machine, startedAt: new Date().toISOString() };
+export function thisOwner(machine = thisMachine(), guardian?: number): Owner {
+  const startedAt = new Date().toISOString();
+  return { pid: Deno.pid, ...machine, startedAt, ...(guardian !== undefined && { guardian }) };
 }
 
 /** The owner that a text tells of; undefined if it is empty or was not written to its end. */
@@ -46,10 +53,12 @@ export function parseOwner(text: string): Owner | undefined {
     return undefined;
   }
   if (data === null || typeof data !== "object") return undefined;
-  const { pid, host, bootId, startedAt, releasedAt } = data;
+  const { pid, guardian = 1, host, bootId, startedAt, mountedAt, releasedAt, givenUp } = data;
   const isText = (value: unknown) => typeof value === "string";
-  if (!Number.isInteger(pid) || ![host, bootId, startedAt].every(isText)) return undefined;
-  if (releasedAt !== undefined && !isText(releasedAt)) return undefined;
+  if (![pid, guardian].every(Number.isInteger)) return undefined;
+  if (![host, bootId, startedAt].every(isText)) return undefined;
+  const isTextIfAny = (value: unknown) => value === undefined || isText(value);
+  if (![mountedAt, releasedAt, givenUp].every(isTextIfAny)) return undefined;
   return data as Owner;
 }
 

@@ -12,7 +12,7 @@ import { makeProgram } from "./program.ts";
 
 /** Runs one command. @returns The exit status. */
 export async function main(args: readonly string[]): Promise<number> {
-  if (args[0] === DAEMON_COMMAND) return await runDaemon();
+  if (args[0] === DAEMON_COMMAND) return await runDaemon(args.slice(1));
   let status = 0;
   const program = makeProgram((ended) => status = ended);
   try {

@@ -23,6 +23,8 @@ interface MountFlags extends ProbackupFlags {
   readonly wal?: "inside" | "outside";
   readonly foreground?: boolean;
   readonly wait?: number;
+  /** true unless `--no-restart` is given. */
+  readonly restart: boolean;
   /** true unless `--no-store-lock` is given. */
   readonly storeLock: boolean;
   readonly force?: boolean;
@@ -39,6 +41,9 @@ export const MOUNT: CommandSpec = {
     "pg_probackup, where it is installed, is asked for the backups and their statuses, and the " +
     "control files are read as well: what the two do not tell alike is not mounted. If the program " +
     "fails, or takes longer than its time, the control files alone are gone by, with a note.",
+    "Should that process die, a small one beside it mounts again in place, and tells so in the log " +
+    "and in pbkfs status. Until then all access fails, so a server on the mount has to be started " +
+    "again; what it had synced is there. After three deaths within a minute the mount is taken away.",
     "The catalog is only read, but for pg_probackup's own lock files: while a backup is mounted, " +
     "its delete and merge wait for a minute and then fail.",
   ],
@@ -57,6 +62,7 @@ export const MOUNT: CommandSpec = {
     ...LOGGING,
     { long: "--foreground", text: "serve the mount from this process, until it is unmounted" },
     { ...WAIT, text: "for the mount to answer, and for others to let go of it; default: 60" },
+    { long: "--no-restart", text: "do not mount again if the process behind the mount dies" },
     { long: "--no-store-lock", text: "watch the backups instead of locking them" },
     { ...FORCE, text: "take a diff that another machine may still have mounted" },
   ],
@@ -100,6 +106,7 @@ function toOptions(flags: MountFlags): MountOptions {
   return {
     diffPath: flags.diffDir,
     storeLock: flags.storeLock,
+    restart: flags.restart,
     onProgress: say,
     ...(flags.pbkStore !== undefined && { catalogPath: flags.pbkStore }),
     ...(flags.backupId !== undefined && { backupId: flags.backupId }),

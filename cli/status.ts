@@ -103,6 +103,11 @@ function mustServe({ state, mountPath, diffPath }: MountReport): void {
         what: `The process behind the mount on "${mountPath}" is gone`,
         todo: `Clean up with: pbkfs unmount -D "${mountPath}"`,
       });
+    case "restarting":
+      throw new PbkfsError("MountBusy", {
+        what: `The process behind the mount on "${mountPath}" has died; it is being mounted again`,
+        todo: `Ask again in a moment, or look at "${diffPath}/pbkfs.log".`,
+      });
     case "silent":
       throw new PbkfsError("MountBusy", {
         what: `The process behind the mount on "${mountPath}" does not answer`,

@@ -9,9 +9,16 @@ import type { MountReport, MountStatus } from "../daemon/mod.ts";
 /** A mount of the document; of one that does not answer, only where it is. */
 export type ShownMount =
   & Pick<MountReport, "mountPath" | "diffPath" | "state">
-  & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt">>
+  & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt" | "restarts">>
   & Pick<MountReport, "server" | "holders" | "hazards">
-  & { readonly mountedAt?: string };
+  & { readonly mountedAt?: string; readonly restarts?: ShownRestarts };
+
+/** Times as text. */
+type ShownRestarts = Omit<MountStatus["restarts"], "last"> & {
+  readonly last?: Omit<NonNullable<MountStatus["restarts"]["last"]>, "at"> & {
+    readonly at: string;
+  };
+};
 
 /** The document. */
 export interface StatusDocument {
@@ -20,6 +27,9 @@ export interface StatusDocument {
   readonly time: string;
   readonly mounts: readonly ShownMount[];
 }
+
+/** What serves a mount may be older than we, and not tell. */
+const UNWATCHED: MountStatus["restarts"] = { count: 0, isWatched: false };
 
 /** Mounts as a document. */
 export function statusDocument(reports: readonly MountReport[]): StatusDocument {
@@ -32,10 +42,15 @@ export function statusDocument(reports: readonly MountReport[]): StatusDocument 
       ...(status !== undefined && {
         ...{ ...status, ...place },
         mountedAt: new Date(status.mountedAt).toISOString(),
+        restarts: shownRestarts(status.restarts ?? UNWATCHED),
       }),
       ...(server !== undefined && { server }),
       ...(holders !== undefined && { holders }),
       ...(hazards !== undefined && { hazards }),
     })),
   };
+}
+
+function shownRestarts({ last, ...rest }: MountStatus["restarts"]): ShownRestarts {
+  return { ...rest, ...(last && { last: { ...last, at: new Date(last.at).toISOString() } }) };
 }

@@ -33,6 +33,9 @@ function hintOf({ state, mountPath, diffPath, holders = [] }: ShownMount): strin
         `pbkfs unmount --force -d "${diffPath}"`;
     case "dead":
       return `its process is gone; clean up with: pbkfs unmount -D "${mountPath}"`;
+    case "restarting":
+      return "its process has died, and it is being mounted again; if it is not wanted any more: " +
+        `pbkfs unmount -D "${mountPath}"`;
     case "silent":
       return `its process does not answer; look at "${diffPath}/pbkfs.log"`;
   }
@@ -47,7 +50,9 @@ export function mountTable(mounts: readonly ShownMount[]): string[] {
   const hazards = mounts.flatMap((mount) =>
     hazardLines(mount).map((line) => `${mount.mountPath}: ${line}`)
   );
-  return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints, ...hazards];
+  const restarted = mounts.filter(({ restarts }) => (restarts?.count ?? 0) > 0)
+    .map((mount) => `${mount.mountPath}: mounted again ${restartsText(mount)}`);
+  return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints, ...restarted, ...hazards];
 }
 
 function cellsOf(mount: ShownMount): string[] {
@@ -78,6 +83,7 @@ export function mountFacts(mount: ShownMount): string[] {
     "catalog": mount.catalogPath ?? "-",
     "PostgreSQL": `${mount.serverVersion ?? "-"}, ${serverText(mount)}`,
     "process": `${mount.pid}, pbkfs ${mount.version}`,
+    "deaths": restartsText(mount),
     "since": mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
     ...(diff !== undefined && {
       "diff size": `${sizeText(diffBytes(diff))}: data ${sizeText(diff.dataBytes)}, ` +
@@ -113,6 +119,18 @@ function hazardLines({ hazards = [] }: ShownMount): string[] {
 
 function diffBytes(diff: NonNullable<ShownMount["diff"]>): number {
   return diff.dataBytes + diff.walBytes + diff.otherBytes;
+}
+
+/** How often, and what the last death was. */
+function restartsText({ restarts }: ShownMount): string {
+  if (restarts === undefined) return "-";
+  const { count, last, isWatched } = restarts;
+  const past = count === 0
+    ? "none"
+    : `${count === 1 ? "once" : `${count} times`}, last at ${
+      timeText(Date.parse(last?.at ?? ""))
+    }: ${last?.cause}`;
+  return isWatched ? past : `${past}; after the next one, nobody mounts again`;
 }
 
 function serverText({ server }: ShownMount): string {

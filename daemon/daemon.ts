@@ -15,6 +15,8 @@ import { Latencies } from "../fuse/mod.ts";
 import { OverlayCounters, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
+import { isListed } from "./dead_mount.ts";
+import type { Watch } from "./deaths.ts";
 import { detach } from "./detach.ts";
 import { explained } from "./detached.ts";
 import { diffSize } from "./diff_size.ts";
@@ -26,7 +28,7 @@ import { mayAllowOthers } from "./fuse_conf.ts";
 import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
 import { serveMetrics } from "./metrics.ts";
 import { claimMountPoint } from "./mount_point.ts";
-import { type MountStatus, summaries } from "./mount_status.ts";
+import { type MountStatus, restartsOf, summaries } from "./mount_status.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
 import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
@@ -44,6 +46,8 @@ export interface ServedMount {
    * @throws {PbkfsError} `MountBusy`, naming the processes: then nothing ends.
    */
   stop(): Promise<void>;
+  /** Whether all is over although the file system is still mounted: it is dead then. */
+  isBroken(): boolean;
   readonly diff: DiffDirectory;
   /** Who serves closes it, as the last thing. */
   readonly log: Log;
@@ -56,6 +60,8 @@ export interface ServeOptions {
   /** Told whom the start waits for. */
   readonly onProgress?: (text: string) => void;
   readonly signal?: AbortSignal;
+  /** What the guardian of this process tells, if it has one. */
+  readonly watch?: Watch | undefined;
 }
 
 /** For others to let go of a backup: as long as pg_probackup waits. */
@@ -71,7 +77,9 @@ export async function serveMount(
   request: MountRequest,
   options: ServeOptions = {},
 ): Promise<ServedMount> {
-  const { onProgress = () => {}, signal } = options;
+  const { onProgress = () => {}, signal, watch } = options;
+  // The mount is there, dead, and is replaced at the last moment.
+  const replacesDead = (watch?.deaths.length ?? 0) > 0;
   let log: Log = SILENT_LOG;
   // What the diff holds is for its owner, like the data directory that it is part of.
   Deno.umask(0o077);
@@ -88,13 +96,13 @@ export async function serveMount(
         log.error("giving up the start", error);
       }
     });
-  const diff = await openDiff(request, libc, { onProgress, signal });
+  const diff = await openDiff(request, libc, { onProgress, signal, guardian: watch?.guardian });
   const isNew = diff.binding === undefined;
   onFailure(() => isNew ? diff.abandon() : diff.release());
   log = await openLog(request.logging, { libc, defaultPath: diff.logPath });
   start.defer(() => log.close());
   if (diff.binding !== undefined) checkRequest(diff.binding, request);
-  const giveUpClaim = claimMountPoint(request.mountPath, libc);
+  const giveUpClaim = replacesDead ? () => {} : claimMountPoint(request.mountPath, libc);
   onFailure(giveUpClaim);
   const alarm = new StoreAlarm();
   const guard = await guardStore(request.spec, {
@@ -130,12 +138,16 @@ export async function serveMount(
     diff: await diffSize(diff.path),
     counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),
+    restarts: restartsOf(watch),
   });
-  const control = await ControlServer.listen(
-    diff.socketPath,
-    (asked) => answer(asked, { ending, status }),
-  );
-  onFailure(() => control.close());
+  let control: ControlServer | undefined;
+  const listen = async () => {
+    const handler = (asked: ControlRequest) => answer(asked, { ending, status });
+    control = await ControlServer.listen(diff.socketPath, handler);
+  };
+  onFailure(() => control?.close());
+  // As long as the dead mount is there, it is the guardian who is told to end.
+  if (!replacesDead) await listen();
   const metrics = request.metrics && serveMetrics(request.metrics, { status, latencies });
   onFailure(() => metrics?.close());
   const started = await Dispatcher.start({
@@ -151,6 +163,7 @@ export async function serveMount(
     alarm: alarm.shared,
     faults,
     fastPaths,
+    replacesDead,
   }, log).catch((error) => {
     throw withSalvage(error, diff.path);
   });
@@ -162,6 +175,7 @@ export async function serveMount(
     await detach(request.mountPath, libc, { lazy: true });
     await started.ended.catch(() => {});
   });
+  if (replacesDead) await listen();
   signal?.throwIfAborted();
   if (fastPaths.has("read_ahead")) void raiseReadAhead(request.mountPath);
   if (!isNew) diff.writeBinding(binding);
@@ -175,15 +189,19 @@ export async function serveMount(
   log.info("mounted", { ...factsOf(request), process: Deno.pid, version: VERSION });
   for (const note of notes) log.warning(note);
   start.move(); // It stays.
+  let isBroken = false;
   const ended = started.ended.finally(async () => {
+    // Before somebody else can have the diff.
+    isBroken = isListed(request);
     await metrics?.close();
-    await control.close();
+    await control?.close();
     await guard.release();
     diff.release();
   });
   // As with the dispatcher's: until somebody waits for it.
   ended.catch(() => {});
-  return { ended, stop: () => ending().stop(), diff, log, notes };
+  const stop = () => ending().stop();
+  return { ended, stop, isBroken: () => isBroken, diff, log, notes };
 }
 
 /** What was mounted, for the log. */
@@ -205,12 +223,14 @@ async function openDiff(
   options: {
     readonly onProgress: (text: string) => void;
     readonly signal?: AbortSignal | undefined;
+    readonly guardian: number | undefined;
   },
 ): Promise<DiffDirectory> {
-  const deadline = Date.now() + (request.waitMs ?? 0);
+  const { force, waitMs } = request;
+  const deadline = Date.now() + (waitMs ?? 0);
   for (let isTold = false;; isTold = true) {
     try {
-      return DiffDirectory.open(request.diffPath, libc, { force: request.force === true });
+      return DiffDirectory.open(request.diffPath, libc, { force, guardian: options.guardian });
     } catch (error) {
       if (!(error instanceof PbkfsError) || error.code !== "DiffInUse") throw error;
       const isLate = Date.now() >= deadline;

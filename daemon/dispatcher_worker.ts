@@ -19,6 +19,7 @@ import {
   ReadPool,
   timestamp,
 } from "../overlay/mod.ts";
+import { makeWay } from "./dead_mount.ts";
 import { descriptorBudget } from "./descriptor_budget.ts";
 import { ErrandRunner } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
@@ -127,6 +128,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     if (binding.wal === "inside") {
       importWal(overlay, { libc, fromPath: `${diffPath}/wal`, owner: binding.owner });
     }
+    const giveUpClaim = setup.replacesDead ? await makeWay({ mountPath, diffPath }) : () => {};
     const session = Session.mount({
       fileSystem: overlay,
       mountPath: byteStringOf(mountPath),
@@ -152,6 +154,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
         }
         : undefined,
     });
+    giveUpClaim();
     let notes: string[];
     try {
       // A mount that fails leaves a diff as it was, so not before it is there.

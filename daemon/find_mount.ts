@@ -83,11 +83,13 @@ function mountOfDiff(path: string): PbkfsMount {
   const found = mountsOfDiff(diffPath).at(-1);
   if (found !== undefined) return found;
   const isServed = isLocked(diffPath, systemLibc()) === true;
-  const who = describeOwner(readOwner(diffPath));
+  const owner = readOwner(diffPath);
+  const who = describeOwner(owner);
+  const why = owner?.givenUp === undefined ? "" : `: ${owner.givenUp}`;
   throw new PbkfsError("NotMounted", {
     what: isServed
       ? `The diff "${path}" is not mounted here, but ${who} still has it`
-      : `The diff "${path}" is not mounted`,
+      : `The diff "${path}" is not mounted${why}`,
     todo: isServed
       ? "It may be mounted in another mount namespace: unmount it there, or end that process."
       : "List the mounts of this host with: pbkfs status",

@@ -8,6 +8,7 @@
 import { PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
 import type { DetachedMount } from "./detached.ts";
+import { guardianOf } from "./guardian.ts";
 import type { MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
 import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
@@ -24,6 +25,8 @@ export type MountState =
   | "detached"
   /** Its process is gone: every access fails until it is unmounted. */
   | "dead"
+  /** Its process has died, and another one is about to mount again. */
+  | "restarting"
   /** Its process is there, but has not answered in time. */
   | "silent"
   /** It belongs to another user. */
@@ -81,7 +84,7 @@ async function reportMount(mount: PbkfsMount): Promise<MountReport> {
 async function askStatus({ diffPath }: PbkfsMount): Promise<MountStatus | MountState> {
   try {
     const answer = await ask(`${diffPath}/control.sock`, { operation: "status" });
-    if (answer === undefined) return "dead";
+    if (answer === undefined) return guardianOf(diffPath) === undefined ? "dead" : "restarting";
     if ("status" in answer) return answer.status;
     return "error" in answer ? "silent" : "dead";
   } catch (error) {

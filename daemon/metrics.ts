@@ -110,6 +110,12 @@ function families(status: MountStatus, latencies: Latencies): MetricFamily[] {
       samples: [{ value: status.mountedAt / 1000 }],
     },
     {
+      name: "pbkfs_restarts_total",
+      type: "counter",
+      help: "How often the process behind the mount has died, and it was mounted again.",
+      samples: [{ value: status.restarts.count }],
+    },
+    {
       name: "pbkfs_diff_bytes",
       type: "gauge",
       help: "Space that the diff takes.",

@@ -33,6 +33,8 @@ export interface MountOptions extends ProbackupOptions {
   readonly force?: boolean;
   /** For the mount to answer, and for others to let go of what it needs. */
   readonly waitMs?: number;
+  /** false: if the process behind the mount dies, nobody mounts again. */
+  readonly restart?: boolean;
   /** Left out: text, to `pbkfs.log` in the diff. */
   readonly logging?: LogOptions;
   /** Where to serve metrics; nowhere if left out. */
@@ -105,7 +107,8 @@ async function findChain(
 export async function mount(options: MountOptions): Promise<StartedMount & MountRequest> {
   const request = await prepareMount(options);
   const waitMs = options.waitMs ?? WAIT_MS;
-  const started = await startDaemon(request, { waitMs, onProgress: options.onProgress });
+  const { onProgress, restart = true } = options;
+  const started = await startDaemon(request, { waitMs, restart, onProgress });
   await mustAnswer(request.mountPath, { pid: started.pid, waitMs });
   return { ...started, ...request };
 }

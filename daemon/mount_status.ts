@@ -11,6 +11,7 @@ import {
   REQUEST_KINDS,
   type RequestKind,
 } from "../fuse/mod.ts";
+import { describeDeath, type Watch } from "./deaths.ts";
 import type { DiffSize } from "./diff_size.ts";
 
 /** What a mount tells of itself. */
@@ -34,6 +35,33 @@ export interface MountStatus {
   readonly diff: DiffSize;
   readonly counters: Readonly<Record<CounterName, number>>;
   readonly latencies: Readonly<Record<RequestKind, LatencySummary>>;
+  readonly restarts: Restarts;
+}
+
+/** Deaths of the processes behind a mount, and whether the next one would be made good. */
+export interface Restarts {
+  readonly count: number;
+  /** Whether somebody sees to it that it is mounted again. */
+  readonly isWatched: boolean;
+  readonly last?: {
+    /** Milliseconds since 1970. */
+    readonly at: number;
+    readonly pid: number;
+    /** Such as `process 4711 was killed by SIGSEGV`. */
+    readonly cause: string;
+  };
+}
+
+/** What the guardian of this process has told. */
+export function restartsOf(watch: Watch | undefined): Restarts {
+  const death = watch?.deaths.at(-1);
+  return {
+    count: watch?.count ?? 0,
+    isWatched: watch !== undefined && Deno.ppid === watch.guardian,
+    ...(death !== undefined && {
+      last: { at: death.atMs, pid: death.pid, cause: describeDeath(death) },
+    }),
+  };
 }
 
 /** All histograms in short. */

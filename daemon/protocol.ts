@@ -65,6 +65,8 @@ export interface DispatcherSetup {
   readonly reads: Pick<ReadWorkers, "queue" | "count"> | undefined;
   readonly errands: ErrandsData;
   readonly fastPaths: readonly FastPath[];
+  /** The diff's mount is there, dead, and must go first. */
+  readonly replacesDead: boolean;
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
 }

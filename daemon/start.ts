@@ -5,10 +5,12 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { PbkfsError } from "../errors.ts";
+import { asciiJson, guarded, type ProgramCall } from "./guardian.ts";
 import { ownCommand } from "./own_command.ts";
 import type { MountRequest, StartAnswer } from "./protocol.ts";
 
@@ -28,6 +30,8 @@ export interface StartOptions {
   readonly onProgress?: ((text: string) => void) | undefined;
   /** Without a sign of life. */
   readonly waitMs: number;
+  /** Whether a process stays that mounts again if the daemon dies. */
+  readonly restart: boolean;
 }
 
 /** A daemon that waits for others gives up by itself; we allow it to say so. */
@@ -44,14 +48,21 @@ export async function startDaemon(
   request: MountRequest,
   options: StartOptions,
 ): Promise<StartedMount> {
-  const { program, args } = ownCommand();
-  const child = spawn(program, [...args, DAEMON_COMMAND], {
+  const own = ownCommand();
+  const daemon: ProgramCall = {
+    program: own.program,
+    args: [...own.args, DAEMON_COMMAND],
+    env: { ...Deno.env.toObject(), DENO_NO_UPDATE_CHECK: "1" },
+  };
+  const { program, args, env } = options.restart ? guarded(daemon, request) : daemon;
+  const child = spawn(program, args, {
     cwd: "/",
     detached: true,
-    env: { ...Deno.env.toObject(), DENO_NO_UPDATE_CHECK: "1" },
+    env,
     stdio: ["pipe", "pipe", "pipe"],
   });
-  child.stdin.end(JSON.stringify(request));
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.stdin.end(asciiJson(request));
   // Once the mount is there, nobody listens any more.
   const talk = text(child.stderr as Readable).catch(() => "");
   const giveUp = () => void child.kill("SIGTERM");
@@ -63,6 +74,9 @@ export async function startDaemon(
     for (const name of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(name, giveUp);
   }
   if (answer === undefined) {
+    // It died. Its guardian takes away what is left.
+    child.kill("SIGTERM");
+    await ended;
     throw new PbkfsError("Bug", {
       what: `The daemon ended without an answer: ${(await talk).trim() || "it said nothing"}`,
       todo: "Run the command again with --foreground, and report what it prints.",
@@ -88,7 +102,7 @@ async function lastAnswer(
     timer = setTimeout(() => {
       isLate = true;
       child.kill("SIGTERM");
-      timer = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS);
+      timer = setTimeout(() => killGroup(child), GIVE_UP_MS);
     }, waitMs + GRACE_MS);
   };
   expectAnswer();
@@ -108,6 +122,15 @@ async function lastAnswer(
     what: `The mount was not there within ${Math.round(waitMs / 1000)} s, and was given up`,
     todo: "Wait longer with --wait SECONDS; a chain of very many files takes its time.",
   });
+}
+
+/** Kills the daemon with all that it has started, and what watches it. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // They have ended.
+  }
 }
 
 function withTalk(error: PbkfsError, talk: string): PbkfsError {

@@ -8,8 +8,10 @@ import { isAlive, isLocked, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ask } from "./control_socket.ts";
+import { isListed } from "./dead_mount.ts";
 import { detach } from "./detach.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
+import { endGuardian, guardianOf } from "./guardian.ts";
 import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
 import { findMount, listMounts, type PbkfsMount } from "./mount_table.ts";
@@ -66,6 +68,7 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
   const { mountPath, diffPath } = mount;
   const owner = readOwner(diffPath);
   const pid = owner?.releasedAt === undefined ? owner?.pid : undefined;
+  const pids = [pid, guardianOf(mount.diffPath)].filter((id) => id !== undefined);
   const done = (outcome: Unmounted["outcome"], users: readonly MountUser[] = []): Unmounted => ({
     ...{ mountPath, diffPath, outcome, users },
     ...(pid !== undefined && { pid }),
@@ -73,32 +76,35 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
   let answer: ControlAnswer | undefined;
   try {
     answer = await askInTime(mount, "unmount", waitMs);
-    if (answer === undefined && isMounted) return done(await withoutDaemon(mount));
+    if (answer === undefined && isMounted) {
+      await endGuardian(diffPath, waitMs);
+      return done(await withoutDaemon(mount));
+    }
   } catch (error) {
     const isBusy = error instanceof PbkfsError && error.code === "MountBusy";
     if (!isBusy || !force) throw await named(error, mount);
     if (!isMounted) throw stuck(mount, pid, error);
     const users = usersOf(mountPath);
     await hide(mountPath);
-    const ended = await isGone(mount, pid, LAZY_WAIT_MS);
+    const ended = await isGone(mount, pids, LAZY_WAIT_MS);
     return ended ? done("unmounted") : done("detached", users);
   }
   if (answer !== undefined && "kept" in answer) {
     const { device } = answer.kept;
     await detachCopy(mountPath, device);
     if (!force) {
-      await untilLetGo({ mount, ...answer.kept }, options);
+      await untilLetGo({ mount, pids, ...answer.kept }, options);
       return done("unmounted");
     }
-    if (await isGone(mount, pid, LOOK_MS)) return done("unmounted");
+    if (await isGone(mount, pids, LOOK_MS)) return done("unmounted");
     const holders = holdersOf(device);
     await askInTime(mount, "end", waitMs).catch((error) => {
       throw stuck(mount, pid, error);
     });
-    if (await isGone(mount, pid, waitMs)) return done("ended", holders);
+    if (await isGone(mount, pids, waitMs)) return done("ended", holders);
     throw stuck(mount, pid);
   }
-  if (await isGone(mount, pid, waitMs)) return done("unmounted");
+  if (await isGone(mount, pids, waitMs)) return done("unmounted");
   throw new PbkfsError("MountBusy", {
     what: `"${mountPath}" is unmounted, but process ${pid} has not ended in ${waitMs} ms`,
     todo: `Look at "${diffPath}/pbkfs.log".`,
@@ -128,20 +134,26 @@ async function detachCopy(
  * @throws {PbkfsError} `MountKept`, naming the processes; what could not be brought to disk.
  */
 async function untilLetGo(
-  kept: { readonly mount: PbkfsMount; readonly pid: number; readonly device: string },
+  kept: {
+    readonly mount: PbkfsMount;
+    readonly pid: number;
+    /** Its guardian's, too. */
+    readonly pids: readonly number[];
+    readonly device: string;
+  },
   { waitMs = KEPT_WAIT_MS, onProgress = () => {} }: UnmountOptions,
 ): Promise<void> {
-  const { mount, pid, device } = kept;
+  const { mount, pid, pids, device } = kept;
   const deadline = Date.now() + waitMs;
   // It may be that the process is only slow to end.
-  if (await isGone(mount, pid, LOOK_MS)) return;
+  if (await isGone(mount, pids, LOOK_MS)) return;
   const found = holdersOf(device);
   if (found.length > 0) {
     onProgress(`"${mount.mountPath}" is unmounted here, but kept by ${describeHolders(found)}`);
   }
   // Nobody answers if it has ended meanwhile.
   await askInTime(mount, "sync", Math.max(waitMs, WAIT_MS));
-  if (await isGone(mount, pid, Math.max(0, deadline - Date.now()))) return;
+  if (await isGone(mount, pids, Math.max(0, deadline - Date.now()))) return;
   throw keptBy(holdersOf(device), mount, pid);
 }
 
@@ -196,6 +208,7 @@ async function askInTime(
 /** Its process died, so there is nothing to wait for; or its diff was removed, and it lives. */
 async function withoutDaemon({ mountPath, diffPath }: PbkfsMount): Promise<"cleaned"> {
   const libc = systemLibc();
+  if (!isListed({ mountPath, diffPath })) return "cleaned"; // Its guardian was faster.
   try {
     await detach(mountPath, libc);
   } catch (error) {
@@ -207,16 +220,16 @@ async function withoutDaemon({ mountPath, diffPath }: PbkfsMount): Promise<"clea
   return "cleaned";
 }
 
-/** Waits until the diff can be mounted again, and its last process has ended. */
+/** Waits until the diff can be mounted again, and its last processes have ended. */
 async function isGone(
   { diffPath }: PbkfsMount,
-  pid: number | undefined,
+  pids: readonly number[],
   waitMs: number,
 ): Promise<boolean> {
   const libc = systemLibc();
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const isFree = isLocked(diffPath, libc) !== true && (pid === undefined || !isAlive(pid));
+    const isFree = isLocked(diffPath, libc) !== true && !pids.some(isAlive);
     if (isFree || Date.now() >= deadline) return isFree;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

@@ -90,7 +90,7 @@ testUnless(
   "FR-732 a diff that is mounted is refused, also if its process has died",
   async () => {
     await using scene = await sceneWithDiff();
-    await scene.mount("TOTL9E");
+    await scene.mount("TOTL9E", { restart: false });
     const refuse = async () => {
       const { code, stderr } = await runCli(["cleanup", "-d", scene.diffDir, "--yes"]);
       assert.equal(code, CODES.DiffInUse.exitCode, stderr);

@@ -213,7 +213,7 @@ for (const isUsed of [false, true]) {
   const title = isUsed ? ", even with a process in it" : "";
   testUnless(obstacle, `FR-724 a dead endpoint is cleaned up${title}`, async () => {
     await using scene = await open();
-    await scene.mount("TOTL9E");
+    await scene.mount("TOTL9E", { restart: false });
     await using _visitor = isUsed ? new Visitor(scene.mountDir) : undefined;
     await crash(scene.diffDir);
     const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir]);

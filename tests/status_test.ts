@@ -96,7 +96,7 @@ testUnless(
   "FR-753 a dead mount is listed as such, and nothing waits for it",
   async () => {
     await using scene = await open();
-    await using _mount = await scene.mount("TOTL9U");
+    await using _mount = await scene.mount("TOTL9U", { restart: false });
     const { pid } = await mountIn(scene);
     Deno.kill(pid, "SIGKILL");
     await untilGone(pid);

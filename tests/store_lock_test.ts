@@ -128,7 +128,7 @@ testUnless(
   "FR-716 what a crash leaves in the lists, the next mount drops",
   async () => {
     await using scene = await open();
-    await scene.mount("TOTL9E");
+    await scene.mount("TOTL9E", { restart: false });
     const stale = listedPid(scene);
     Deno.kill(ownerOf(scene.diffDir).pid, "SIGKILL");
     assert(await waitUntil(() => !isAlive(stale)), "the process in the list ends with the daemon");

@@ -123,7 +123,8 @@ async function killAt(
   const options = scene.mountOptions("TOTL9U", where as Partial<MountOptions>);
   const unmount = () => runCli(["unmount", "-D", scene.mountDir]);
   const synced: Synced = { files: new Map(), pages: new Map(), removed: new Set() };
-  const first = await runCli(mountArguments(options), { env: { PBKFS_FAULTS: faults } });
+  const mortal = mountArguments({ ...options, restart: false });
+  const first = await runCli(mortal, { env: { PBKFS_FAULTS: faults } });
   let died = first.code !== 0; // Already while mounting: nothing was promised.
   try {
     if (first.code === 0) work(scene.mountDir, base.path, synced);

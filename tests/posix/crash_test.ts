@@ -50,7 +50,7 @@ testUnless(
       .map((name) => `${root}/base/1/${name}`) as [string, string, string, string];
     const expected = new Map<string, Uint8Array>();
     {
-      await using _mount = await scene.mount("TOTL9U");
+      await using _mount = await scene.mount("TOTL9U", { restart: false });
       const before = Deno.readFileSync(large);
       write(large, fill(PAGE + 10), 3 * PAGE - 5);
       before.set(fill(PAGE + 10), 3 * PAGE - 5);

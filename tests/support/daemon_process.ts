@@ -30,6 +30,16 @@ export async function crash(diffDir: string): Promise<number> {
   return pid;
 }
 
+/** Waits until a mount, whose process `died`, is there again. @returns The new process. */
+export async function nextDaemon(diffDir: string, died: number): Promise<number> {
+  const isThere = () => {
+    const owner = readOwner(diffDir);
+    return owner !== undefined && owner.pid !== died && owner.mountedAt !== undefined;
+  };
+  if (await waitUntil(isThere)) return ownerOf(diffDir).pid;
+  throw new Error(`${diffDir} is not mounted again: ${JSON.stringify(readOwner(diffDir))}`);
+}
+
 /** A process that works in a directory, as a shell does, until it is ended. */
 export class Visitor implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;

@@ -18,6 +18,8 @@ export interface MountOptions {
   readonly backupId?: string;
   /** Further options, such as `--wal`, `inside`. */
   readonly extra?: readonly string[];
+  /** false: if its process dies, it is not mounted again. */
+  readonly restart?: boolean;
   /** Who mounts, if not we. */
   readonly user?: Identity | undefined;
   /** Further variables for the command, and so for the daemon. */
@@ -35,13 +37,14 @@ export interface MountedBackup extends AsyncDisposable {
 
 /** The arguments of `pbkfs` that mount as `options` say. */
 export function mountArguments(options: MountOptions): string[] {
-  const { catalogDir, instance, backupId, diffDir, mountDir, extra = [] } = options;
+  const { catalogDir, instance, backupId, diffDir, mountDir, restart, extra = [] } = options;
   return [
     "mount",
     ...["-B", catalogDir],
     ...(instance === undefined ? [] : ["-I", instance]),
     ...(backupId === undefined ? [] : ["-i", backupId]),
     ...["-d", diffDir, "-D", mountDir],
+    ...(restart === false ? ["--no-restart"] : []),
     ...extra,
   ];
 }

@@ -51,6 +51,35 @@ Deno.test("FR-767 the unit and the container use commands and options that there
 
 testUnless(
   mountObstacle(),
+  "FR-774 in the foreground nobody watches; the unit takes a dead mount away, and mounts again",
+  async () => {
+    const unit = read("systemd/pbkfs@.service");
+    assert.match(unit, /^Restart=on-abnormal$/m);
+    const [, words = ""] = /^ExecStopPost=-\S+\/pbkfs (.*)$/m.exec(unit) ?? [];
+    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
+    const cli = new URL("../cli.ts", import.meta.url).pathname;
+    const args = [...mountArguments(scene.mountOptions("TOTL9U")), "--foreground"];
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", cli, ...args],
+      stderr: "null",
+    }).spawn();
+    const isServing = async () => (await runCli(["status", "-D", scene.mountDir])).code === 0;
+    while (!await isServing()) await new Promise((resolve) => setTimeout(resolve, 20));
+    const { stdout } = await runCli(["status", "-D", scene.mountDir]);
+    assert.match(stdout, /^deaths +none; after the next one, nobody mounts again$/m);
+    child.kill("SIGKILL");
+    assert.equal((await child.status).signal, "SIGKILL");
+    assert.equal((await runCli(args)).code, CODES.MountDirBusy.exitCode, "it is dead, but there");
+    const after = words.replace("${MOUNT}", scene.mountDir).split(" ");
+    const { code, stderr } = await runCli(after);
+    assert.equal(code, 0, stderr);
+    await using again = await scene.mount();
+    assert.match(again.printed.stderr, /was not unmounted: .* died/);
+  },
+);
+
+testUnless(
+  mountObstacle(),
   "FR-768 in the foreground, a mount tells its service manager when it is ready",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });

@@ -49,11 +49,12 @@ export async function runBounded(
   { timeoutMs, outputBytesMax }: ProgramLimits,
 ): Promise<ProgramEnd> {
   const limits = { timeoutMs: Math.min(timeoutMs, TIMER_MS_MAX), outputBytesMax };
-  let child: ChildProcess | undefined;
+  const started: { child?: ChildProcess } = {};
   // Before there is a program: whoever ends us then ends it as well.
-  using _ending = whenEnding(() => child && signalAll(child, "SIGKILL"));
+  using _ending = whenEnding(() => started.child && signalAll(started.child, "SIGKILL"));
   // Detached: in a session of its own, so that all of it can be killed at once.
-  child = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  started.child = child;
   try {
     const end = await endOf(child, limits);
     if (end.kind !== "exited") await killAll(child);

@@ -3,9 +3,9 @@
  * that is by dying, starts it once more, with the same request, to mount again in place or to take
  * the dead mount away.
  *
- * It is a shell, since a mount should not cost a second JavaScript heap: about one megabyte instead
- * of forty. It decides as little as it can: whether a status is a death, and when to stop trying.
- * What a death means is for the process that it starts, see `revive.ts`.
+ * It is a shell, since a mount should not cost a second JavaScript heap: 0.2 MiB instead of tens. It
+ * decides as little as it can: whether a status is a death, and when to stop trying. What a death
+ * means is for the process that it starts, see `revive.ts`.
  *
  * @module
  */

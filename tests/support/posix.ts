@@ -47,6 +47,7 @@ const SYMBOLS = {
   fsync: { parameters: ["i32"], result: "i32" },
   fdatasync: { parameters: ["i32"], result: "i32" },
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   statvfs: { parameters: ["buffer", "buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
@@ -77,6 +78,7 @@ const SYMBOLS = {
 const libc = openLibrary(["libc.so.6"], SYMBOLS);
 const errnoCell = new Int32Array(borrow(toAddress(libc.__errno_location()), 4).buffer);
 
+const POSIX_FADV_DONTNEED = 4;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC_STATS = 0x7ff;
@@ -162,6 +164,12 @@ export function fsync(fd: number): void {
 
 export function fdatasync(fd: number): void {
   check("fdatasync", libc.fdatasync(fd));
+}
+
+/** Has the kernel forget what it has of a file in memory, if that is on disk. */
+export function dropCached(fd: number): void {
+  const errno = libc.posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  if (errno !== 0) throw new PosixError("posix_fadvise", errno);
 }
 
 export function fchmod(fd: number, mode: number): void {

@@ -110,6 +110,14 @@ export interface BaseTree {
    * @throws {PbkfsError} `StoreDamaged` if the store contradicts itself there.
    */
   planRead(entry: EntryIndex, range: ByteRange, plan?: "new" | "more"): Piece[];
+  /**
+   * What lies at a place within a file: data, or a hole, which are blocks that nobody stored; and
+   * where it ends. May read a page index.
+   */
+  extent(entry: EntryIndex, offsetBytes: number): {
+    readonly isHole: boolean;
+    readonly endBytes: number;
+  };
   /** Closes the store's files. */
   close(): void;
 }

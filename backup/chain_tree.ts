@@ -185,6 +185,14 @@ export class ChainTree implements Base {
     });
   }
 
+  extent(entry: EntryIndex, offsetBytes: number): { isHole: boolean; endBytes: number } {
+    const sizeBytes = this.sizeBytes(entry);
+    const isWhole = this.#contents.has(entry) || !this.entry(entry).isDataFile;
+    if (isWhole) return { isHole: false, endBytes: sizeBytes };
+    const run = this.#indexOf(entry).run(Math.floor(offsetBytes / BLOCK_SIZE_BYTES));
+    return { isHole: run.isHole, endBytes: Math.min(run.endBlock * BLOCK_SIZE_BYTES, sizeBytes) };
+  }
+
   close(): void {
     this.#files.close();
     this.#indexes.clear();

@@ -47,6 +47,14 @@ export class PageIndex {
     return this.offsets.length * 8;
   }
 
+  /** Whether a block is a hole, and the first block after it that is not the same. */
+  run(block: number): { readonly isHole: boolean; readonly endBlock: number } {
+    const isHole = this.sizes[block] === 0;
+    let endBlock = block + 1;
+    while (endBlock < this.blockCount && (this.sizes[endBlock] === 0) === isHole) endBlock++;
+    return { isHole, endBlock };
+  }
+
   /** @returns undefined for a hole. `block` is below {@link PageIndex.blockCount}. */
   place(block: number): PagePlace | undefined {
     const sizeBytes = this.sizes[block]!;

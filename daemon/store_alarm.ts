@@ -85,6 +85,10 @@ export function alarmed(base: BaseTree, alarm: StoreAlarm): BaseTree {
       alarm.check();
       return base.planRead(entry, range, plan);
     },
+    extent(entry, offsetBytes) {
+      alarm.check();
+      return base.extent(entry, offsetBytes);
+    },
     close: () => base.close(),
   };
 }

@@ -33,6 +33,7 @@ const FD_CALLS = [
   "write",
   "pread",
   "pwrite",
+  "seek",
   "ftruncate",
   "fallocate",
   "fdatasync",

@@ -78,6 +78,8 @@ const SIGNATURES = {
   // void readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
   //                  struct fuse_file_info *fi)
   readdirplus: ["u64", "u64", "u64", "i64", "u64"],
+  // void lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+  lseek: ["u64", "u64", "i64", "i32"],
 } as const satisfies Record<string, readonly Deno.NativeType[]>;
 
 /** The name of an operation that we may serve. */

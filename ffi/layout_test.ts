@@ -22,6 +22,7 @@ import {
   STAT,
   STAT_SIZE_BYTES,
 } from "./fuse_layout.ts";
+import { AIOCB, AIOCB_SIZE_BYTES, SIGEV_NONE } from "./async_write.ts";
 import { Z_STREAM, Z_STREAM_SIZE_BYTES } from "./codecs.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
 import { FALLOCATE, FLOCK, IOVEC, OPEN, POLLFD, STATX } from "./libc.ts";
@@ -96,6 +97,16 @@ const PROBES: readonly Probe[] = [
   { struct: "struct fuse_args", layout: FUSE_ARGS, members: {} },
   { struct: "struct fuse_buf", layout: FUSE_BUF, members: {} },
   { struct: "struct pollfd", layout: POLLFD, members: {} },
+  {
+    struct: "struct aiocb",
+    layout: AIOCB,
+    members: {
+      fd: "aio_fildes",
+      bytes: "aio_buf",
+      size: "aio_nbytes",
+      notify: "aio_sigevent.sigev_notify",
+    },
+  },
   // The bit fields after `flags` have no offset that C would tell.
   {
     struct: "struct fuse_file_info",
@@ -114,6 +125,8 @@ const VALUES: Readonly<Record<string, number>> = {
   "sizeof(struct stat)": STAT_SIZE_BYTES,
   "sizeof(struct fuse_entry_param)": FUSE_ENTRY_PARAM_SIZE_BYTES,
   "offsetof(struct fuse_entry_param, attr)": FUSE_ENTRY_PARAM_ATTR_AT,
+  "sizeof(struct aiocb)": AIOCB_SIZE_BYTES,
+  SIGEV_NONE,
   "sizeof(z_stream)": Z_STREAM_SIZE_BYTES,
   FUSE_CAP_ASYNC_READ: CAPABILITY.asyncRead,
   FUSE_CAP_AUTO_INVAL_DATA: CAPABILITY.autoInvalidateData,
@@ -184,6 +197,7 @@ function probeSource(): string {
   });
   return `#define _GNU_SOURCE
 #define FUSE_USE_VERSION 34
+#include <aio.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <linux/falloc.h>

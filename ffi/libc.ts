@@ -152,6 +152,12 @@ export interface Libc {
   preadvCached(fd: Fd, targets: IoVectors, offsetBytes: number): number;
   /** Writes all bytes of the range, from `source` on. */
   pwrite(fd: Fd, source: Address, range: ByteRange): void;
+  /**
+   * Where data, or a hole, begins, from a place on; lseek(2). The end of a file is a hole.
+   *
+   * @returns undefined if there is none, or the place is not before the end.
+   */
+  seek(fd: Fd, offsetBytes: number, what: "data" | "hole"): number | undefined;
   ftruncate(fd: Fd, sizeBytes: number): void;
   fallocate(fd: Fd, mode: number, range: ByteRange): void;
   fdatasync(fd: Fd): void;
@@ -209,6 +215,8 @@ const SYMBOLS = {
   preadv2: { parameters: ["i32", "usize", "i32", "i64", "i32"], result: "i32" },
   // ssize_t pwrite(int fd, const void *source, size_t size, off_t offset)
   pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "i32" },
+  // off_t lseek(int fd, off_t offset, int whence)
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   // int ftruncate(int fd, off_t size)
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   // int fallocate(int fd, int mode, off_t offset, off_t size)
@@ -240,6 +248,7 @@ const SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const RWF_NOWAIT = 8;
+const SEEK = { data: 3, hole: 4 } as const;
 /** `struct rlimit`. Source: sys/resource.h. */
 const RLIMIT = {
   now: { kind: "u64", at: 0 },
@@ -391,6 +400,11 @@ function makeLibc(): Libc {
         if (n > 0) done += n;
         else if (n === 0 || failure !== EINTR) fail("pwrite", `descriptor ${fd}`);
       }
+    },
+    seek(fd, offsetBytes, what) {
+      const found = took(Number(symbols.lseek(fd, offsetBytes, SEEK[what])));
+      if (found >= 0) return found;
+      return failure === ERRNO.ENXIO ? undefined : fail("lseek", `descriptor ${fd}`);
     },
     ftruncate(fd, sizeBytes) {
       check(took(symbols.ftruncate(fd, sizeBytes)), "ftruncate", fd);

@@ -48,6 +48,8 @@ const SYMBOLS = {
   fuse_reply_write: { parameters: ["usize", "usize"], result: "i32" },
   // int fuse_reply_buf(fuse_req_t req, const char *buf, size_t size)
   fuse_reply_buf: { parameters: ["usize", "usize", "usize"], result: "i32" },
+  // int fuse_reply_lseek(fuse_req_t req, off_t off)
+  fuse_reply_lseek: { parameters: ["usize", "i64"], result: "i32" },
   // int fuse_reply_statfs(fuse_req_t req, const struct statvfs *stbuf)
   fuse_reply_statfs: { parameters: ["usize", "usize"], result: "i32" },
   // int fuse_reply_xattr(fuse_req_t req, size_t count)

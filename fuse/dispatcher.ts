@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ERRNO, errnoOf } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString } from "../ffi/bytes.ts";
 import type { Handlers } from "../ffi/fuse_operations.ts";
 import type { Libfuse } from "../ffi/libfuse.ts";
@@ -22,6 +22,10 @@ import type {
 } from "./file_system.ts";
 import { Replier } from "./reply.ts";
 import type { RequestReader } from "./requests.ts";
+import { Seeks } from "./seeks.ts";
+
+/** A value of `whence`; the kernel asks for this or SEEK_DATA only. Source: linux/fs.h. */
+const SEEK_HOLE = 4;
 
 /** Told of an error that a request ended with, when it is not an ordinary refusal. */
 export type ErrorSink = (operation: string, error: unknown) => void;
@@ -35,26 +39,39 @@ export interface DispatcherOptions {
   readonly onError: ErrorSink;
   /** Told when another thread has taken over to answer a request. */
   readonly onHandedOver: (request: Request) => void;
+  /** Told what came of the kernel's offer. */
+  readonly onAgreed: (agreement: Agreement) => void;
+}
+
+/** The callbacks of a session, and what they leave to be answered later. */
+export interface Dispatcher {
+  readonly handlers: Handlers;
+  readonly seeks: Seeks;
 }
 
 /** Makes the callbacks for a file system. They share buffers: one thread runs them. */
-export function makeHandlers(options: DispatcherOptions): Handlers {
-  const { fuse, fileSystem, requests, settings, onError, onHandedOver } = options;
+export function makeDispatcher(options: DispatcherOptions): Dispatcher {
+  const { fuse, fileSystem, requests, settings, onError, onHandedOver, onAgreed } = options;
   const reply = new Replier(fuse);
   const readBuffer = allocate(settings.transferSizeBytesMax);
   const statvfs = allocate(256);
   let agreement: Agreement = { opensAreNeeded: true, kernelKeepsTimes: false };
 
+  const fail = (operation: string, request: Request, error: unknown): void => {
+    const errno = errnoOf(error);
+    if (errno === ERRNO.EIO) onError(operation, error);
+    reply.error(request, errno);
+  };
   /** Runs `handle`, which answers as its last step; answers for it if it throws before. */
   const answer = (operation: string, request: Request, handle: () => void): void => {
     try {
       handle();
     } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === ERRNO.EIO) onError(operation, error);
-      reply.error(request, errno);
+      fail(operation, request, error);
     }
   };
+  const failSeek = (request: Request, error: unknown) => fail("lseek", request, error);
+  const seeks = new Seeks({ fuse, fileSystem, fail: failSeek });
   const place = (parent: number, name: number): Place => ({
     parent: parent as Ino,
     name: requests.name(name),
@@ -94,6 +111,7 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
     init(_userdata: number, connection: number) {
       try {
         agreement = configure(connection as Address, settings);
+        onAgreed(agreement);
       } catch (error) {
         onError("init", error);
       }
@@ -197,6 +215,7 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
       answer("write", request, () => {
         const range = { offsetBytes, sizeBytes };
         try {
+          exact(offsetBytes);
           fileSystem.write(ino as Ino, from as Address, range);
         } catch (error) {
           if (requests.writeIsFromCache()) fileSystem.lose?.(ino as Ino, range, errnoOf(error));
@@ -268,9 +287,16 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
     },
     fallocate(request: Request, ino: number, mode: number, at: number, sizeBytes: number) {
       answer("fallocate", request, () => {
-        fileSystem.allocate(ino as Ino, mode, { offsetBytes: at, sizeBytes });
+        const range = { offsetBytes: exact(at), sizeBytes: exact(sizeBytes) };
+        fileSystem.allocate(ino as Ino, mode, range);
         modified(ino as Ino);
         reply.error(request, 0);
+      });
+    },
+    lseek(request: Request, ino: number, at: number, whence: number) {
+      answer("lseek", request, () => {
+        const what = whence === SEEK_HOLE ? "hole" : "data";
+        if (seeks.seek(request, ino as Ino, at, what)) onHandedOver(request);
       });
     },
   };
@@ -282,5 +308,15 @@ export function makeHandlers(options: DispatcherOptions): Handlers {
     if (sent === "tooLarge") reply.error(request, ERRNO.ERANGE);
   };
 
-  return handlers as unknown as Handlers;
+  return { handlers: handlers as unknown as Handlers, seeks };
+}
+
+/**
+ * A place in a file that may be changed.
+ *
+ * @throws {PbkfsError} EFBIG for one beyond 2^53, which was rounded when it became a number.
+ */
+function exact(bytes: number): number {
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new PbkfsError("Io", { what: "No file can be that long", errno: ERRNO.EFBIG });
 }

@@ -93,6 +93,18 @@ export interface ExtendedAttribute {
   readonly value: Uint8Array<ArrayBuffer>;
 }
 
+/**
+ * Where data, or a hole, begins. As far as the file system knows there is nothing in the empty
+ * range, on which the answer rests; but the kernel may have gathered writes there.
+ */
+export interface Found {
+  /** undefined: there is none up to the end of the file, or the place is not before it. */
+  readonly offsetBytes: number | undefined;
+  readonly emptyFromBytes: number;
+  /** `Infinity` if the range reaches beyond the end of the file. */
+  readonly emptyEndBytes: number;
+}
+
 /** Flags of renameat2(2). */
 export const RENAME = { noReplace: 1, exchange: 2 } as const;
 
@@ -129,6 +141,8 @@ export interface FileSystem {
    * @returns Bytes read, fewer at the end of the file only; or that a worker answers the request.
    */
   read(ino: Ino, range: ByteRange, target: NativeBuffer, request: Request): number | "handedOver";
+  /** Where data, or a hole, begins, from a place on. The end of a file is a hole. */
+  seek?(ino: Ino, offsetBytes: number, what: "data" | "hole"): Found;
   /** Writes all of the range; its bytes begin at `source`. Times stay. */
   write(ino: Ino, source: Address, range: ByteRange): void;
   /**

@@ -161,8 +161,9 @@ function kindsOfOpcodes(): Uint8Array {
   const set = (kind: RequestKind, ...opcodes: number[]) => {
     for (const opcode of opcodes) kinds[opcode] = REQUEST_KINDS.indexOf(kind);
   };
-  // LOOKUP, FORGET, GETATTR, READLINK, STATFS, GETXATTR, LISTXATTR, ACCESS, BATCH_FORGET
-  set("lookup", 1, 2, 3, 5, 17, 22, 23, 34, 42);
+  // LOOKUP, FORGET, GETATTR, READLINK, STATFS, GETXATTR, LISTXATTR, ACCESS, BATCH_FORGET, LSEEK,
+  // STATX
+  set("lookup", 1, 2, 3, 5, 17, 22, 23, 34, 42, 46, 52);
   set("read", 15);
   set("write", 16);
   set("sync", 20, 30); // FSYNC, FSYNCDIR

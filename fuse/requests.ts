@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteString, byteString } from "../ffi/bytes.ts";
 import { FUSE_CTX, SET_ATTRIBUTE, STAT_SIZE_BYTES } from "../ffi/fuse_layout.ts";
 import { type Layout, readField } from "../ffi/layout.ts";
@@ -90,7 +91,7 @@ export class RequestReader {
       ...(has(SET_ATTRIBUTE.mode) && { mode: readStat(view, "mode") & 0o7777 }),
       ...(has(SET_ATTRIBUTE.uid) && { uid: readStat(view, "uid") }),
       ...(has(SET_ATTRIBUTE.gid) && { gid: readStat(view, "gid") }),
-      ...(has(SET_ATTRIBUTE.size) && { sizeBytes: readStat(view, "size") }),
+      ...(has(SET_ATTRIBUTE.size) && { sizeBytes: sizeOf(view) }),
       ...(has(SET_ATTRIBUTE.atime) && { accessed: time("atime") }),
       ...(has(SET_ATTRIBUTE.atimeNow) && { accessed: "now" as const }),
       ...(has(SET_ATTRIBUTE.mtime) && { modified: time("mtime") }),
@@ -99,5 +100,14 @@ export class RequestReader {
       ...((readField(this.#view, SETATTR_IN.valid) & SETATTR_CLEARS_PRIVILEGES) !== 0 &&
         { clearsPrivileges: true }),
     };
+  }
+}
+
+/** @throws {PbkfsError} EFBIG for a size that no number holds exactly: it must not be rounded. */
+function sizeOf(view: DataView): number {
+  try {
+    return readStat(view, "size");
+  } catch (cause) {
+    throw new PbkfsError("Io", { what: "No file can be that long", errno: ERRNO.EFBIG, cause });
   }
 }

@@ -19,11 +19,12 @@ import { type Fd, type Libc, systemLibc } from "../ffi/libc.ts";
 import { type Libfuse, libfuse } from "../ffi/libfuse.ts";
 import { type Address, addressOf, allocate, type NativeBuffer } from "../ffi/memory.ts";
 import { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
-import { type ErrorSink, makeHandlers } from "./dispatcher.ts";
+import { type ErrorSink, makeDispatcher } from "./dispatcher.ts";
 import type { FileSystem } from "./file_system.ts";
 import { completeInit } from "./init_reply.ts";
 import { KIND_OF_OPCODE, Latencies } from "./latencies.ts";
 import { RequestReader } from "./requests.ts";
+import type { Seeks } from "./seeks.ts";
 import { Trace, type TraceSink } from "./trace.ts";
 
 /** What other threads want of the one that runs a session. */
@@ -89,6 +90,7 @@ export class Session {
   /** The session ends though the kernel has the mount. */
   #isCutOff = false;
   #cutOffMs = Infinity;
+  readonly #seeks: Seeks;
   #handedOver = false;
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
@@ -109,7 +111,7 @@ export class Session {
     this.#spinMs = settings.spinMicros / 1000;
     this.#clearPrivileges = settings.clearPrivileges;
     this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
-    this.#operations = makeOperations(makeHandlers({
+    const { handlers, seeks } = makeDispatcher({
       fuse: this.#trace?.replies(fuse) ?? fuse,
       fileSystem: options.fileSystem,
       requests: this.#requests,
@@ -119,7 +121,12 @@ export class Session {
         this.#handedOver = true;
         this.#trace?.handedOver(request);
       },
-    }));
+      onAgreed: ({ kernelKeepsTimes }) => {
+        if (kernelKeepsTimes) seeks.flushThrough(fuse.fuse_session_fd(this.#session) as Fd);
+      },
+    });
+    this.#seeks = seeks;
+    this.#operations = makeOperations(handlers);
     const args = makeArguments(mountOptions(options, settings));
     this.#arguments = args;
     const { address } = this.#operations;
@@ -159,6 +166,7 @@ export class Session {
       if (this.#errands?.isEndWanted === true) this.#noteEnd();
       if (this.#isCutOff) return;
       this.#doDeferred();
+      this.#seeks.settle();
       const size = this.#receive(fd);
       if (size === -ERRNO.EINTR || size === -ERRNO.EAGAIN) continue;
       if (size <= 0) return;
@@ -204,6 +212,7 @@ export class Session {
    */
   close(): void {
     if (this.#arguments === undefined) return;
+    this.#seeks.close();
     if (!this.#isCutOff) this.#fuse.fuse_session_unmount(this.#session);
     this.#fuse.fuse_session_destroy(this.#session);
     this.#operations.close();
@@ -233,7 +242,7 @@ export class Session {
   }
 
   #sleep(fd: Fd): void {
-    const dueMs = this.#fileSystem.deferredMs();
+    const dueMs = this.#seeks.dueMs() ?? this.#fileSystem.deferredMs();
     const timeoutMs = dueMs === undefined ? FOREVER : Math.ceil(dueMs);
     if (this.#errands === undefined) this.#libc.waitReadable(fd, timeoutMs);
     else if (this.#libc.waitOrWake(fd, this.#errands.wakeFd, timeoutMs)) this.#errands.woken();

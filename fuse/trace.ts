@@ -70,7 +70,7 @@ const OPERATIONS: Readonly<Record<number, readonly [string, ...Describe[]]>> = {
   43: ["fallocate", number64("at", 8), number64("size", 16), number32("mode", 24)],
   44: ["readdirplus", ...TRANSFER],
   45: ["rename", number64("parent", 0), number32("flags", 8), names(16)],
-  46: ["lseek", number64("at", 8)],
+  46: ["lseek", number64("at", 8), number32("whence", 16)],
 };
 
 /** Follows the requests of one session. */
@@ -99,7 +99,7 @@ export class Trace {
     this.#sink.handedOver(this.#number, request);
   }
 
-  /** What is not served here, such as lseek, libfuse answers by itself. */
+  /** What is not served here, such as flush, libfuse answers by itself. */
   end(): void {
     if (!this.#isAnswered) this.#answered("left to libfuse");
   }
@@ -125,6 +125,7 @@ export class Trace {
       fuse_reply_open: told(fuse.fuse_reply_open, () => "ok"),
       fuse_reply_write: told(fuse.fuse_reply_write, (size) => `ok ${size}`),
       fuse_reply_buf: told(fuse.fuse_reply_buf, (_, size) => `ok ${size}`),
+      fuse_reply_lseek: told(fuse.fuse_reply_lseek, (at) => `ok ${at}`),
       fuse_reply_statfs: told(fuse.fuse_reply_statfs, () => "ok"),
       fuse_reply_xattr: told(fuse.fuse_reply_xattr, (size) => `ok ${size}`),
     };

@@ -4,9 +4,12 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import type { BaseEntry, BaseNames, BaseTree, EntryIndex } from "../backup/mod.ts";
 import type { ByteString } from "../ffi/bytes.ts";
-import type { BaseFile } from "./file_content.ts";
+import { type BaseFile, type Extent, PAGE_SIZE_BYTES } from "./file_content.ts";
+
+const ZEROS = new Uint8Array(PAGE_SIZE_BYTES);
 
 /** What a path of the base is. */
 export type FakeEntry =
@@ -79,6 +82,10 @@ export class FakeBase implements BaseTree {
     throw new Error("The overlay reads through baseFile");
   }
 
+  extent(): never {
+    throw new Error("The overlay asks baseFile");
+  }
+
   close(): void {}
 
   readonly baseFile = (entry: EntryIndex): BaseFile => {
@@ -95,6 +102,7 @@ export class FakeBase implements BaseTree {
         const part = bytes().slice(offsetBytes, offsetBytes + sizeBytes);
         return [{ in: "memory", bytes: new Uint8Array(part) }];
       },
+      extent: (offsetBytes) => extentAt(bytes(), offsetBytes, isDataFile),
       read({ offsetBytes, sizeBytes }, target, at) {
         const part = bytes().subarray(offsetBytes, offsetBytes + sizeBytes);
         if (part.length !== sizeBytes) throw new Error(`A read of ${path} leaves the file`);
@@ -114,6 +122,18 @@ export class FakeBase implements BaseTree {
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+/** Blocks of a data file that are all zeros count as holes, as if nobody had stored them. */
+function extentAt(bytes: Uint8Array, at: number, isDataFile: boolean): Extent {
+  const isHole = (block: number) => {
+    const page = bytes.subarray(block * PAGE_SIZE_BYTES, (block + 1) * PAGE_SIZE_BYTES);
+    return isDataFile && Buffer.compare(page, ZEROS.subarray(0, page.length)) === 0;
+  };
+  const first = Math.floor(at / PAGE_SIZE_BYTES);
+  let end = first + 1;
+  while (end * PAGE_SIZE_BYTES < bytes.length && isHole(end) === isHole(first)) end++;
+  return { isHole: isHole(first), endBytes: Math.min(end * PAGE_SIZE_BYTES, bytes.length) };
 }
 
 /** Bytes that differ from place to place, and from salt to salt. None is zero. */

@@ -22,6 +22,7 @@ export const BASE: Readonly<Record<string, FakeEntry>> = {
   conf: { kind: "file", isDataFile: false, bytes: pattern(100, 2) },
   d: { kind: "directory" },
   "d/data": { kind: "file", isDataFile: true, bytes: pattern(5 * 8192, 3) },
+  "d/gaps": { kind: "file", isDataFile: true, bytes: withGaps(6, [0, 3, 4]) },
   "d/odd": { kind: "file", isDataFile: true, bytes: pattern(20_001, 4) },
   "d/s": { kind: "directory" },
   "d/s/data": { kind: "file", isDataFile: true, bytes: pattern(8192, 5) },
@@ -30,8 +31,26 @@ export const BASE: Readonly<Record<string, FakeEntry>> = {
   link: { kind: "symlink", target: "d/data" },
 };
 
+/** Some pages that nobody has stored among others. */
+function withGaps(pages: number, gaps: readonly number[]): Uint8Array {
+  const bytes = pattern(pages * 8192, 6);
+  for (const gap of gaps) bytes.fill(0, gap * 8192, (gap + 1) * 8192);
+  return bytes;
+}
+
 const PATHS = [...Object.keys(BASE), "n", "n/a", "n/b", "n/d", "d/new", "d/s/x", "d/s/x/y", "z"];
-const FILES = ["big", "conf", "d/data", "d/odd", "d/s/data", "d/s/void", "n/a", "d/new", "z"];
+const FILES = [
+  "big",
+  "conf",
+  "d/data",
+  "d/gaps",
+  "d/odd",
+  "d/s/data",
+  "d/s/void",
+  "n/a",
+  "d/new",
+  "z",
+];
 
 /** A file by its path, or by the slot in which it is held open. */
 type Target = { readonly path: string } | { readonly slot: number };

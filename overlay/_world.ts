@@ -11,7 +11,7 @@ import { type Fd, OPEN } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import { type Attributes, type Ino, type Place, type Request, ROOT_INO } from "../fuse/mod.ts";
 import { FakeBase, type FakeEntry } from "./_fake_base.ts";
-import { FragileDisk } from "./_fragile_disk.ts";
+import { FragileDisk, SECTOR_SIZE_BYTES } from "./_fragile_disk.ts";
 import { Model, type ModelNode, Refused, same, wrongAfterCrash } from "./_model.ts";
 import {
   type CommitContext,
@@ -302,10 +302,38 @@ export class World {
 
   #compareBytes(path: string, { bytes }: ModelNode, ino: Ino): void {
     assert.equal(this.overlay.getAttributes(ino).sizeBytes, bytes.length, `size of ${path}`);
+    this.#checkHoles(path, bytes, ino);
     const actual = this.read(ino);
     if (same(actual, bytes)) return;
     const at = actual.findIndex((byte, index) => byte !== bytes[index]);
     assert.fail(`${path} differs at ${at} of ${bytes.length}: ${actual[at]}, not ${bytes[at]}`);
+  }
+
+  /** What is told to be a hole must be zeros, and what is not zeros must take space. */
+  #checkHoles(path: string, bytes: Uint8Array, ino: Ino): void {
+    let at = 0;
+    for (let isHole = true; at < bytes.length; isHole = !isHole) {
+      const what = isHole ? "data" : "hole";
+      const { offsetBytes, emptyFromBytes, emptyEndBytes } = this.overlay.seek(ino, at, what);
+      const end = offsetBytes ?? bytes.length;
+      assert(end >= at && end <= bytes.length && (isHole || end > at), `${what} of ${path}`);
+      const empty = isHole ? bytes.subarray(at, end) : bytes.subarray(end, emptyEndBytes);
+      assert.equal(emptyFromBytes, isHole ? at : end, `what an answer rests on, ${path}`);
+      if (end === bytes.length) assert.equal(emptyEndBytes, Infinity);
+      assert(isZero(empty), `a hole of ${path} from ${at} to ${end}`);
+      at = end;
+    }
+    const behind = this.overlay.seek(ino, bytes.length, "hole");
+    assert.equal(behind.offsetBytes, undefined, `behind the end of ${path}`);
+    let taken = 1;
+    // Of a large file the first part will do.
+    const counted = Math.min(bytes.length, 16 * SECTOR_SIZE_BYTES);
+    for (let sector = 0; sector < counted; sector += SECTOR_SIZE_BYTES) {
+      const part = bytes.subarray(sector, sector + SECTOR_SIZE_BYTES);
+      if (!isZero(part)) taken += part.length >> 9;
+    }
+    const { blocks512 } = this.overlay.getAttributes(ino);
+    assert(blocks512 >= Math.max(1, taken - 1), `${blocks512} blocks of ${path}, not ${taken}`);
   }
 
   #openOverlay(): Overlay {
@@ -338,4 +366,10 @@ export class World {
       clock: () => this.clockMs,
     });
   }
+}
+
+const zeros = new Uint8Array(READ_SIZE_BYTES);
+
+function isZero(bytes: Uint8Array): boolean {
+  return same(bytes, zeros.subarray(0, bytes.length));
 }

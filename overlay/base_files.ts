@@ -8,7 +8,7 @@ import type { BaseTree, EntryIndex, Piece, PieceReader } from "../backup/mod.ts"
 import type { ByteRange } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import { PbkfsError } from "../errors.ts";
-import type { BaseFile } from "./file_content.ts";
+import type { BaseFile, Extent } from "./file_content.ts";
 
 /** What files of the base are read with. */
 export interface BaseFilesOptions {
@@ -42,6 +42,10 @@ class EntryFile implements BaseFile {
 
   plan(range: ByteRange, plan: "new" | "more"): Piece[] {
     return this.#options.base.planRead(this.#entry, range, plan);
+  }
+
+  extent(offsetBytes: number): Extent {
+    return this.#options.base.extent(this.#entry, offsetBytes);
   }
 
   read(range: ByteRange, target: NativeBuffer, at: number): void {

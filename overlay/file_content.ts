@@ -17,7 +17,7 @@ import type { Piece } from "../backup/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
 import { type Address, allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
-import type { Ino } from "../fuse/mod.ts";
+import type { Found, Ino } from "../fuse/mod.ts";
 import type { DataFiles } from "./data_files.ts";
 import type { ContentRecord, DataId, PageMapRecord } from "./metadata_store.ts";
 import { PageMap } from "./page_map.ts";
@@ -25,8 +25,14 @@ import { PageMap } from "./page_map.ts";
 /** The unit of the page map: PostgreSQL's block. */
 export const PAGE_SIZE_BYTES = 8192;
 
-/** A paged file is no longer than this: 16 TiB, which is what ext4 can hold. */
-const PAGED_SIZE_BYTES_MAX = 2 ** 44 - PAGE_SIZE_BYTES;
+/**
+ * No file is longer: 16 TiB, which is what ext4 can hold, and far below what a number holds
+ * exactly. A page less than that, since a page is filled to its end.
+ */
+export const FILE_SIZE_BYTES_MAX = 2 ** 44 - PAGE_SIZE_BYTES;
+
+/** What a file's space is counted in. */
+const SECTOR_SIZE_BYTES = 512;
 
 /** Up to this size, a file that is not a data file is copied up whole. */
 export const COPY_UP_SIZE_BYTES_MAX = 1 << 20;
@@ -43,6 +49,8 @@ export interface BaseFile {
    * @param plan Whether it adds to the plan of the call before.
    */
   plan(range: ByteRange, plan: "new" | "more"): Piece[];
+  /** What lies at a place within the file. May read a page index. */
+  extent(offsetBytes: number): Extent;
 }
 
 /** What contents share. */
@@ -52,7 +60,13 @@ export interface ContentContext {
   readonly newDataId: () => DataId;
 }
 
-const EMPTY: BaseFile = { isDataFile: false, sizeBytes: 0, read: () => {}, plan: () => [] };
+const EMPTY: BaseFile = {
+  isDataFile: false,
+  sizeBytes: 0,
+  read: () => {},
+  plan: () => [],
+  extent: () => ({ isHole: true, endBytes: 0 }),
+};
 
 const scratch: { page?: NativeBuffer; copy?: NativeBuffer; zeros?: NativeBuffer } = {};
 const pageBuffer = () => scratch.page ??= allocate(PAGE_SIZE_BYTES);
@@ -73,6 +87,8 @@ export class FileContent {
   /** Bytes that nobody committed may lie behind the end of a paged file, in its last page. */
   #tailIsUnknown = false;
   #map: PageMap | undefined;
+  /** -1: the data file has not been asked since it was changed. */
+  #dataBlocks512 = -1;
   #recordChanged = false;
   #cutPages = false;
 
@@ -123,6 +139,23 @@ export class FileContent {
     return this.#sizeBytes;
   }
 
+  /**
+   * Space taken, in units of 512 bytes; what the base has counts as it would after a restore. Holes
+   * of the base count as well: to know them means to read the page index of each file that
+   * somebody lists, and who is told too much looks for holes, while who is told too little may
+   * take bytes for a hole.
+   */
+  get blocks512(): number {
+    if (this.#form === "base") return Math.ceil(this.sizeBytes / SECTOR_SIZE_BYTES);
+    if (this.#dataBlocks512 < 0) {
+      this.#dataBlocks512 = this.#context.libc.fstat(this.#fd()).blocks512;
+    }
+    if (this.#map === undefined) return this.#dataBlocks512;
+    const basePages = Math.ceil(this.#baseLimitBytes / PAGE_SIZE_BYTES);
+    const shown = basePages - this.#map.count(basePages);
+    return this.#dataBlocks512 + shown * (PAGE_SIZE_BYTES / SECTOR_SIZE_BYTES);
+  }
+
   /** The data file in the diff; undefined while the file is as the base has it. */
   get dataId(): DataId | undefined {
     return this.#form === "base" ? undefined : this.#dataId;
@@ -161,11 +194,28 @@ export class FileContent {
     return pieces;
   }
 
+  /** Where data, or a hole, begins, from a place on. The end of a file is a hole. */
+  seek(offsetBytes: number, what: "data" | "hole"): Found {
+    const size = this.sizeBytes;
+    if (offsetBytes >= size) {
+      return { offsetBytes: undefined, emptyFromBytes: size, emptyEndBytes: Infinity };
+    }
+    let start = offsetBytes;
+    if (what === "hole") start = this.#endOfRun(start, size, false);
+    const end = this.#endOfRun(start, size, true);
+    const emptyEndBytes = end === size ? Infinity : end;
+    if (what === "hole") return { offsetBytes: start, emptyFromBytes: start, emptyEndBytes };
+    const found = end === size ? undefined : end;
+    return { offsetBytes: found, emptyFromBytes: start, emptyEndBytes };
+  }
+
   /** Writes all of `range`; its bytes begin at `source`. */
   write(source: Address, range: ByteRange): void {
     if (range.sizeBytes === 0) return;
-    this.#change();
     const end = range.offsetBytes + range.sizeBytes;
+    mustFit(end);
+    this.#change();
+    this.#dataBlocks512 = -1;
     if (this.#map === undefined) this.#writeData(source, range);
     else this.#writePages(this.#map, source, range);
     this.#bytesWritten();
@@ -175,7 +225,9 @@ export class FileContent {
   /** Lowers or raises the size; what is added reads as zeros. */
   truncate(sizeBytes: number): void {
     if (this.#form === "base" && sizeBytes === this.sizeBytes) return;
+    mustFit(sizeBytes);
     this.#change(sizeBytes);
+    this.#dataBlocks512 = -1;
     if (this.#map === undefined) {
       this.#context.libc.ftruncate(this.#fd(), sizeBytes);
       this.#sizeBytes = sizeBytes;
@@ -194,14 +246,16 @@ export class FileContent {
     const kind = mode & ~FALLOCATE.keepSize;
     const zeroes = kind === FALLOCATE.zeroRange || (kind === FALLOCATE.punchHole && keepSize);
     if (kind !== 0 && !zeroes) throw unsupported(mode);
-    this.#change();
     const end = range.offsetBytes + range.sizeBytes;
+    mustFit(end);
+    this.#change();
+    this.#dataBlocks512 = -1;
     if (this.#map !== undefined && !keepSize) this.#prepareGrowth(this.#map, end);
     if (this.#map === undefined) {
       this.#context.libc.fallocate(this.#fd(), mode, range);
       this.#bytesWritten();
     } else if (zeroes) {
-      this.#zero(range.offsetBytes, Math.min(end, this.sizeBytes));
+      this.#zero(this.#map, range.offsetBytes, Math.min(end, this.sizeBytes));
     } else {
       this.#context.libc.fallocate(this.#fd(), FALLOCATE.keepSize, range);
     }
@@ -243,6 +297,7 @@ export class FileContent {
       return; // Nobody waits for it, and nothing depends on it; the next commit tries again.
     }
     this.#writtenEndBytes = Math.min(this.#writtenEndBytes, end);
+    this.#dataBlocks512 = -1;
     this.#cutPages = false;
   }
 
@@ -288,7 +343,6 @@ export class FileContent {
    * it ended here, what is written around its end later would tear when a crash loses its length.
    */
   #prepareGrowth(map: PageMap, endBytes: number): void {
-    mustFit(endBytes);
     if (endBytes <= this.sizeBytes) return;
     const pageEnd = Math.ceil(this.sizeBytes / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES;
     if (!this.#tailIsUnknown && this.#writtenEndBytes >= pageEnd) return;
@@ -327,6 +381,38 @@ export class FileContent {
       at = runEnd;
     }
     return parts;
+  }
+
+  /** Where a run of holes, or of data, ends that begins at `from`; there if it is not of that kind. */
+  #endOfRun(from: number, end: number, ofHoles: boolean): number {
+    let at = from;
+    while (at < end) {
+      const extent = this.#extent(at, end);
+      if (extent.isHole !== ofHoles) break;
+      at = extent.endBytes;
+    }
+    return Math.min(at, end);
+  }
+
+  /** What lies at a place before `end`, and up to where. */
+  #extent(at: number, end: number): Extent {
+    if (this.#form === "base") return this.#base.extent(at);
+    if (this.#map === undefined) return this.#dataExtent(at, end);
+    const page = Math.floor(at / PAGE_SIZE_BYTES);
+    const run = this.#map.run(page, Math.ceil(end / PAGE_SIZE_BYTES) - page);
+    const runEnd = Math.min(end, (run.first + run.count) * PAGE_SIZE_BYTES);
+    if (run.held) return this.#dataExtent(at, runEnd);
+    if (at >= this.#baseLimitBytes) return { isHole: true, endBytes: runEnd };
+    const { isHole, endBytes } = this.#base.extent(at);
+    return { isHole, endBytes: Math.min(endBytes, this.#baseLimitBytes, runEnd) };
+  }
+
+  /** As the file system of the diff tells it. What lies behind the data file's end is a hole. */
+  #dataExtent(at: number, end: number): Extent {
+    const { libc } = this.#context;
+    const data = libc.seek(this.#fd(), at, "data") ?? end;
+    if (data > at) return { isHole: true, endBytes: Math.min(data, end) };
+    return { isHole: false, endBytes: Math.min(libc.seek(this.#fd(), at, "hole") ?? end, end) };
   }
 
   /** The base shows through up to the limit; from there on there are zeros. */
@@ -445,35 +531,64 @@ export class FileContent {
     return true;
   }
 
-  /** Makes bytes of a paged file zero. Whole pages become holes of the data file. */
-  #zero(from: number, to: number): void {
+  /**
+   * Makes bytes of a paged file zero. Whole pages become holes of the data file. What is neither
+   * held nor the base's is zeros already, however much of it there is; space may be reserved there.
+   */
+  #zero(map: PageMap, from: number, to: number): void {
+    const shownEnd = Math.ceil(this.#baseLimitBytes / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES;
     for (let at = from; at < to;) {
-      const page = Math.floor(at / PAGE_SIZE_BYTES);
-      const pageEnd = (page + 1) * PAGE_SIZE_BYTES;
-      const isWhole = at === page * PAGE_SIZE_BYTES && pageEnd <= to;
-      const end = isWhole
-        ? Math.floor(to / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES
-        : Math.min(pageEnd, to);
-      const range = { offsetBytes: at, sizeBytes: end - at };
-      if (isWhole) {
-        this.#context.libc.fallocate(this.#fd(), FALLOCATE.punchHole | FALLOCATE.keepSize, range);
-      } else {
-        this.#fill(page);
-        this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
-        this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
+      if (at < shownEnd) {
+        at = this.#zeroNext(at, Math.min(to, shownEnd));
+        continue;
       }
-      this.#bytesWritten();
-      this.#hold(range);
-      at = end;
+      const page = Math.floor(at / PAGE_SIZE_BYTES);
+      const run = map.run(page, Math.ceil(to / PAGE_SIZE_BYTES) - page);
+      const runEnd = Math.min(to, (run.first + run.count) * PAGE_SIZE_BYTES);
+      if (run.held) at = this.#zeroNext(at, runEnd);
+      else {
+        this.#punch({ offsetBytes: at, sizeBytes: runEnd - at });
+        at = runEnd;
+      }
     }
+  }
+
+  #punch(range: ByteRange): void {
+    this.#context.libc.fallocate(this.#fd(), FALLOCATE.punchHole | FALLOCATE.keepSize, range);
+  }
+
+  /** @returns Up to where bytes have become zero. */
+  #zeroNext(at: number, to: number): number {
+    const page = Math.floor(at / PAGE_SIZE_BYTES);
+    const pageEnd = (page + 1) * PAGE_SIZE_BYTES;
+    const isWhole = at === page * PAGE_SIZE_BYTES && pageEnd <= to;
+    const end = isWhole
+      ? Math.floor(to / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES
+      : Math.min(pageEnd, to);
+    const range = { offsetBytes: at, sizeBytes: end - at };
+    if (isWhole) this.#punch(range);
+    else {
+      this.#fill(page);
+      this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
+      this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
+    }
+    this.#bytesWritten();
+    this.#hold(range);
+    return end;
   }
 }
 
-/** @throws {PbkfsError} EFBIG if a paged file cannot be that long. */
+/** A part of a file that is data, or a hole, and where it ends. Data may be zeros as well. */
+export interface Extent {
+  readonly isHole: boolean;
+  readonly endBytes: number;
+}
+
+/** @throws {PbkfsError} EFBIG if a file cannot be that long. */
 function mustFit(sizeBytes: number): void {
-  if (sizeBytes <= PAGED_SIZE_BYTES_MAX) return;
+  if (sizeBytes <= FILE_SIZE_BYTES_MAX) return;
   throw new PbkfsError("Io", {
-    what: `A file that the base has cannot become ${sizeBytes} bytes long`,
+    what: `A file cannot become ${sizeBytes} bytes long`,
     errno: ERRNO.EFBIG,
   });
 }

@@ -8,7 +8,12 @@ import { FakeBase, pattern } from "./_fake_base.ts";
 import { FragileDisk } from "./_fragile_disk.ts";
 import { assertBytes } from "./_model.ts";
 import { DataFiles } from "./data_files.ts";
-import { COPY_UP_SIZE_BYTES_MAX, FileContent, PAGE_SIZE_BYTES as PAGE } from "./file_content.ts";
+import {
+  COPY_UP_SIZE_BYTES_MAX,
+  FILE_SIZE_BYTES_MAX,
+  FileContent,
+  PAGE_SIZE_BYTES as PAGE,
+} from "./file_content.ts";
 import type { DataId } from "./metadata_store.ts";
 
 const INO = 2 as Ino;
@@ -295,4 +300,71 @@ Deno.test("FR-408 what an earlier process wrote behind the end, and nobody commi
   bench.content.truncate(2 * PAGE);
   const expected = new Uint8Array(PAGE - 100);
   assertBytes(bench.read(PAGE + 100), expected);
+});
+
+Deno.test("FR-472 holes of a file are what neither the diff holds nor the base has stored", () => {
+  const bytes = pattern(6 * PAGE, 1);
+  bytes.fill(0, PAGE, 3 * PAGE);
+  using bench = new Bench(bytes);
+  const data = () => {
+    const found: number[][] = [];
+    for (let at = 0;;) {
+      const from = bench.content.seek(at, "data").offsetBytes;
+      if (from === undefined) return found;
+      at = bench.content.seek(from, "hole").offsetBytes as number;
+      found.push([from / PAGE, at / PAGE]);
+    }
+  };
+  const all = { emptyFromBytes: 6 * PAGE, emptyEndBytes: Infinity };
+  assert.deepEqual(data(), [[0, 1], [3, 6]], "as the base has it");
+  assert.deepEqual(bench.content.seek(PAGE + 5, "hole"), {
+    ...{ offsetBytes: PAGE + 5, emptyFromBytes: PAGE + 5, emptyEndBytes: 3 * PAGE },
+  });
+  assert.deepEqual(bench.content.seek(3 * PAGE, "hole"), { offsetBytes: 6 * PAGE, ...all });
+  assert.deepEqual(bench.content.seek(6 * PAGE, "data"), { offsetBytes: undefined, ...all });
+  bench.write(2 * PAGE + 10, pattern(10, 2));
+  assert.deepEqual(data(), [[0, 1], [2, 6]], "with a page of the diff");
+  bench.content.allocate(3, { offsetBytes: 3 * PAGE, sizeBytes: 2 * PAGE });
+  assert.deepEqual(data(), [[0, 1], [2, 3], [5, 6]], "punched");
+  bench.content.truncate(20 * PAGE);
+  bench.write(10 * PAGE, pattern(PAGE, 3));
+  assert.deepEqual(data(), [[0, 1], [2, 3], [5, 6], [10, 11]], "grown");
+  bench.content.truncate(PAGE / 2);
+  bench.content.truncate(20 * PAGE);
+  assert.deepEqual(data(), [[0, 0.5]], "cut, the base does not come back");
+});
+
+Deno.test("FR-472 space is what the diff takes, and what shows of the base", () => {
+  using bench = new Bench(pattern(6 * PAGE, 1));
+  const pages = () => bench.content.blocks512 * 512 / PAGE;
+  assert.equal(pages(), 6);
+  bench.write(PAGE, pattern(PAGE, 2));
+  assert.equal(pages(), 6, "a page of the diff instead of one of the base");
+  bench.write(10 * PAGE, pattern(PAGE, 2));
+  assert.equal(pages(), 7);
+  bench.content.allocate(3, { offsetBytes: 0, sizeBytes: 4 * PAGE });
+  assert.equal(pages(), 3, "punched");
+  bench.reload();
+  assert.equal(pages(), 3, "the same after a remount");
+  bench.content.truncate(2 * PAGE);
+  bench.content.takeRecords(INO);
+  bench.content.reclaim();
+  assert.equal(pages(), 0);
+});
+
+Deno.test("FR-470 a page at the end of the longest file takes little memory, and little time", () => {
+  using bench = new Bench(pattern(2 * PAGE, 1));
+  bench.content.truncate(FILE_SIZE_BYTES_MAX);
+  bench.write(FILE_SIZE_BYTES_MAX - 10, pattern(10, 2));
+  bench.content.allocate(3, { offsetBytes: PAGE, sizeBytes: FILE_SIZE_BYTES_MAX - 2 * PAGE });
+  const records = bench.content.takeRecords(INO);
+  assert.equal(records?.pages.length, 2, "parts of the page map");
+  assertBytes(
+    bench.read(FILE_SIZE_BYTES_MAX - 20, 100),
+    Uint8Array.of(
+      ...new Uint8Array(10),
+      ...pattern(10, 2),
+    ),
+  );
+  assert.equal(bench.content.seek(PAGE, "data").offsetBytes, FILE_SIZE_BYTES_MAX - PAGE);
 });

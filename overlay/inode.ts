@@ -51,7 +51,7 @@ export class Inode {
   attributes(): Attributes {
     const sizeBytes = this.#sizeBytes();
     const { ino, mode, links, uid, gid, rdev, accessed, modified, changed } = this;
-    const blocks512 = Math.ceil(sizeBytes / 512);
+    const blocks512 = this.#blocks512(sizeBytes);
     const times = { accessed, modified, changed };
     return { ino, mode, links, uid, gid, rdev, sizeBytes, blocks512, ...times };
   }
@@ -72,6 +72,15 @@ export class Inode {
     this.accessed = record.accessed;
     this.modified = record.modified;
     this.changed = record.changed;
+  }
+
+  /**
+   * Never 0 for a file: the kernel may have gathered writes that we have not heard of, and does not
+   * count them. A program such as `tar -S` takes a file without any block as one hole.
+   */
+  #blocks512(sizeBytes: number): number {
+    if (this.body.kind === "file") return Math.max(1, this.body.content.blocks512);
+    return Math.ceil(sizeBytes / 512);
   }
 
   #sizeBytes(): number {

@@ -16,6 +16,7 @@ import {
   type Caller,
   type ExtendedAttribute,
   type FileSystem,
+  type Found,
   type Ino,
   type ListedEntry,
   type NewNode,
@@ -256,6 +257,10 @@ export class Overlay implements FileSystem {
     this.#counters.add("reads", 1);
     this.#counters.add("readBytes", done === "handedOver" ? range.sizeBytes : done);
     return done;
+  }
+
+  seek(ino: Ino, offsetBytes: number, what: "data" | "hole"): Found {
+    return this.#file(ino).content.seek(offsetBytes, what);
   }
 
   write(ino: Ino, source: Address, range: ByteRange): void {

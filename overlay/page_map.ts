@@ -16,34 +16,45 @@ export interface PageRun {
   readonly count: number;
 }
 
-/** A bit a page, in memory; remembers which of its parts have changed. */
+/** A bit a page, the lowest bit of a byte first. */
+type Part = Uint8Array<ArrayBuffer>;
+
+/**
+ * A bit a page, in memory; remembers which of its parts have changed. Parts of which no page is
+ * held are left out, so that a page at the end of a very long file takes little memory.
+ */
 export class PageMap {
-  #bits = new Uint8Array(PAGE_MAP_PART_SIZE_BYTES);
+  readonly #parts = new Map<number, Part>();
   readonly #changed = new Set<number>();
 
   has(page: number): boolean {
-    return ((this.#bits[page >> 3] ?? 0) & (1 << (page & 7))) !== 0;
+    const part = this.#parts.get(partOf(page));
+    return part !== undefined && isSet(part, page % PAGES_A_PART);
   }
 
   /** Marks `count` pages from `first` on as held. */
   add(first: number, count: number): void {
-    this.#grow(first + count);
     for (let page = first; page < first + count; page++) {
-      if (this.has(page)) continue;
-      this.#bits[page >> 3] = (this.#bits[page >> 3] ?? 0) | (1 << (page & 7));
-      this.#changed.add(Math.floor(page / PAGES_A_PART));
+      const number = partOf(page);
+      const part = this.#part(number);
+      const at = page % PAGES_A_PART;
+      if (isSet(part, at)) continue;
+      part[at >> 3] = part[at >> 3]! | (1 << (at & 7));
+      this.#changed.add(number);
     }
   }
 
   /** Forgets all pages from `first` on. @returns Whether there were any. */
   dropFrom(first: number): boolean {
     let dropped = false;
-    for (let page = first; page < this.#bits.length * 8; page++) {
-      if ((page & 7) === 0 && this.#bits[page >> 3] === 0) page += 7;
-      else if (this.has(page)) {
-        this.#bits[page >> 3] = (this.#bits[page >> 3] ?? 0) & ~(1 << (page & 7));
-        this.#changed.add(Math.floor(page / PAGES_A_PART));
-        dropped = true;
+    for (const [number, part] of this.#parts) {
+      for (let at = Math.max(0, first - number * PAGES_A_PART); at < PAGES_A_PART; at++) {
+        if ((at & 7) === 0 && part[at >> 3] === 0) at += 7;
+        else if (isSet(part, at)) {
+          part[at >> 3] = part[at >> 3]! & ~(1 << (at & 7));
+          this.#changed.add(number);
+          dropped = true;
+        }
       }
     }
     return dropped;
@@ -52,22 +63,46 @@ export class PageMap {
   /** The pages from `first` on, at most `countMax`, up to where held changes to not held. */
   run(first: number, countMax: number): PageRun {
     const held = this.has(first);
-    let count = 1;
-    while (count < countMax && this.has(first + count) === held) count++;
-    return { held, first, count };
+    const end = first + countMax;
+    let page = first + 1;
+    while (page < end) {
+      const part = this.#parts.get(partOf(page));
+      const partEnd = Math.min(end, (partOf(page) + 1) * PAGES_A_PART);
+      if (part === undefined) {
+        if (held) break;
+        page = partEnd;
+        continue;
+      }
+      while (page < partEnd && isSet(part, page % PAGES_A_PART) === held) page++;
+      if (page < partEnd) break;
+    }
+    return { held, first, count: page - first };
   }
 
   /** The last page held, or -1. */
   last(): number {
-    let byte = this.#bits.length - 1;
-    while (byte >= 0 && this.#bits[byte] === 0) byte--;
-    return byte < 0 ? -1 : byte * 8 + 31 - Math.clz32(this.#bits[byte] as number);
+    let last = -1;
+    for (const [number, part] of this.#parts) {
+      if ((number + 1) * PAGES_A_PART <= last) continue;
+      let byte = part.length - 1;
+      while (byte >= 0 && part[byte] === 0) byte--;
+      if (byte < 0) continue;
+      last = Math.max(last, number * PAGES_A_PART + byte * 8 + 31 - Math.clz32(part[byte]!));
+    }
+    return last;
   }
 
-  /** How many pages are held. */
-  count(): number {
+  /** How many pages are held, of those before `end`. */
+  count(end = Infinity): number {
     let count = 0;
-    for (let byte of this.#bits) for (; byte !== 0; byte &= byte - 1) count++;
+    for (const [number, part] of this.#parts) {
+      const pages = Math.min(PAGES_A_PART, end - number * PAGES_A_PART);
+      for (let at = 0; at < pages; at += 8) {
+        const left = pages - at;
+        let byte = part[at >> 3]! & (left < 8 ? (1 << left) - 1 : 0xff);
+        for (; byte !== 0; byte &= byte - 1) count++;
+      }
+    }
     return count;
   }
 
@@ -88,24 +123,29 @@ export class PageMap {
   }
 
   /** A copy of a part. */
-  part(part: number): Uint8Array<ArrayBuffer> {
-    const at = part * PAGE_MAP_PART_SIZE_BYTES;
-    const copy = new Uint8Array(PAGE_MAP_PART_SIZE_BYTES);
-    copy.set(this.#bits.subarray(at, at + PAGE_MAP_PART_SIZE_BYTES));
-    return copy;
+  part(part: number): Part {
+    return this.#parts.get(part)?.slice() ?? new Uint8Array(PAGE_MAP_PART_SIZE_BYTES);
   }
 
   /** Takes a part over, as it was stored. */
   setPart(part: number, bits: Uint8Array): void {
-    this.#grow((part + 1) * PAGES_A_PART);
-    this.#bits.set(bits, part * PAGE_MAP_PART_SIZE_BYTES);
+    this.#part(part).set(bits);
   }
 
-  #grow(pages: number): void {
-    if (pages <= this.#bits.length * 8) return;
-    const parts = Math.ceil(Math.max(pages, this.#bits.length * 16) / PAGES_A_PART);
-    const grown = new Uint8Array(parts * PAGE_MAP_PART_SIZE_BYTES);
-    grown.set(this.#bits);
-    this.#bits = grown;
+  #part(number: number): Part {
+    let part = this.#parts.get(number);
+    if (part === undefined) {
+      part = new Uint8Array(PAGE_MAP_PART_SIZE_BYTES);
+      this.#parts.set(number, part);
+    }
+    return part;
   }
+}
+
+function partOf(page: number): number {
+  return Math.floor(page / PAGES_A_PART);
+}
+
+function isSet(part: Part, at: number): boolean {
+  return (part[at >> 3]! & (1 << (at & 7))) !== 0;
 }

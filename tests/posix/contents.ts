@@ -12,6 +12,7 @@ import {
   fallocate,
   fdatasync,
   flock,
+  fstat,
   fsync,
   ftruncate,
   lockRange,
@@ -26,6 +27,7 @@ import {
   withFile,
   write,
 } from "../support/posix.ts";
+import { checkHoles } from "./extents.ts";
 import { assertBytes, fill, O, type Place, refuses, sync } from "./place.ts";
 
 const b = byteStringOf;
@@ -45,6 +47,13 @@ function twoFiles(place: Place): { paths: string[]; bytes: Uint8Array } {
   const { large } = place.takeBase();
   const bytes = Deno.readFileSync(large);
   return { paths: [place.file("new", bytes), large], bytes };
+}
+
+/** Runs a script of the shell; its arguments are `$0`, `$1` and so on. */
+function run(script: string, args: string[]): void {
+  const { success, stderr } = new Deno.Command("sh", { args: ["-c", script, ...args] })
+    .outputSync();
+  assert(success, new TextDecoder().decode(stderr));
 }
 
 /** By what they promise. */
@@ -165,6 +174,80 @@ export const CONTENT_BEHAVIOURS: Readonly<Record<string, (place: Place) => void>
       assertBytes(pread(fd, 3, 5 * 2 ** 32 + 3), new Uint8Array(3));
     });
     unlink(place.bytes("sparse"));
+  },
+
+  "holes are told, and nothing that was written is one, synced or not"(place) {
+    const { paths, bytes } = twoFiles(place);
+    for (const path of paths) {
+      withFile(b(path), O.readWrite, (fd) => {
+        const far = 4 << 20;
+        const isIn = (at: number) => checkHoles(fd).some(([from, end]) => from <= at && at < end);
+        assert(isIn(0) && isIn(bytes.length - 1));
+        ftruncate(fd, far);
+        assert(!isIn(far >> 1) && !isIn(far - 1));
+        for (const at of [far >> 1, far - 1, far + (1 << 20)]) {
+          pwrite(fd, fill(1), at);
+          assert(isIn(at), `${at}, not synced`);
+          assert(!isIn(at - (1 << 19)));
+        }
+        fsync(fd);
+        assert(isIn(far >> 1) && isIn(far - 1) && !isIn(far >> 2));
+        assert.equal(seek(fd, far + (1 << 20), 4), far + (1 << 20) + 1, "the end is a hole");
+        refuses("ENXIO", () => seek(fd, far + (1 << 20) + 1, 4));
+        refuses("ENXIO", () => seek(fd, 2 ** 50, 3));
+        fallocate(fd, PUNCH_HOLE | KEEP_SIZE, 0, far);
+        assert(!isIn(0) && !isIn(far >> 1) && isIn(far + (1 << 20)));
+        const mapping = map(fd, far, true);
+        mapping.bytes[far >> 2] = 1;
+        assert(isIn(far >> 2), "written through a mapping");
+        mapping.unmap();
+        ftruncate(fd, 5);
+        assert(checkHoles(fd).every(([from]) => from === 0));
+        ftruncate(fd, 0);
+        assert.deepEqual(checkHoles(fd), []);
+      });
+    }
+  },
+
+  "du counts what is there, and tar and cp leave out nothing else"(place) {
+    const { paths } = twoFiles(place);
+    for (const path of paths) {
+      const size = 40 << 20;
+      withFile(b(path), O.readWrite, (fd) => {
+        ftruncate(fd, 0);
+        pwrite(fd, fill(8192), 10 << 20);
+        fsync(fd);
+        ftruncate(fd, size);
+        const taken = () => fstat(fd).blocks512 * 512;
+        assert(taken() >= 8192 && taken() < 1 << 20, `${taken()} bytes taken`);
+        fallocate(fd, 0, 0, 4 << 20);
+        assert(taken() >= (4 << 20) + 8192 && taken() < 5 << 20, `${taken()} bytes taken`);
+        fallocate(fd, PUNCH_HOLE | KEEP_SIZE, 0, 2 << 20);
+        assert(taken() >= (2 << 20) + 8192 && taken() < 3 << 20, `${taken()} bytes taken`);
+        // Not handed on by the kernel when the copies begin.
+        pwrite(fd, fill(5000), 30 << 20);
+        const copies = `${place.dirPath}/copies`;
+        Deno.mkdirSync(copies);
+        run(
+          `cp --sparse=auto "$0" "$1/copied" && tar -cSf "$1/tar" -C "$(dirname "$0")" \
+          "$(basename "$0")" && mkdir "$1/t" && tar -xf "$1/tar" -C "$1/t"`,
+          [path, copies],
+        );
+        const name = path.slice(path.lastIndexOf("/") + 1);
+        assert(lstat(b(`${copies}/tar`)).sizeBytes < 8 << 20);
+        for (const copy of [`${copies}/copied`, `${copies}/t/${name}`]) {
+          withFile(b(copy), O.read, (made) => {
+            assert.equal(fstat(made).sizeBytes, size);
+            assertBytes(pread(made, 8192, 10 << 20), fill(8192));
+            assertBytes(pread(made, 5000, 30 << 20), fill(5000));
+            fsync(made);
+            assert(fstat(made).blocks512 * 512 < 8 << 20);
+          });
+        }
+        Deno.removeSync(copies, { recursive: true });
+      });
+      unlink(b(path));
+    }
   },
 
   "a file that was there before grows beyond 1 GiB and is cut again"(place) {

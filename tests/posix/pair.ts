@@ -31,6 +31,7 @@ import {
   utimens,
   write,
 } from "../support/posix.ts";
+import { checkHoles } from "./extents.ts";
 import { fill, O } from "./place.ts";
 import { treeOf } from "./tree.ts";
 
@@ -150,6 +151,8 @@ function actionOf(kind: number, at: number, sizeBytes: number, salt: number): Fi
     },
     { text: "fsync", run: fsync },
     { text: "read all", run: (fd) => pread(fd, 2_000_000, 0) },
+    // Where holes begin and end differs from one file system to another; both must be right.
+    { text: "look for holes", run: (fd) => void checkHoles(fd) },
     {
       text: `map and change ${at}+${sizeBytes}`,
       run(fd) {
@@ -167,7 +170,7 @@ function actionOf(kind: number, at: number, sizeBytes: number, salt: number): Fi
   return actions[kind % actions.length] as FileAction;
 }
 
-const action = fc.tuple(fc.constantFrom(0, 0, 0, 1, 2, 3, 4, 5, 6), place, size, salt)
+const action = fc.tuple(fc.constantFrom(0, 0, 0, 1, 2, 3, 4, 5, 6, 7), place, size, salt)
   .map((args) => actionOf(...args));
 
 function onPath(name: string, { text, run }: FileAction): Step {

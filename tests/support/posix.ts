@@ -29,6 +29,8 @@ export interface Status {
   readonly uid: number;
   readonly gid: number;
   readonly sizeBytes: number;
+  /** Space taken, in units of 512 bytes. */
+  readonly blocks512: number;
   /** Nanoseconds since 1970. */
   readonly accessed: bigint;
   readonly modified: bigint;
@@ -137,8 +139,11 @@ export function pread(fd: number, sizeBytes: number, at: number): Uint8Array<Arr
   return bytes.subarray(0, check("pread", libc.pread(fd, bytes, sizeBytes, at)));
 }
 
-export function pwrite(fd: number, bytes: Uint8Array<ArrayBuffer>, at: number): number {
-  return check("pwrite", libc.pwrite(fd, bytes, bytes.length, at));
+/** A place or a size in a file; as a `bigint` it may be one that no number holds exactly. */
+export type FilePlace = number | bigint;
+
+export function pwrite(fd: number, bytes: Uint8Array<ArrayBuffer>, at: FilePlace): number {
+  return check("pwrite", libc.pwrite(fd, bytes, bytes.length, at as number));
 }
 
 /** Writes where the descriptor stands. */
@@ -150,12 +155,17 @@ export function seek(fd: number, offset: number, whence: number): number {
   return check("lseek", libc.lseek(fd, offset, whence));
 }
 
-export function ftruncate(fd: number, sizeBytes: number): void {
-  check("ftruncate", libc.ftruncate(fd, sizeBytes));
+export function ftruncate(fd: number, sizeBytes: FilePlace): void {
+  check("ftruncate", libc.ftruncate(fd, sizeBytes as number));
 }
 
-export function fallocate(fd: number, mode: number, offset: number, sizeBytes: number): void {
-  check("fallocate", libc.fallocate(fd, mode, offset, sizeBytes));
+export function fallocate(
+  fd: number,
+  mode: number,
+  offset: FilePlace,
+  sizeBytes: FilePlace,
+): void {
+  check("fallocate", libc.fallocate(fd, mode, offset as number, sizeBytes as number));
 }
 
 export function fsync(fd: number): void {
@@ -201,6 +211,7 @@ function statx(fd: number, path: Uint8Array<ArrayBuffer>, flags: number, call: s
     uid: view.getUint32(20, true),
     gid: view.getUint32(24, true),
     sizeBytes: Number(view.getBigUint64(40, true)),
+    blocks512: Number(view.getBigUint64(48, true)),
     accessed: time(64),
     changed: time(96),
     modified: time(112),

@@ -5,6 +5,7 @@
  */
 
 import { scenario as bulkWrites } from "./bulk_writes.ts";
+import { scenario as createFiles } from "./create_files.ts";
 import { scenario as diffSize } from "./diff_size.ts";
 import { scenario as fileList } from "./file_list.ts";
 import { scenario as firstQuery } from "./first_query.ts";
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   pageIndex,
   firstQuery,
   manyFiles,
+  createFiles,
   sequentialRead,
   randomRead,
   diffSize,

@@ -25,7 +25,7 @@ import {
 import { AIOCB, AIOCB_SIZE_BYTES, SIGEV_NONE } from "./async_write.ts";
 import { Z_STREAM, Z_STREAM_SIZE_BYTES } from "./codecs.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
-import { FALLOCATE, FLOCK, IOVEC, OPEN, POLLFD, STATX } from "./libc.ts";
+import { FALLOCATE, FLOCK, IOVEC, OPEN, POLLFD, STATX, TIMESPEC } from "./libc.ts";
 
 /** A struct, our table of it, and the C names of the members, where they differ. */
 interface Probe {
@@ -97,6 +97,11 @@ const PROBES: readonly Probe[] = [
   { struct: "struct fuse_args", layout: FUSE_ARGS, members: {} },
   { struct: "struct fuse_buf", layout: FUSE_BUF, members: {} },
   { struct: "struct pollfd", layout: POLLFD, members: {} },
+  {
+    struct: "struct timespec",
+    layout: TIMESPEC,
+    members: { seconds: "tv_sec", nanoseconds: "tv_nsec" },
+  },
   {
     struct: "struct aiocb",
     layout: AIOCB,
@@ -206,6 +211,7 @@ function probeSource(): string {
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <zlib.h>
 int main(void) { ${lines.join("\n")} return 0; }`;
 }

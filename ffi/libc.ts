@@ -183,6 +183,11 @@ export interface Libc {
   /** Detaches a mount, as root. `lazy` hides it now and lets go when nobody uses it. */
   unmount(path: ByteString, options?: { readonly lazy: boolean }): void;
   unlink(path: ByteString): void;
+  /**
+   * The clock that file systems stamp their files with: the system's, as of the last tick of the
+   * kernel, a few milliseconds ago at most.
+   */
+  clock(): { readonly seconds: number; readonly nanoseconds: number };
   /** How many descriptors this process may have. */
   descriptorsMax(): number;
 }
@@ -241,6 +246,8 @@ const SYMBOLS = {
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   // int getrlimit(int resource, struct rlimit *target)
   getrlimit: { parameters: ["i32", "usize"], result: "i32" },
+  // int clock_gettime(clockid_t clock, struct timespec *target)
+  clock_gettime: { parameters: ["i32", "usize"], result: "i32" },
   // int unlink(const char *path)
   unlink: { parameters: ["buffer"], result: "i32" },
   // int *__errno_location(void)
@@ -248,6 +255,12 @@ const SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const RWF_NOWAIT = 8;
+const CLOCK_REALTIME_COARSE = 5;
+/** `struct timespec`. Source: time.h. */
+export const TIMESPEC = {
+  seconds: { kind: "i64", at: 0 },
+  nanoseconds: { kind: "i64", at: 8 },
+} as const satisfies Layout;
 const SEEK = { data: 3, hole: 4 } as const;
 /** `struct rlimit`. Source: sys/resource.h. */
 const RLIMIT = {
@@ -479,6 +492,14 @@ function makeLibc(): Libc {
     },
     unlink(path) {
       check(took(symbols.unlink(bytesOf(path, 1))), "unlink", printable(path));
+    },
+    clock() {
+      check(took(symbols.clock_gettime(CLOCK_REALTIME_COARSE, status.address)), "clock", "files");
+      const { view } = status;
+      return {
+        seconds: readField(view, TIMESPEC.seconds),
+        nanoseconds: readField(view, TIMESPEC.nanoseconds),
+      };
     },
     descriptorsMax() {
       check(took(symbols.getrlimit(RLIMIT_NOFILE, status.address)), "getrlimit", "RLIMIT_NOFILE");

@@ -471,6 +471,7 @@ export class FileContent {
   #becomeWhole(): void {
     this.#useNewDataFile("whole");
     this.#sizeBytes = 0;
+    this.#dataBlocks512 = 0;
   }
 
   #useNewDataFile(form: "whole" | "paged"): void {

@@ -103,19 +103,6 @@ export function contentOf({ ino, body }: Inode): FileContent {
   throw new PbkfsError("Io", { what: `Inode ${ino} is not a file`, errno: ERRNO.EINVAL });
 }
 
-/** Milliseconds since 1970 when {@link performance.now} said 0. */
-let originMs = performance.timeOrigin;
-
-/** This moment, finer than a millisecond, and as the system's clock has it, even if that is set. */
-export function now(): Timestamp {
-  const sinceOriginMs = performance.now();
-  const systemMs = Date.now();
-  if (Math.abs(originMs + sinceOriginMs - systemMs) > 2) originMs = systemMs - sinceOriginMs;
-  const milliseconds = originMs + sinceOriginMs;
-  const seconds = Math.floor(milliseconds / 1000);
-  return { seconds, nanoseconds: Math.floor((milliseconds - seconds * 1000) * 1e6) };
-}
-
 /** A point in time given in milliseconds since 1970. */
 export function timestamp(milliseconds: number): Timestamp {
   const seconds = Math.floor(milliseconds / 1000);

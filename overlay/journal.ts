@@ -18,6 +18,13 @@ import { type NamesTicket, PendingNames } from "./pending_names.ts";
 
 /** Changes that nobody syncs are committed after this time. */
 const COMMIT_AFTER_MS = 5000;
+/**
+ * Of so many names at a time the store is told sooner: to hand them over takes a microsecond or two
+ * each, and nobody is served meanwhile.
+ */
+const NAMES_A_COMMIT = 1000;
+/** But not at once, so that a store that fails is not asked again and again. */
+const COMMIT_NAMES_AFTER_MS = 100;
 /** How long the outcome of a job may go unnoticed while nobody asks for anything. */
 const SETTLE_AFTER_MS = 1000;
 /** Files synced by one job: at most as many as an outcome has bits to tell which failed. */
@@ -62,6 +69,8 @@ export class Journal {
   #epoch = 1;
   /** When the oldest change was made. */
   #since: number | undefined;
+  /** When names were committed last because they were many. */
+  #namesCommitted = -Infinity;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -163,6 +172,18 @@ export class Journal {
     }
   }
 
+  /** Commits what is due: everything after a while, or only names, when they are many. */
+  commitDue(): void {
+    const now = this.#clock();
+    const hasManyNames = this.#names.nameCount >= NAMES_A_COMMIT;
+    if (!hasManyNames || this.#since === undefined || now - this.#since >= COMMIT_AFTER_MS) {
+      this.commitAll();
+      return;
+    }
+    this.#namesCommitted = now;
+    this.syncNames(undefined);
+  }
+
   /** Commits everything, and waits for it. @throws {PbkfsError} if something could not be. */
   flush(): void {
     this.commitAll({ bytes: true });
@@ -203,10 +224,13 @@ export class Journal {
     return first.errno;
   }
 
-  /** Milliseconds until {@link Journal.commitAll} is due; undefined if nothing waits. */
+  /** Milliseconds until {@link Journal.commitDue} has something to do; undefined: never. */
   dueMs(): number | undefined {
     if (this.#since !== undefined) {
-      return Math.max(0, this.#since + COMMIT_AFTER_MS - this.#clock());
+      const due = this.#names.nameCount < NAMES_A_COMMIT
+        ? this.#since + COMMIT_AFTER_MS
+        : Math.max(this.#since, this.#namesCommitted) + COMMIT_NAMES_AFTER_MS;
+      return Math.max(0, due - this.#clock());
     }
     // A job that fails is tried again, for which somebody has to look.
     return this.#tickets.size > 0 ? SETTLE_AFTER_MS : undefined;

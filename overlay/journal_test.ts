@@ -253,6 +253,40 @@ Deno.test("FR-414 what nobody syncs is committed after five seconds", () => {
   });
 });
 
+Deno.test("FR-475 many names are committed sooner, without what would have to be synced first", () => {
+  inWorld((world) => {
+    write(world, inoOf(world, "d/data"));
+    for (let file = 0; file < 999; file++) create(world, `file ${file}`);
+    assert.equal(world.overlay.deferredMs(), 5000);
+    create(world, "one more");
+    assert.equal(world.overlay.deferredMs(), 100);
+    world.clockMs += 100;
+    assert.equal(world.overlay.deferredMs(), 0);
+    world.overlay.doDeferred();
+    assert.equal(world.store.load().names.length, 1000);
+    assert.equal(world.store.load().pages.length, 0);
+    assert.equal(world.overlay.deferredMs(), 4900, "the rest as ever");
+    world.clockMs += 4900;
+    world.overlay.doDeferred();
+    assert.equal(world.store.load().pages.length, 1);
+  });
+});
+
+Deno.test("FR-475 a store that fails is not asked at every turn for many names", () => {
+  inWorld((world) => {
+    for (let file = 0; file < 1000; file++) create(world, `file ${file}`);
+    for (let round = 0; world.store.load().names.length === 0; round++) {
+      assert(round < 6, "it comes to an end");
+      const due = world.overlay.deferredMs() as number;
+      assert(due >= 100, `asked again after ${due} ms`);
+      world.clockMs += due;
+      if (round < 3) world.store.failErrno = ERRNO.EIO;
+      world.overlay.doDeferred();
+    }
+    assert.equal(world.store.load().names.length, 1000);
+  });
+});
+
 Deno.test("FR-414 a commit in the background that fails is tried again, though nobody asks", () => {
   inWorld((world) => {
     create(world, "new");

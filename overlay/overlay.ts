@@ -24,13 +24,14 @@ import {
   RENAME,
   type Request,
   type SyncReply,
+  type Timestamp,
 } from "../fuse/mod.ts";
 import type { Committer } from "./committer.ts";
 import type { OverlayCounters } from "./counters.ts";
 import { DataFiles } from "./data_files.ts";
 import { Directory } from "./directory.ts";
 import { type BaseFile, FileContent } from "./file_content.ts";
-import { type Inode, type NodeBody, now } from "./inode.ts";
+import type { Inode, NodeBody } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
 import { LostBytes } from "./lost_bytes.ts";
@@ -53,6 +54,8 @@ export interface OverlayOptions {
   readonly counters: OverlayCounters;
   /** Milliseconds of a clock that only moves forward; that of the process if missing. */
   readonly clock?: () => number;
+  /** This moment, as files are stamped with it; {@link Libc.clock} if missing. */
+  readonly now?: () => Timestamp;
   /** Takes reads that would keep this thread waiting; without one, it does all itself. */
   readonly pool?: ReadPool;
 }
@@ -74,11 +77,16 @@ export class Overlay implements FileSystem {
   readonly #counters: OverlayCounters;
   readonly #pool: ReadPool | undefined;
   readonly #content: { libc: Libc; data: DataFiles; newDataId: () => DataId };
+  readonly #now: () => Timestamp;
 
   constructor(options: OverlayOptions) {
     const { libc, state, base, baseFile, owner } = options;
     let nextDataId = state.counters?.nextDataId ?? 1;
     this.#libc = libc;
+    // The kernel stamps what is written with the same clock. If it finds the time that we gave a
+    // new file, it does not tell us of it once more, which would be a request; and never an earlier
+    // one.
+    this.#now = options.now ?? (() => libc.clock());
     this.#counters = options.counters;
     this.#pool = options.pool;
     this.#data = new DataFiles({
@@ -124,7 +132,7 @@ export class Overlay implements FileSystem {
   setAttributes(ino: Ino, change: AttributeChange): Attributes {
     const inode = this.#table.get(ino);
     if (change.sizeBytes !== undefined) this.#truncate(inode, change.sizeBytes);
-    const time = now();
+    const time = this.#now();
     const timeOf = (t: AttributeChange["accessed"]) => (t === "now" ? time : t);
     if (change.mode !== undefined) inode.mode = (inode.mode & TYPE.mask) | (change.mode & 0o7777);
     if ((change.clearsPrivileges ?? change.uid ?? change.gid) !== undefined) {
@@ -366,7 +374,7 @@ export class Overlay implements FileSystem {
   }
 
   doDeferred(): void {
-    this.#journal.commitAll();
+    this.#journal.commitDue();
   }
 
   /** After an unmount: makes everything durable. @throws {PbkfsError} as {@link syncAll}. */
@@ -440,7 +448,7 @@ export class Overlay implements FileSystem {
 
   #add(place: Place, directory: Directory, body: NodeBody, node: NewNode): Inode {
     const parent = this.#table.get(place.parent);
-    const time = now();
+    const time = this.#now();
     const inode = this.#table.add(body, {
       mode: (node.mode & TYPE.mask) === 0 ? TYPE.file | node.mode : node.mode,
       uid: node.caller.uid,
@@ -460,12 +468,12 @@ export class Overlay implements FileSystem {
   #nameChanged(place: Place): void {
     this.#journal.nameChanged(place.parent, place.name);
     const parent = this.#table.get(place.parent);
-    parent.modified = parent.changed = now();
+    parent.modified = parent.changed = this.#now();
     this.#journal.inodeChanged(parent);
   }
 
   #statusChanged(inode: Inode): void {
-    inode.changed = now();
+    inode.changed = this.#now();
     if (inode.links > 0) this.#journal.inodeChanged(inode);
   }
 
@@ -491,13 +499,13 @@ export class Overlay implements FileSystem {
     } finally {
       this.#journal.contentChanged(inode, content);
     }
-    inode.modified = now();
+    inode.modified = this.#now();
   }
 
   /** A name of a file is gone. */
   #unlinked(inode: Inode): void {
     inode.links--;
-    inode.changed = now();
+    inode.changed = this.#now();
     if (inode.links > 0) this.#journal.inodeChanged(inode);
     else this.#gone(inode);
   }

@@ -69,6 +69,11 @@ export class PendingNames {
     this.#removed.add(inode.ino);
   }
 
+  /** How many names have changed. */
+  get nameCount(): number {
+    return this.#names.size;
+  }
+
   /** Whether data files wait to be deleted. */
   get hasDeletions(): boolean {
     return this.#deletions.length > 0;

@@ -43,6 +43,7 @@ const TINY = {
   backups: 3,
   manyFiles: 600,
   mounts: 2,
+  newFiles: 150,
   writers: 2,
   segmentBlocks: 700,
 };

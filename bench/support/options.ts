@@ -40,6 +40,8 @@ export interface BenchOptions {
   /** Files of the catalog with one backup. */
   readonly manyFiles: number;
   readonly mounts: number;
+  /** Files made in a turn. */
+  readonly newFiles: number;
   readonly against: Rival;
   /** Who write and sync while another reads. */
   readonly writers: number;
@@ -66,6 +68,7 @@ export const DEFAULTS: BenchOptions = {
   backups: 8,
   manyFiles: 1_000_000,
   mounts: 16,
+  newFiles: 10_000,
   against: "tree",
   writers: 4,
   segmentBlocks: 131_072,
@@ -93,6 +96,7 @@ const SPECS: Readonly<Record<string, OptionSpec>> = {
   backups: { field: "backups", parse: count, text: "backups of that chain" },
   "many-files": { field: "manyFiles", parse: count, text: "files of the one with one backup" },
   mounts: { field: "mounts", parse: count, text: "mounts at a time" },
+  "new-files": { field: "newFiles", parse: count, text: "files made in a turn" },
   against: { field: "against", parse: rival, text: "what servers run on: tree, passthrough" },
   writers: { field: "writers", parse: count, text: "who sync while another reads" },
   "segment-blocks": { field: "segmentBlocks", parse: count, text: "blocks of the file indexed" },

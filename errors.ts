@@ -108,6 +108,7 @@ export const CODES = {
   MountFailed: row(ERRNO.EIO, 52, "the kernel or fusermount3 refused the mount"),
   PermissionDenied: row(ERRNO.EACCES, 53, "a file or directory may not be read or written"),
   ProbackupFailed: row(ERRNO.EIO, 54, "the pg_probackup that was named cannot be run"),
+  LimitTooLow: row(ERRNO.EMFILE, 55, "too few files may be open at a time"),
 
   PostgresFailed: row(ERRNO.EIO, 60, "a PostgreSQL server or tool failed"),
 

@@ -52,7 +52,7 @@ export const DOCTOR: CommandSpec = {
     ...["CatalogMissing", "InstanceMissing", "MountDirMissing", "CatalogUnreadable"] as const,
     ...["DiffVersion", "DiffDamaged", "MountDirBusy", "MountDirNotEmpty"] as const,
     ...["FuseDeviceMissing", "LibraryMissing", "MountFailed", "PermissionDenied"] as const,
-    "ProbackupFailed",
+    ...["ProbackupFailed", "LimitTooLow"] as const,
   ],
   async run(given) {
     const flags = given as DoctorFlags;

@@ -62,3 +62,61 @@ Deno.test("FR-720 somebody who connects and asks nothing does not keep it from c
     await new Promise((resolve) => setTimeout(resolve, 50));
   });
 });
+
+/** Says something, and reads what comes back. */
+async function reply(path: string, text: string): Promise<string> {
+  const connection = await Deno.connect({ transport: "unix", path });
+  await connection.write(new TextEncoder().encode(text)).catch(() => {});
+  const bytes = new Uint8Array(4096);
+  const size = await connection.read(bytes).catch(() => null);
+  connection.close();
+  return new TextDecoder().decode(bytes.subarray(0, size ?? 0));
+}
+
+Deno.test("FR-833 what is no request is refused, however long it is", async () => {
+  await inDirectory(4, async (dirPath) => {
+    const path = `${dirPath}/control.sock`;
+    const server = await ControlServer.listen(path, () => Promise.resolve(ANSWER));
+    for (const text of ["\n", "null\n", "7\n", "[]\n", '{"operation":7}\n', "{\n", "\0\xff\n"]) {
+      assert.match(await reply(path, text), /"code":"Usage"/, text);
+    }
+    // The rest of it is not read, so the answer may be lost.
+    assert.match(await reply(path, "x".repeat(1 << 20)), /^$|"code":"Usage"/);
+    assert.deepEqual(await ask(path, REQUEST), ANSWER);
+    await server.close();
+  });
+});
+
+Deno.test("FR-833 idle connections do not keep a question waiting", async () => {
+  await inDirectory(4, async (dirPath) => {
+    const path = `${dirPath}/control.sock`;
+    const server = await ControlServer.listen(path, () => Promise.resolve(ANSWER));
+    const idle: Deno.UnixConn[] = [];
+    for (let at = 0; at < 100; at++) idle.push(await Deno.connect({ transport: "unix", path }));
+    assert.deepEqual(await ask(path, REQUEST), ANSWER);
+    for (const connection of idle) connection.close();
+    await server.close();
+  });
+});
+
+Deno.test("FR-833 what answers without an end, or no JSON, is no mount", async () => {
+  await inDirectory(4, async (dirPath) => {
+    for (const [text, code] of [["x".repeat(4 << 20), "Usage"], ["hello\n", "Io"]] as const) {
+      const path = `${dirPath}/control.sock`;
+      using listener = Deno.listen({ transport: "unix", path });
+      const answered = (async () => {
+        using connection = await listener.accept();
+        await connection.read(new Uint8Array(100));
+        const bytes = new TextEncoder().encode(text);
+        try {
+          for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+        } catch {
+          // Who asked has heard enough.
+        }
+      })();
+      await assert.rejects(ask(path, REQUEST), { code });
+      await answered;
+      Deno.removeSync(path);
+    }
+  });
+});

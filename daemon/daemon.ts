@@ -34,6 +34,7 @@ import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
+import { rareComplaints } from "./survive.ts";
 import { VERSION } from "./version.ts";
 
 /** A mount that this process serves. */
@@ -140,15 +141,17 @@ export async function serveMount(
     latencies: summaries(latencies),
     restarts: restartsOf(watch),
   });
+  const complain = rareComplaints(() => log);
   let control: ControlServer | undefined;
   const listen = async () => {
     const handler = (asked: ControlRequest) => answer(asked, { ending, status });
-    control = await ControlServer.listen(diff.socketPath, handler);
+    control = await ControlServer.listen(diff.socketPath, handler, complain);
   };
   onFailure(() => control?.close());
   // As long as the dead mount is there, it is the guardian who is told to end.
   if (!replacesDead) await listen();
-  const metrics = request.metrics && serveMetrics(request.metrics, { status, latencies });
+  const metrics = request.metrics &&
+    await serveMetrics(request.metrics, { status, latencies, complain });
   onFailure(() => metrics?.close());
   const started = await Dispatcher.start({
     spec: request.spec,

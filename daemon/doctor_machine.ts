@@ -6,7 +6,10 @@
 
 import { PbkfsError } from "../errors.ts";
 import { libfuse, libfuseVersion } from "../ffi/libfuse.ts";
+import { systemLibc } from "../ffi/libc.ts";
 import { tryOpenLibrary } from "../ffi/library.ts";
+import { readWorkerCount } from "../overlay/mod.ts";
+import { checkDescriptors } from "./descriptor_budget.ts";
 import { checkFuseDevice, type Environment } from "./environment.ts";
 import { type Finding, finding, fine, warning } from "./finding.ts";
 
@@ -36,6 +39,7 @@ export function lookAtMachine(environment: Environment): Promise<Finding[]> {
     finding("mount-permission", lookAtPermission),
     finding("fuse-conf", lookAtFuseConf),
     finding("codecs", lookAtCodecs),
+    finding("open-files", lookAtOpenFiles),
   ]);
 }
 
@@ -108,6 +112,12 @@ function lookAtCodecs(): Finding {
   if (missing.length === 0) return fine("codecs", CODEC_LIBRARIES.join(", "));
   const found = `${missing.join(", ")} not found: slower decompressors of our own are used`;
   return warning("codecs", found, "Install zlib1g, liblz4-1 and libzstd1, or what they are here.");
+}
+
+function lookAtOpenFiles(): Finding {
+  const granted = systemLibc().descriptorsMax();
+  checkDescriptors(granted, readWorkerCount());
+  return fine("open-files", `${granted} files may be open at a time`);
 }
 
 function isFile(path: string): boolean {

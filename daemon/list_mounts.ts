@@ -83,7 +83,8 @@ async function reportMount(mount: PbkfsMount): Promise<MountReport> {
 
 async function askStatus({ diffPath }: PbkfsMount): Promise<MountStatus | MountState> {
   try {
-    const answer = await ask(`${diffPath}/control.sock`, { operation: "status" });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const answer = await ask(`${diffPath}/control.sock`, { operation: "status" }, signal);
     if (answer === undefined) return guardianOf(diffPath) === undefined ? "dead" : "restarting";
     if ("status" in answer) return answer.status;
     return "error" in answer ? "silent" : "dead";

@@ -4,7 +4,11 @@
  * @module
  */
 
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { PbkfsError } from "../errors.ts";
+import { BoundedListener, type Visit } from "./bounded_listener.ts";
+import { connectionStream } from "./connection_stream.ts";
+import { mayAsk } from "./host_header.ts";
 import { type Latencies, REQUEST_KINDS, type RequestKind } from "../fuse/mod.ts";
 import type { CounterName } from "../overlay/mod.ts";
 import type { MountStatus } from "./mount_status.ts";
@@ -14,6 +18,7 @@ import {
   prometheusText,
   type Sample,
 } from "./prometheus_text.ts";
+import type { Complain } from "./survive.ts";
 
 /** Where to listen. */
 export interface MetricsAddress {
@@ -42,6 +47,8 @@ export function parseMetricsAddress(text: string): MetricsAddress {
 export interface MetricsSource {
   readonly status: () => Promise<MountStatus>;
   readonly latencies: Latencies;
+  /** Told what went wrong on our side. */
+  readonly complain?: Complain;
 }
 
 /** A server that is listening. */
@@ -50,33 +57,106 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
+/** Prometheus asks with one connection at a time. */
+export const METRICS_CONNECTIONS_MAX = 8;
+/** From connecting to the end of the request, and for taking the answer. */
+const THEIR_MS = 5_000;
+const HEADER_BYTES_MAX = 8192;
+const CLOSE_WAIT_MS = 1_000;
+
 /**
- * Listens.
+ * Listens. HTTP is spoken by the usual library, but connections are let in one by one by our own
+ * listener: that library first accepts all who have come, and then closes what is too many, so that
+ * for a moment a stranger has all descriptors of this process.
  *
  * @throws {PbkfsError} `AddressUnusable`.
  */
-export function serveMetrics(
+export async function serveMetrics(
   { hostname, port }: MetricsAddress,
   source: MetricsSource,
-): MetricsServer {
-  const handle = async (request: Request): Promise<Response> => {
-    if (new URL(request.url).pathname !== "/metrics") {
-      return new Response("The metrics are at /metrics.\n", { status: 404 });
-    }
-    const headers = { "content-type": PROMETHEUS_CONTENT_TYPE };
-    return new Response(prometheusText(families(await source.status(), source.latencies)), {
-      headers,
-    });
-  };
+): Promise<MetricsServer> {
+  const { complain = () => {} } = source;
+  const server = new MetricsHttp(hostname, source);
   try {
-    const server = Deno.serve({ hostname, port, onListen() {} }, handle);
-    return { port: server.addr.port, close: () => server.shutdown() };
+    const first = Deno.listen({ hostname, port });
+    const listeners = [first];
+    const listener = await BoundedListener.open({
+      // Also if the first one had any port, it is the same from then on.
+      listen: () => listeners.pop() ?? Deno.listen({ hostname, port: first.addr.port }),
+      connectionsMax: METRICS_CONNECTIONS_MAX,
+      askWithinMs: THEIR_MS,
+      serve: (visit) => server.serve(visit),
+      complain,
+    });
+    return { port: first.addr.port, close: () => listener.close(CLOSE_WAIT_MS) };
   } catch (error) {
     throw new PbkfsError("AddressUnusable", {
       what: `Cannot serve metrics on ${hostname}:${port}: ${(error as Error).message}`,
       todo: "Give another address with --metrics.",
       cause: error,
     });
+  }
+}
+
+/** Speaks HTTP with one connection after another: a request each, and its answer. */
+class MetricsHttp {
+  readonly #http: Server;
+  readonly #visits = new WeakMap<object, Visit>();
+  /** The answer that is being made: it serves all who ask meanwhile. */
+  #text: Promise<string> | undefined;
+
+  constructor(private readonly hostname: string, private readonly source: MetricsSource) {
+    const listener = (request: IncomingMessage, response: ServerResponse) => {
+      void this.#answer(request, response);
+    };
+    this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX, keepAlive: false }, listener);
+    this.#http.on("clientError", (_error, socket) => {
+      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    });
+  }
+
+  /** Until the connection is over. */
+  async serve(visit: Visit): Promise<void> {
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const stream = connectionStream(visit.connection);
+    this.#visits.set(stream, visit);
+    stream.on("close", resolve);
+    // Who asked has gone; that is its affair.
+    stream.on("error", () => stream.destroy());
+    this.#http.emit("connection", stream);
+    await over;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const visit = this.#visits.get(request.socket);
+    const reply = (status: number, text: string, type = "text/plain; charset=utf-8") => {
+      visit?.awaitThem(THEIR_MS);
+      response.writeHead(status, { "content-type": type, "connection": "close" }).end(text);
+    };
+    try {
+      if (!mayAsk(request.headers.host, this.hostname)) {
+        return reply(421, "Ask by address, or by the name that --metrics was given.\n");
+      }
+      if (request.url?.split("?", 1)[0] !== "/metrics") {
+        return reply(404, "The metrics are at /metrics.\n");
+      }
+      if (request.method !== "GET" && request.method !== "HEAD") {
+        return reply(405, "The metrics can only be read.\n");
+      }
+      visit?.workForThem();
+      reply(200, await (this.#text ??= this.#make()), PROMETHEUS_CONTENT_TYPE);
+    } catch (error) {
+      this.source.complain?.("serving metrics failed", error);
+      reply(500, "The metrics cannot be had; the log says why.\n");
+    }
+  }
+
+  async #make(): Promise<string> {
+    try {
+      return prometheusText(families(await this.source.status(), this.source.latencies));
+    } finally {
+      this.#text = undefined;
+    }
   }
 }
 

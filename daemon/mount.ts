@@ -7,7 +7,10 @@
 import { type ChainSpec, type ProbackupOptions, resolveChain } from "../backup/mod.ts";
 import { type Binding, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
+import { systemLibc } from "../ffi/libc.ts";
+import { readWorkerCount } from "../overlay/mod.ts";
 import { checkRequest } from "./bind.ts";
+import { checkDescriptors } from "./descriptor_budget.ts";
 import { serveMount } from "./daemon.ts";
 import { absolute, checkDiffPlace, checkFuse, checkMountDir, environment } from "./environment.ts";
 import { DEFAULT_LOGGING, type LogOptions } from "./log_options.ts";
@@ -49,6 +52,7 @@ const WAIT_MS = 60_000;
 /** Checks what can be refused before anything is made. @throws {PbkfsError} the first refusal. */
 export async function prepareMount(options: MountOptions): Promise<MountRequest> {
   const { wal, storeLock, force, waitMs, logging = DEFAULT_LOGGING, metrics } = options;
+  checkDescriptors(systemLibc().descriptorsMax(), readWorkerCount());
   checkFuse(environment());
   const binding = readBinding(absolute(options.diffPath));
   const place = completed(options, binding);

@@ -11,6 +11,7 @@ import { FAULTS_VARIABLE } from "./faults.ts";
 import { BROKEN_STATUS } from "./guardian.ts";
 import type { MountRequest, StartAnswer } from "./protocol.ts";
 import { carryOut, giveUp, judgeMount } from "./revive.ts";
+import { surviveErrors } from "./survive.ts";
 
 const ENDING = ["SIGTERM", "SIGINT"] as const;
 
@@ -116,6 +117,7 @@ export function interruptible(): {
  */
 export async function untilEnd(mount: ServedMount): Promise<number> {
   const { log, ended } = mount;
+  surviveErrors(log);
   const stop = () => {
     mount.stop().catch((error) => log.error("unmount failed", error));
   };

@@ -19,6 +19,8 @@ export interface CliOptions {
   readonly user?: Identity | undefined;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** `ulimit -n`, for the command and the daemon that it starts. */
+  readonly descriptorsMax?: number | undefined;
 }
 
 const text = new TextDecoder();
@@ -30,7 +32,9 @@ export async function runCli(
 ): Promise<CliOutcome> {
   const { dirPath, denoPath, denoDir } = await checkoutFor(options.user);
   const command = [denoPath, "run", "-A", `${dirPath}/cli.ts`, ...args];
-  const [program = "", ...rest] = commandAs(options.user, command);
+  const { descriptorsMax: max } = options;
+  const limit = max === undefined ? [] : ["prlimit", `--nofile=${max}:${max}`];
+  const [program = "", ...rest] = commandAs(options.user, [...limit, ...command]);
   const output = await new Deno.Command(program, {
     args: rest,
     cwd: "/",

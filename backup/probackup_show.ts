@@ -109,7 +109,7 @@ export function cannotRun(program: string, error: unknown): PbkfsError {
 }
 
 function talkOf(stderr: Uint8Array<ArrayBuffer>): string {
-  const said = printable(byteString(stderr)).trim();
+  const said = printable(byteString(stderr)).trim().replaceAll(/\s*\n\s*/g, "; ");
   return said.length <= TALK_LENGTH_MAX ? said : `... ${said.slice(-TALK_LENGTH_MAX)}`;
 }
 

@@ -6,7 +6,7 @@
 
 import type { CommandSpec } from "./command.ts";
 import { bashScript, fishScript, zshScript } from "./completion_scripts.ts";
-import { print } from "./output.ts";
+import { printLines } from "./output.ts";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
@@ -25,7 +25,7 @@ export function completionCommand(commands: () => readonly CommandSpec[]): Comma
     ],
     codes: [],
     run: (_flags, shell) => {
-      print(SCRIPTS[shell as keyof typeof SCRIPTS](commands()).trimEnd());
+      printLines(SCRIPTS[shell as keyof typeof SCRIPTS](commands()).trimEnd());
     },
   };
 }

@@ -65,7 +65,7 @@ export const DOCTOR: CommandSpec = {
     });
     const document = documentOf(findings);
     if (flags.json === true) printJson(document);
-    else linesOf(findings).forEach(print);
+    else show(findings);
     return document.exitStatus;
   },
 };
@@ -85,13 +85,13 @@ function documentOf(findings: readonly Finding[]): DoctorDocument {
 
 const COLORS = { ok: "green", warning: "yellow", error: "red" } as const;
 
-function linesOf(findings: readonly Finding[]): string[] {
+function show(findings: readonly Finding[]): void {
   const width = Math.max(...findings.map(({ level }) => level.length));
   const names = tableLines(findings.map(({ id, found }) => [id, found]));
-  return findings.flatMap(({ level, todo }, index) => {
+  findings.forEach(({ level, todo }, index) => {
     // Colors where a person looks, unless NO_COLOR says otherwise.
     const mark = Deno.stdout.isTerminal() ? styleText(COLORS[level], level) : level;
-    const line = `${mark}${" ".repeat(width - level.length)}  ${names[index]}`;
-    return todo === "" ? [line] : [line, `${" ".repeat(width + 2)}-> ${todo}`];
+    print(`${" ".repeat(width - level.length)}  ${names[index]}`, mark);
+    if (todo !== "") print(`${" ".repeat(width + 2)}-> ${todo}`);
   });
 }

@@ -7,7 +7,7 @@
 import { CommanderError } from "commander";
 import { DAEMON_COMMAND, runDaemon } from "../daemon/mod.ts";
 import { CODES, toPbkfsError } from "../errors.ts";
-import { say, stacksOf } from "./output.ts";
+import { say, sayLines, stacksOf } from "./output.ts";
 import { makeProgram } from "./program.ts";
 
 /** Runs one command. @returns The exit status. */
@@ -25,7 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const known = toPbkfsError(error);
     say(`pbkfs: ${known.message}`);
     if (known.todo !== "") say(`  ${known.todo}`);
-    if (args.includes("--debug")) say(stacksOf(error));
+    if (args.includes("--debug")) sayLines(stacksOf(error));
     return known.exitCode;
   }
 }

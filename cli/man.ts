@@ -6,7 +6,7 @@
 
 import type { CommandSpec } from "./command.ts";
 import { manPage } from "./man_page.ts";
-import { print } from "./output.ts";
+import { printLines } from "./output.ts";
 
 /** The command. @param commands All commands, this one included. */
 export function manCommand(commands: () => readonly CommandSpec[]): CommandSpec {
@@ -17,6 +17,6 @@ export function manCommand(commands: () => readonly CommandSpec[]): CommandSpec 
     options: [],
     examples: ["pbkfs man | man -l -", "pbkfs man > /usr/local/share/man/man1/pbkfs.1"],
     codes: [],
-    run: () => print(manPage(commands()).trimEnd()),
+    run: () => printLines(manPage(commands()).trimEnd()),
   };
 }

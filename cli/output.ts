@@ -1,29 +1,47 @@
 /**
- * Data goes to stdout, talk to stderr.
+ * Data goes to stdout, talk to stderr. All that is printed passes here, and what others may have
+ * laid out leaves harmless, see `terminalText`.
  *
  * @module
  */
 
+import { terminalJson, terminalText } from "../daemon/mod.ts";
+
 const encoder = new TextEncoder();
 
-/** Prints a line of data. */
-export function print(text: string): void {
-  writeAll(Deno.stdout, `${text}\n`);
+/** Prints a line of data. @param mark Comes before it; our own, which may have a color. */
+export function print(text: string, mark = ""): void {
+  writeAll(Deno.stdout, `${mark}${terminalText(text)}\n`);
 }
 
-/** Prints data as JSON. */
-export function printJson(data: unknown): void {
-  print(JSON.stringify(data, null, 2));
+/** Prints lines that we have made, of which only parts may be somebody else's. */
+export function printLines(text: string): void {
+  text.split("\n").forEach((line) => print(line));
 }
 
-/** Tells the person at the terminal something. */
+/** Prints data as JSON. @param indent 0 is one line. */
+export function printJson(data: unknown, indent = 2): void {
+  writeAll(Deno.stdout, `${terminalJson(JSON.stringify(data, null, indent))}\n`);
+}
+
+/** Tells the person at the terminal something, in a line. */
 export function say(text: string): void {
-  writeAll(Deno.stderr, `${text}\n`);
+  writeAll(Deno.stderr, `${terminalText(text)}\n`);
 }
 
-/** The same, without ending the line. */
+/** The same, in lines that we have made, as {@link printLines}. */
+export function sayLines(text: string): void {
+  text.split("\n").forEach(say);
+}
+
+/** Our own words, without ending the line, and what moves the cursor. */
 export function stderrWrite(text: string): void {
   writeAll(Deno.stderr, text);
+}
+
+/** Clears the terminal for what is printed next. */
+export function clearTerminal(): void {
+  writeAll(Deno.stdout, "\x1b[H\x1b[J");
 }
 
 /** Where an error came from, and what led there. */

@@ -11,7 +11,7 @@ import type { CommandSpec, Flags, OptionSpec } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { exitStatusHelp } from "./exit_status.ts";
 import { COMMON } from "./options.ts";
-import { print, say } from "./output.ts";
+import { printLines, sayLines } from "./output.ts";
 import { SUMMARY } from "./summary.ts";
 
 /**
@@ -27,8 +27,8 @@ export function makeProgram(ended: (status: number) => void): Command {
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands]) {
     command.exitOverride().configureOutput({
-      writeOut: (text) => print(text.trimEnd()),
-      writeErr: (text) => say(text.trimEnd().replace(/^error: /, "pbkfs: ")),
+      writeOut: (text) => printLines(text.trimEnd()),
+      writeErr: (text) => sayLines(text.trimEnd().replace(/^error: /, "pbkfs: ")),
     }).showHelpAfterError(`  Show what there is: ${helpOf(command, program)}`);
   }
   return program;

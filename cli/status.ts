@@ -15,7 +15,7 @@ import {
 import { PbkfsError } from "../errors.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { DIFF, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";
-import { print, printJson, say } from "./output.ts";
+import { clearTerminal, print, printJson, say } from "./output.ts";
 import { statusDocument } from "./status_document.ts";
 import { mountFacts, mountTable } from "./status_text.ts";
 
@@ -54,7 +54,7 @@ export const STATUS: CommandSpec = {
     const isTerminal = Deno.stdout.isTerminal() && flags.json !== true;
     for (;;) {
       const reports = await look(flags);
-      if (isTerminal) print("\x1b[H\x1b[J\x1b[A");
+      if (isTerminal) clearTerminal();
       show(reports, flags);
       await new Promise((resolve) => setTimeout(resolve, (flags.watch ?? 0) * 1000));
     }
@@ -86,11 +86,11 @@ function show(reports: readonly MountReport[], flags: StatusFlags): void {
   const document = statusDocument(reports);
   if (flags.json === true) {
     // While watching, one line each time, so that programs can read it line by line.
-    return flags.watch === undefined ? printJson(document) : print(JSON.stringify(document));
+    return flags.watch === undefined ? printJson(document) : printJson(document, 0);
   }
   if (document.mounts.length === 0) return say("There are no pbkfs mounts on this host.");
   const lines = isOne(flags) ? document.mounts.flatMap(mountFacts) : mountTable(document.mounts);
-  lines.forEach(print);
+  lines.forEach((line) => print(line));
 }
 
 function mustServe({ state, mountPath, diffPath }: MountReport): void {

@@ -4,8 +4,12 @@
  * @module
  */
 
+import { terminalText } from "../daemon/mod.ts";
+
 /** Lines with the cells of each column below each other, the first row being the heads. */
-export function tableLines(rows: readonly (readonly string[])[]): string[] {
+export function tableLines(cells: readonly (readonly string[])[]): string[] {
+  // As they will be printed: what is escaped is longer.
+  const rows = cells.map((row) => row.map(terminalText));
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => [...row[column] ?? ""].length))
   );

@@ -8,6 +8,7 @@
 import { errnoName, PbkfsError } from "../errors.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { LogOptions, LogTarget } from "./log_options.ts";
+import { terminalJson, terminalText } from "./terminal_text.ts";
 import { fileSink, journaldSink, type LogSink, stderrSink, syslogSink } from "./log_sinks.ts";
 
 /** What belongs to a line, by name. */
@@ -69,12 +70,13 @@ export async function openLog(
       format: ({ timestamp, level, message, record }) =>
         `${timestamp} ${level} ${message}${factsText(record.properties)}`,
     });
+  const harmless = options.format === "json" ? terminalJson : terminalText;
   configureSync({
     reset: true,
     sinks: {
       main: (record) =>
         sink.write({
-          text: format(record).trimEnd(),
+          text: harmless(format(record).trimEnd()),
           message: record.message.join(""),
           level: record.level,
           facts: record.properties,

@@ -28,4 +28,5 @@ export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./
 export type { MountStatus } from "./mount_status.ts";
 export { runDaemon } from "./run_daemon.ts";
 export { DAEMON_COMMAND, type StartedMount } from "./start.ts";
+export { terminalJson, terminalText } from "./terminal_text.ts";
 export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";

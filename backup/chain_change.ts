@@ -25,7 +25,7 @@ export async function changeOfChain(spec: ChainSpec): Promise<string | undefined
 }
 
 async function changeOf(was: BackupInfo): Promise<string | undefined> {
-  const { info: is, unreadable } = await readBackup(was.dirPath, was.id);
+  const { info: is, unreadable } = await readBackup(was);
   if (unreadable !== undefined) return `Backup ${was.id} cannot be read any more: ${unreadable}`;
   if (is.id !== was.id) return `"${was.dirPath}" holds backup ${is.id} now, not ${was.id}`;
   if (!GOOD.includes(is.status)) return `Backup ${was.id} is ${is.status} now`;

@@ -24,6 +24,7 @@ import type { Row } from "./path_list.ts";
 import { AUTO_CONF, PlainFiles } from "./plain_files.ts";
 import { planBlocks } from "./plan_blocks.ts";
 import type { FileLists } from "./file_lists.ts";
+import { openInstance } from "./open_instance.ts";
 import { type StoredFile, StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
@@ -80,7 +81,8 @@ export class ChainTree implements Base {
     this.#lists = lists;
     this.#store = new StoreLayout(spec, lists);
     this.#store.check();
-    this.#files = new StoreFiles(libc, this.counters, parts.descriptorsMax);
+    const directory = openInstance(spec, { libc, reader: parts.owner });
+    this.#files = new StoreFiles(directory, libc, this.counters, parts.descriptorsMax);
     this.#maker = new IndexMaker({
       lists,
       store: this.#store,

@@ -5,10 +5,12 @@
  */
 
 import { PbkfsError } from "../errors.ts";
-import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { backupInfoOf, unknownBackup } from "./backup_info.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import { backupInfoOf, type BackupOrigin, unknownBackup } from "./backup_info.ts";
 import type { BackupInfo, InstanceSettings } from "./chain_spec.ts";
-import { type ControlValues, parseControlFile } from "./control_file.ts";
+import { parseControlFile } from "./control_file.ts";
+import { StoreDirectory, StoreRefusal, untilAnswered } from "./store_directory.ts";
+import { catalogUnreadable, isMissing } from "./store_error.ts";
 
 /** A backup, and why its control file could not be read, if so. */
 export interface FoundBackup {
@@ -38,7 +40,7 @@ export async function locateCatalog(path: string): Promise<string> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       // Told below.
-    } else throw unreadable(path, error);
+    } else throw catalogUnreadable(path, error);
   }
   throw new PbkfsError("CatalogMissing", {
     what: `"${path}" is not a backup catalog: it has no directory "backups"`,
@@ -47,9 +49,13 @@ export async function locateCatalog(path: string): Promise<string> {
 }
 
 /** The names of the instances of a catalog, sorted. */
-export async function listInstances(catalogPath: string): Promise<string[]> {
-  const names = await visibleDirectories(`${catalogPath}/backups`);
-  return names.sort();
+export function listInstances(catalogPath: string): Promise<string[]> {
+  return settled(() => {
+    using directory = openDirectory(`${catalogPath}/backups`);
+    // A link may be one to the directory of an instance; whether it is good, is seen later.
+    return visible(directory).filter((one) => one.isDirectory || one.isSymlink)
+      .map(({ name }) => name).sort();
+  });
 }
 
 /**
@@ -59,7 +65,10 @@ export async function listInstances(catalogPath: string): Promise<string[]> {
  */
 export async function readInstanceSettings(instancePath: string): Promise<InstanceSettings> {
   const path = `${instancePath}/pg_probackup.conf`;
-  const bytes = await readSmallFile(path);
+  const bytes = await settled(() => {
+    using directory = openDirectory(instancePath);
+    return readSmallFile(directory, "pg_probackup.conf");
+  });
   if (bytes === undefined) return { walSegmentBytes: WAL_SEGMENT_BYTES_DEFAULT };
   const values = parseControlFile(bytes);
   if ("badLine" in values) {
@@ -78,33 +87,46 @@ export async function readInstanceSettings(instancePath: string): Promise<Instan
 }
 
 /** Reads the control file of every backup of an instance, oldest backup first. */
-export async function readBackups(instancePath: string): Promise<FoundBackup[]> {
-  const found: FoundBackup[] = [];
-  for (const name of await visibleDirectories(instancePath)) {
-    found.push(await readBackup(`${instancePath}/${name}`, name));
-  }
-  return found.sort((a, b) => a.info.startTime - b.info.startTime);
+export function readBackups(instancePath: string): Promise<FoundBackup[]> {
+  return settled(() => {
+    using instance = openDirectory(instancePath);
+    return visible(instance).filter((entry) => isDirectoryOrLinkToOne(instance, entry))
+      .map(({ name }) => readBackupIn(instance, name))
+      .sort((a, b) => a.info.startTime - b.info.startTime);
+  });
 }
 
-/** Reads the control file of one backup. @param name Of its directory. */
-export async function readBackup(dirPath: string, name: string): Promise<FoundBackup> {
-  const origin = { dirPath, fallbackId: name };
-  const path = `${dirPath}/backup.control`;
-  const refuse = (unreadable: string): FoundBackup => ({
-    info: unknownBackup(origin),
-    unreadable,
-  });
+/** Reads the control file of one backup once more. */
+export async function readBackup({ dirPath, id }: BackupInfo): Promise<FoundBackup> {
+  await untilAnswered(`${dirPath}/backup.control`);
+  const slash = dirPath.lastIndexOf("/");
   try {
-    const bytes = await readSmallFile(path);
-    if (bytes === undefined) return refuse(`there is no "${path}"`);
-    const values: ControlValues | { badLine: number; reason: string } = parseControlFile(bytes);
-    if ("badLine" in values) {
-      return refuse(`line ${values.badLine} of "${path}" is ${values.reason}`);
-    }
-    return { info: backupInfoOf(values, origin) };
+    using instance = openDirectory(dirPath.slice(0, slash));
+    return readBackupIn(instance, dirPath.slice(slash + 1), id);
   } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
+    return notRead({ dirPath, fallbackId: id }, error);
   }
+}
+
+function readBackupIn(instance: StoreDirectory, name: string, fallbackId = name): FoundBackup {
+  const origin = { dirPath: `${instance.path}/${name}`, fallbackId };
+  const path = `${origin.dirPath}/backup.control`;
+  try {
+    using directory = instance.directory(name);
+    const bytes = readSmallFile(directory, "backup.control");
+    if (bytes === undefined) return notRead(origin, `there is no "${path}"`);
+    const values = parseControlFile(bytes);
+    if (!("badLine" in values)) return { info: backupInfoOf(values, origin) };
+    return notRead(origin, `line ${values.badLine} of "${path}" is ${values.reason}`);
+  } catch (error) {
+    return notRead(origin, error);
+  }
+}
+
+function notRead(origin: BackupOrigin, why: unknown): FoundBackup {
+  const error = why instanceof StoreRefusal ? catalogUnreadable(origin.dirPath, why) : why;
+  const unreadable = error instanceof Error ? error.message : String(error);
+  return { info: unknownBackup(origin), unreadable };
 }
 
 function walSegmentBytesOf(value: ByteString | undefined, path: string): number {
@@ -119,43 +141,36 @@ function walSegmentBytesOf(value: ByteString | undefined, path: string): number 
   });
 }
 
-/** Hidden names and plain files are no instances and no backups. Links to directories are. */
-async function visibleDirectories(path: string): Promise<string[]> {
-  const names: string[] = [];
+/** A directory of the catalog; that of an instance may be a link, see `StoreDirectory`. */
+function openDirectory(path: string): StoreDirectory {
   try {
-    for await (const entry of Deno.readDir(path)) {
-      if (entry.name.startsWith(".")) continue;
-      const isDirectory = entry.isDirectory ||
-        (entry.isSymlink && (await Deno.stat(`${path}/${entry.name}`)).isDirectory);
-      if (isDirectory) names.push(entry.name);
-    }
+    return StoreDirectory.open(path, { mayBeLink: true });
   } catch (error) {
-    throw unreadable(path, error);
+    throw catalogUnreadable(path, error);
   }
-  return names;
+}
+
+/** Hidden names are no instances and no backups. */
+function visible(directory: StoreDirectory): Deno.DirEntry[] {
+  return directory.list().filter(({ name }) => !name.startsWith("."));
+}
+
+/** Backups behind links are not read, but it is told of them. */
+function isDirectoryOrLinkToOne(directory: StoreDirectory, entry: Deno.DirEntry): boolean {
+  return entry.isDirectory || (entry.isSymlink && directory.hasLinkToDirectory(entry.name));
 }
 
 /** @returns undefined if there is no such file. */
-async function readSmallFile(path: string): Promise<Uint8Array | undefined> {
+function readSmallFile(directory: StoreDirectory, name: string): Uint8Array | undefined {
   try {
-    const status = await Deno.stat(path);
-    if (!status.isFile) throw new TypeError(`"${path}" is not a file`);
-    if (status.size > CONTROL_BYTES_MAX) throw new RangeError(`"${path}" is larger than 1 MB`);
-    return await Deno.readFile(path);
+    return directory.read(name, CONTROL_BYTES_MAX);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw unreadable(path, error);
+    if (isMissing(error)) return undefined;
+    throw catalogUnreadable(`${directory.path}/${name}`, error);
   }
 }
 
-function unreadable(path: string, error: unknown): PbkfsError {
-  const denied = error instanceof Deno.errors.PermissionDenied;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new PbkfsError(denied ? "PermissionDenied" : "CatalogUnreadable", {
-    what: `Cannot read "${path}": ${reason}`,
-    todo: denied
-      ? `Run pbkfs as the user who owns the catalog (here: ${byteStringOf(path)}).`
-      : "Look at the file; pg_probackup show may tell more.",
-    cause: error,
-  });
+/** As a promise, whatever comes of it. */
+function settled<T>(make: () => T): Promise<T> {
+  return Promise.resolve().then(make);
 }

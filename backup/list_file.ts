@@ -15,11 +15,13 @@ import { crc32c } from "./crc32c.ts";
 import { type MemberFilesBuilder, UNCHANGED } from "./member_files.ts";
 import type { Row } from "./path_list.ts";
 import { BAD_LIST_BYTES, BAD_LIST_VERSIONS, parseProgramVersion } from "./program_version.ts";
-import { storeDamaged } from "./store_error.ts";
+import { type FileOwner, StoreDirectory, StoreRefusal } from "./store_directory.ts";
+import { isDenied, storeDamaged } from "./store_error.ts";
 
 const COMMA = 0x2c;
 const DOT = 0x2e;
 const SLASH = 0x2f;
+const LIST_NAME = "backup_content.control";
 /** At a time, of what nobody scans. */
 const REST_BYTES = 64 * 1024;
 
@@ -40,9 +42,12 @@ export class ListFile implements Disposable {
   }
 
   /** @throws {PbkfsError} `StoreDamaged` or `PermissionDenied` if it cannot be opened. */
-  static open(info: BackupInfo): ListFile {
-    const filePath = `${info.dirPath}/backup_content.control`;
-    return readable(filePath, () => new ListFile(info, filePath, Deno.openSync(filePath)));
+  static open(info: BackupInfo, reader: FileOwner): ListFile {
+    const filePath = `${info.dirPath}/${LIST_NAME}`;
+    return readable(filePath, () => {
+      using directory = StoreDirectory.open(info.dirPath, { reader });
+      return new ListFile(info, filePath, directory.stream(LIST_NAME));
+    });
   }
 
   [Symbol.dispose](): void {
@@ -183,9 +188,10 @@ function readable<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const denied = error instanceof Deno.errors.PermissionDenied;
+    const denied = isDenied(error);
+    const why = error instanceof StoreRefusal ? `it ${error.message}` : (error as Error).message;
     throw new PbkfsError(denied ? "PermissionDenied" : "StoreDamaged", {
-      what: `Cannot read "${path}": ${error instanceof Error ? error.message : error}`,
+      what: `Cannot read "${path}": ${why}`,
       todo: denied
         ? "Run pbkfs as the user who owns the catalog."
         : "Run pg_probackup validate, then choose a backup that it calls OK.",

@@ -35,10 +35,10 @@ export {
   type Base,
   openChain,
   type OpenOptions,
-  ownerOf,
   type StoredWal,
   type TreeLayout,
 } from "./open_chain.ts";
+export { ownerOf } from "./open_instance.ts";
 export { buffersOf, FileLists, type FileListsData } from "./file_lists.ts";
 export { readFileLists } from "./read_lists.ts";
 export { PlainFiles } from "./plain_files.ts";

@@ -9,10 +9,11 @@ import type { Libc } from "../ffi/libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import type { BaseEntry, BaseTree, EntryIndex } from "./base_tree.ts";
 import { ChainTree } from "./chain_tree.ts";
-import { type ChainSpec, destOf } from "./chain_spec.ts";
+import type { ChainSpec } from "./chain_spec.ts";
 import type { Codecs } from "./codecs.ts";
 import type { Counters } from "./counters.ts";
 import type { FileLists } from "./file_lists.ts";
+import { ownerOf } from "./open_instance.ts";
 import { readFileLists } from "./read_lists.ts";
 
 /** How a tree is laid out where a restore leaves a choice. */
@@ -83,20 +84,15 @@ export interface Base extends BaseTree {
  * @throws {PbkfsError} `StoreDamaged`, `CodecUnsupported`, `VersionUnsupported` or
  * `PermissionDenied`.
  */
+// deno-lint-ignore require-await -- what it throws comes as a rejection
 export async function openChain(spec: ChainSpec, options: OpenOptions): Promise<Base> {
   return new ChainTree(spec, {
     lists: options.lists ?? readFileLists(spec),
-    owner: await ownerOf(spec),
+    owner: ownerOf(spec),
     libc: options.libc ?? systemLibc(),
     codecs: options.codecs,
     layout: options.layout,
     descriptorsMax: options.descriptorsMax ?? 256,
     indexBudgetBytes: options.indexBudgetBytes ?? 64 * 1024 * 1024,
   });
-}
-
-/** Who owns a backup. */
-export async function ownerOf(spec: ChainSpec): Promise<Base["owner"]> {
-  const { uid, gid } = await Deno.stat(destOf(spec).dirPath);
-  return { uid: uid ?? 0, gid: gid ?? 0 };
 }

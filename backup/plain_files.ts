@@ -15,6 +15,7 @@ import type { FileLists } from "./file_lists.ts";
 import type { StoredWal, TreeLayout } from "./open_chain.ts";
 import type { Row } from "./path_list.ts";
 import { restoredMode } from "./restored_mode.ts";
+import { openInstance } from "./open_instance.ts";
 import { originDamaged, storeDamaged } from "./store_error.ts";
 import { StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
@@ -41,7 +42,7 @@ export class PlainFiles {
   /** Of a chain whose tree nobody needs yet. Close it. */
   static open(spec: ChainSpec, lists: FileLists): PlainFiles {
     const libc = systemLibc();
-    const files = new StoreFiles(libc, newCounters(), 1);
+    const files = new StoreFiles(openInstance(spec), libc, newCounters(), 1);
     return new PlainFiles(spec, { lists, store: new StoreLayout(spec, lists), files, libc });
   }
 

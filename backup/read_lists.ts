@@ -11,7 +11,9 @@ import { grown } from "./grown.ts";
 import { ListFile } from "./list_file.ts";
 import { isPaged, type MemberColumns, MemberFilesBuilder } from "./member_files.ts";
 import { MEMBERS_MAX } from "./page_index.ts";
+import { ownerOf } from "./open_instance.ts";
 import { PathTable } from "./path_table.ts";
+import type { FileOwner } from "./store_directory.ts";
 
 /** A line is seldom shorter. Room for more than come costs nothing: it is not touched. */
 const LINE_BYTES_USUAL = 128;
@@ -30,21 +32,22 @@ export function readFileLists(spec: ChainSpec): FileLists {
       todo: "Merge some of them with pg_probackup merge.",
     });
   }
-  const dest = readDest(destOf(spec));
+  const reader = ownerOf(spec);
+  const dest = readDest(destOf(spec), reader);
   const members = [dest.columns];
   for (const info of spec.members.slice(0, -1).reverse()) {
-    members.unshift(readAncestor(info, dest.paths));
+    members.unshift(readAncestor(info, { paths: dest.paths, reader }));
   }
   return new FileLists({ paths: dest.paths.list().columns, rows: dest.rows, members });
 }
 
 /** The list that says which files there are. */
-function readDest(info: BackupInfo): {
+function readDest(info: BackupInfo, reader: FileOwner): {
   readonly paths: PathTable;
   readonly rows: RowColumns;
   readonly columns: MemberColumns;
 } {
-  using list = ListFile.open(info);
+  using list = ListFile.open(info, reader);
   const expected = expectedLines(list);
   const paths = new PathTable(expected);
   const files = new MemberFilesBuilder(expected, expected);
@@ -69,8 +72,11 @@ function readDest(info: BackupInfo): {
 }
 
 /** Ancestors supply bytes, never files. */
-function readAncestor(info: BackupInfo, paths: PathTable): MemberColumns {
-  using list = ListFile.open(info);
+function readAncestor(
+  info: BackupInfo,
+  { paths, reader }: { readonly paths: PathTable; readonly reader: FileOwner },
+): MemberColumns {
+  using list = ListFile.open(info, reader);
   const files = new MemberFilesBuilder(paths.count, Math.min(paths.count, expectedLines(list)));
   list.scan((line, bytes) => {
     const row = paths.find(bytes, line);

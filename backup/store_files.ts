@@ -6,10 +6,11 @@
 
 import { ERRNO, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
-import { TYPE } from "../ffi/file_type.ts";
-import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import type { Fd, Libc } from "../ffi/libc.ts";
+import type { OpenedFile } from "../ffi/open_beneath.ts";
 import type { StoreOrigin } from "./base_tree.ts";
 import type { Counters } from "./counters.ts";
+import { type StoreDirectory, StoreRefusal } from "./store_directory.ts";
 import { originDamaged } from "./store_error.ts";
 
 /** A file to open. */
@@ -35,6 +36,7 @@ export class StoreFiles {
   #plan = 0;
 
   constructor(
+    private readonly store: Pick<StoreDirectory, "open" | "close">,
     private readonly libc: Libc,
     private readonly counters: Counters,
     private readonly descriptorsMax: number,
@@ -65,6 +67,7 @@ export class StoreFiles {
   close(): void {
     for (const { fd } of this.#open.values()) this.libc.close(fd);
     this.#open.clear();
+    this.store.close();
   }
 
   /** Closes what was used longest ago. Looking at all costs less than the open(2) that follows. */
@@ -78,34 +81,28 @@ export class StoreFiles {
   }
 
   #openFile(file: StoredFile): Fd {
-    let fd: Fd;
+    let opened: OpenedFile;
     try {
-      fd = this.libc.open(file.path, OPEN.readOnly);
+      opened = this.store.open(file.path);
     } catch (error) {
       throw openFailed(file, error);
     }
     this.counters.filesOpened++;
-    try {
-      const status = this.libc.fstat(fd);
-      if ((status.mode & TYPE.mask) !== TYPE.file) {
-        throw originDamaged(file.of, "its stored file is not a regular file");
-      }
-      if (file.sizeBytes !== undefined && status.sizeBytes !== file.sizeBytes) {
-        throw originDamaged(
-          file.of,
-          `its stored file has ${status.sizeBytes} bytes, the file list says ${file.sizeBytes}`,
-        );
-      }
-      return fd;
-    } catch (error) {
-      this.libc.close(fd);
-      throw error;
-    }
+    const { fd, status: { sizeBytes } } = opened;
+    if (file.sizeBytes === undefined || sizeBytes === file.sizeBytes) return fd;
+    this.libc.close(fd);
+    throw originDamaged(
+      file.of,
+      `its stored file has ${sizeBytes} bytes, the file list says ${file.sizeBytes}`,
+    );
   }
 }
 
 /** A missing file is damage. That we may not read it, or have too many open, is not. */
 function openFailed(file: StoredFile, error: unknown): unknown {
+  if (error instanceof StoreRefusal) {
+    return originDamaged(file.of, `its stored file ${error.message}`, error);
+  }
   const errno = error instanceof PbkfsError ? error.errno : undefined;
   const why = error instanceof Error ? error.message : String(error);
   if (errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR) {

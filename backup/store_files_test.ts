@@ -1,28 +1,29 @@
 import assert from "node:assert/strict";
 import type { ByteString } from "../ffi/bytes.ts";
-import { type Fd, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
+import { type Fd, type FileStatus, systemLibc } from "../ffi/libc.ts";
+import type { OpenedFile } from "../ffi/open_beneath.ts";
 import { PbkfsError } from "../errors.ts";
 import { newCounters } from "./counters.ts";
 import { type StoredFile, StoreFiles } from "./store_files.ts";
 
-/** A C library that only opens and closes, and keeps account. */
+/** A store that keeps account of what is open. */
 function accounting() {
   const open = new Map<number, string>();
-  const flags = new Set<number>();
   let next = 100;
+  const store = {
+    open(path: ByteString): OpenedFile {
+      open.set(next, path);
+      return { fd: next++ as Fd, status: { sizeBytes: 10 } as FileStatus };
+    },
+    close() {},
+  };
   const libc = {
     ...systemLibc(),
-    open(path: ByteString, flag: number) {
-      flags.add(flag);
-      open.set(next, path);
-      return next++ as Fd;
-    },
     close(fd: Fd) {
       assert(open.delete(fd), "closed twice");
     },
-    fstat: () => ({ mode: 0o100600, sizeBytes: 10 }),
-  } as unknown as Libc;
-  return { libc, open, flags };
+  };
+  return { store, libc, open };
 }
 
 function file(key: number, sizeBytes = 10): StoredFile {
@@ -31,21 +32,20 @@ function file(key: number, sizeBytes = 10): StoredFile {
 }
 
 Deno.test("FR-134 the store is opened for reading only, a bounded number of files at a time", () => {
-  const { libc, open, flags } = accounting();
-  const files = new StoreFiles(libc, newCounters(), 3);
+  const { store, libc, open } = accounting();
+  const files = new StoreFiles(store, libc, newCounters(), 3);
   for (const key of [1, 2, 3, 1, 4, 5]) {
     files.unpin();
     files.descriptor(file(key));
   }
   assert.deepEqual([...open.values()].toSorted(), ["/store/1", "/store/4", "/store/5"]);
-  assert.deepEqual([...flags], [OPEN.readOnly]);
   files.close();
   assert.equal(open.size, 0);
 });
 
 Deno.test("FR-134 a plan keeps its descriptors, even more of them than the bound", () => {
-  const { libc, open } = accounting();
-  const files = new StoreFiles(libc, newCounters(), 2);
+  const { store, libc, open } = accounting();
+  const files = new StoreFiles(store, libc, newCounters(), 2);
   files.unpin();
   const descriptors = [1, 2, 3, 4].map((key) => files.descriptor(file(key)));
   assert.deepEqual([...open.keys()], descriptors);
@@ -57,8 +57,8 @@ Deno.test("FR-134 a plan keeps its descriptors, even more of them than the bound
 });
 
 Deno.test("FR-134 a stored file of another size is damage, and is closed again", () => {
-  const { libc, open } = accounting();
-  const files = new StoreFiles(libc, newCounters(), 2);
+  const { store, libc, open } = accounting();
+  const files = new StoreFiles(store, libc, newCounters(), 2);
   assert.throws(() => files.descriptor(file(1, 11)), (error) => {
     assert(error instanceof PbkfsError);
     assert.equal(error.code, "StoreDamaged");
@@ -77,14 +77,14 @@ Deno.test("FR-134 a missing stored file is damage; no permission and no descript
     5: "Io",
   };
   for (const [errno, code] of Object.entries(codes)) {
-    const { libc } = accounting();
+    const { store, libc } = accounting();
     const failing = {
-      ...libc,
+      ...store,
       open: () => {
         throw new PbkfsError("Io", { what: "open of x failed", errno: Number(errno) });
       },
     };
-    const files = new StoreFiles(failing, newCounters(), 2);
+    const files = new StoreFiles(failing, libc, newCounters(), 2);
     assert.throws(() => files.descriptor(file(1)), { code });
   }
 });

@@ -37,7 +37,7 @@ export async function planWal(
   const segments = segmentsBetween(start, stop, spec.walSegmentBytes);
   if (dest.stream) return planStored(spec, base, segments);
 
-  const archive = await WalDirectory.open(`${spec.catalogPath}/wal/${spec.instance}`);
+  const archive = WalDirectory.open(`${spec.catalogPath}/wal/${spec.instance}`);
   const timelines = await archive.timelines(dest.timeline);
   const files: WalFile[] = [];
   for (const segment of segments) {

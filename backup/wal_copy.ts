@@ -7,6 +7,7 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { PbkfsError } from "../errors.ts";
+import { StoreDirectory, StoreRefusal } from "./store_directory.ts";
 import { storeDamaged } from "./store_error.ts";
 import type { WalFile, WalPlan } from "./wal_file.ts";
 
@@ -44,13 +45,15 @@ export async function copyWal(plan: WalPlan, dirPath: string, owner?: WalOwner):
   await dir.sync();
 }
 
-/** @throws {PbkfsError} `StoreDamaged` if it is no gzip file, or unpacks to more than allowed. */
-export async function readGzip(path: string, sizeBytesMax: number): Promise<Uint8Array> {
+/** Reads a file whole. @throws {PbkfsError} `StoreDamaged`, also if it is longer than that. */
+export async function readWal(file: WalFile, sizeBytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of chunksOf({ name: path, sourcePath: path, isGzip: true })) {
+  for await (const chunk of chunksOf(file)) {
     size += chunk.length;
-    if (size > sizeBytesMax) throw storeDamaged(`"${path}" unpacks to more than expected`);
+    if (size > sizeBytesMax) {
+      throw storeDamaged(`"${file.sourcePath}" has more than ${sizeBytesMax} bytes`);
+    }
     chunks.push(chunk);
   }
   return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
@@ -83,8 +86,11 @@ async function writeCopy(file: WalFile, path: string): Promise<void> {
 async function* chunksOf(file: WalFile): AsyncGenerator<Uint8Array> {
   let source: Deno.FsFile;
   try {
-    source = await Deno.open(file.sourcePath, { read: true });
+    source = openSource(file.sourcePath);
   } catch (error) {
+    if (error instanceof StoreRefusal) {
+      throw storeDamaged(`WAL file "${file.sourcePath}" ${error.message}`, error);
+    }
     throw new PbkfsError("WalMissing", {
       what: `Cannot open WAL file "${file.sourcePath}": ${(error as Error).message}`,
       todo: "Choose another backup, or restore the file to where it was.",
@@ -117,4 +123,11 @@ async function* unpacked(source: Deno.FsFile): AsyncGenerator<Uint8Array> {
   // It ends before what does not begin like a member, if that begins with a zero byte.
   const left = size - gunzip.bytesWritten;
   if (left > 0) throw new RangeError(`${left} bytes follow the end of what is packed`);
+}
+
+/** What lies there is for its owner: the archive, or the directory of the backup. */
+function openSource(path: string): Deno.FsFile {
+  const slash = path.lastIndexOf("/");
+  using directory = StoreDirectory.open(path.slice(0, slash));
+  return directory.stream(path.slice(slash + 1));
 }

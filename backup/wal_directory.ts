@@ -6,8 +6,9 @@
 
 import { PbkfsError } from "../errors.ts";
 import type { Lsn } from "./lsn.ts";
-import { storeDamaged } from "./store_error.ts";
-import { readGzip } from "./wal_copy.ts";
+import { StoreDirectory, StoreRefusal } from "./store_directory.ts";
+import { isDenied, storeDamaged } from "./store_error.ts";
+import { readWal } from "./wal_copy.ts";
 import type { WalFile } from "./wal_file.ts";
 import { parseHistory, type TimelineStretch } from "./wal_history.ts";
 import { historyName } from "./wal_names.ts";
@@ -18,21 +19,22 @@ const HISTORY_BYTES_MAX = 1024 * 1024;
 export class WalDirectory {
   private constructor(readonly dirPath: string, private readonly names: ReadonlySet<string>) {}
 
-  static async open(dirPath: string): Promise<WalDirectory> {
-    const names = new Set<string>();
+  /** The directory may be a link, see `StoreDirectory`. */
+  static open(dirPath: string): WalDirectory {
     try {
-      for await (const entry of Deno.readDir(dirPath)) names.add(entry.name);
+      using directory = StoreDirectory.open(dirPath, { mayBeLink: true });
+      return new WalDirectory(directory.path, new Set(directory.list().map(({ name }) => name)));
     } catch (error) {
-      const denied = error instanceof Deno.errors.PermissionDenied;
+      const denied = isDenied(error);
+      const why = error instanceof StoreRefusal ? `it ${error.message}` : (error as Error).message;
       throw new PbkfsError(denied ? "PermissionDenied" : "WalMissing", {
-        what: `Cannot read the WAL archive "${dirPath}": ${(error as Error).message}`,
+        what: `Cannot read the WAL archive "${dirPath}": ${why}`,
         todo: denied
           ? "Run pbkfs as the user who owns the catalog."
           : "Copy the archived WAL there, or choose a backup made with --stream.",
         cause: error,
       });
     }
-    return new WalDirectory(dirPath, names);
   }
 
   /** The timelines that lead to `timeline`, which comes first. */
@@ -40,9 +42,7 @@ export class WalDirectory {
     const alone = [{ timeline, begin: 0n as Lsn }];
     const history = this.history(timeline);
     if (history === undefined) return alone;
-    const bytes = history.isGzip
-      ? await readGzip(history.sourcePath, HISTORY_BYTES_MAX)
-      : await Deno.readFile(history.sourcePath);
+    const bytes = await readWal(history, HISTORY_BYTES_MAX);
     const stretches = parseHistory(new TextDecoder().decode(bytes), timeline);
     if (stretches !== undefined) return stretches;
     throw storeDamaged(`"${history.sourcePath}" is no history of timeline ${timeline}`);

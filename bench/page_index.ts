@@ -8,6 +8,7 @@
 import { loadCodecs, newCounters, openChain, PieceReader, resolveChain } from "../backup/mod.ts";
 import { IndexMaker } from "../backup/index_maker.ts";
 import { readFileLists } from "../backup/read_lists.ts";
+import { openInstance } from "../backup/open_instance.ts";
 import { StoreFiles } from "../backup/store_files.ts";
 import { StoreLayout } from "../backup/store_layout.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
@@ -50,7 +51,7 @@ async function measureMaking(world: World, hasHeaderMap: boolean): Promise<Row[]
     await loadCodecs(),
     newCounters(),
   ];
-  const files = new StoreFiles(libc, counters, 16);
+  const files = new StoreFiles(openInstance(spec), libc, counters, 16);
   const maker = new IndexMaker({ lists, store, files, libc, codecs, counters });
   const path = RELATION as ByteString;
   const row = lists.paths.rowOf(path)!;

@@ -2,16 +2,19 @@
  * The two lock files in a backup's directory: `backup.pid`, for one process, and `backup_ro.pid`,
  * for many.
  *
- * Root writes here into a directory that belongs to somebody else, who may have put links there:
- * files are made anew, never through a name that exists, and given away by descriptor.
+ * Root writes here into a directory that belongs to somebody else, who may have put links there, or
+ * put a link in its place at any moment: all names are looked up in the directory that was opened,
+ * files are made anew, never through a name that exists, and given away by descriptor. What is read
+ * is a regular file, and the first part of it.
  *
  * @module
  */
 
 import { ERRNO, PbkfsError } from "../errors.ts";
-import { byteStringOf } from "../ffi/bytes.ts";
+import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
-import { addressOf } from "../ffi/memory.ts";
+import { addressOf, allocate } from "../ffi/memory.ts";
+import { openDirectoryBeneath, type OpenedFile, openFileBeneath } from "../ffi/open_beneath.ts";
 import { isAlive } from "./process.ts";
 
 /** What is in `backup.pid`. The inode tells whether it is still the same file. */
@@ -26,19 +29,39 @@ export type Contents =
 /** Others than the owner read the list, too; what is in it is no secret. */
 const MODE = 0o644;
 
+const EXCLUSIVE = "backup.pid";
+const SHARED = "backup_ro.pid";
+/** A list of pids is never longer: they would be thousands. */
+const LIST_BYTES_MAX = 64 * 1024;
+
 /** The lock files of one backup. */
-export class LockFiles {
+export class LockFiles implements Disposable {
+  readonly #dirPath: string;
+  readonly #directory: Fd;
   readonly #exclusive: string;
   readonly #shared: string;
   readonly #libc: Libc;
   readonly #owner: { readonly uid: number; readonly gid: number };
 
+  /** @throws {PbkfsError} `Io`, also if there are symbolic links in the path. */
   constructor(dirPath: string, libc: Libc) {
-    this.#exclusive = `${dirPath}/backup.pid`;
-    this.#shared = `${dirPath}/backup_ro.pid`;
     this.#libc = libc;
-    const { uid, gid } = Deno.statSync(dirPath);
-    this.#owner = { uid: uid ?? 0, gid: gid ?? 0 };
+    const root = libc.open("/" as ByteString, OPEN.pathOnly | OPEN.directory);
+    try {
+      this.#directory = openDirectoryBeneath(libc, root, byteStringOf(dirPath.slice(1)));
+    } finally {
+      libc.close(root);
+    }
+    const { uid, gid } = libc.fstat(this.#directory);
+    this.#owner = { uid, gid };
+    // The system finds the directory by its descriptor, wherever it is by now.
+    this.#exclusive = `/proc/self/fd/${this.#directory}/${EXCLUSIVE}`;
+    this.#shared = `/proc/self/fd/${this.#directory}/${SHARED}`;
+    this.#dirPath = dirPath;
+  }
+
+  [Symbol.dispose](): void {
+    this.#libc.close(this.#directory);
   }
 
   /** Makes `backup.pid`. @returns Whether it could be made; false if there is one. */
@@ -54,20 +77,9 @@ export class LockFiles {
 
   /** undefined if it is gone by now. */
   readExclusive(): Contents | undefined {
-    let text: string;
-    let inode: number | null;
-    try {
-      const file = Deno.openSync(this.#exclusive);
-      try {
-        inode = file.statSync().ino;
-        text = readAll(file);
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw unreadable(this.#exclusive, error);
-    }
+    const found = this.#read(EXCLUSIVE);
+    if (found === undefined) return undefined;
+    const { text, inode } = found;
     if (text === "") return { kind: "empty", inode };
     const pid = parseInt(text);
     return pid > 0 ? { kind: "pid", pid, inode } : { kind: "bogus", inode };
@@ -78,7 +90,9 @@ export class LockFiles {
     try {
       if (Deno.lstatSync(this.#exclusive).ino === inode) Deno.removeSync(this.#exclusive);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw unreadable(this.#exclusive, error);
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw unreadable(`${this.#dirPath}/${EXCLUSIVE}`, error);
+      }
     }
   }
 
@@ -97,15 +111,31 @@ export class LockFiles {
   }
 
   #list(): number[] {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(this.#shared);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw unreadable(this.#shared, error);
-    }
+    const text = this.#read(SHARED)?.text ?? "";
     const pids = text.split("\n").map((line) => parseInt(line)).filter((pid) => pid > 0);
     return [...new Set(pids)].filter(isAlive);
+  }
+
+  /** @returns undefined if there is none. @throws {PbkfsError} `Io` if it cannot be one. */
+  #read(name: string): { readonly text: string; readonly inode: number } | undefined {
+    let opened: OpenedFile | undefined;
+    try {
+      opened = openFileBeneath(this.#libc, this.#directory, byteStringOf(name));
+    } catch (error) {
+      if (error instanceof PbkfsError && error.errno === ERRNO.ENOENT) return undefined;
+      throw unreadable(`${this.#dirPath}/${name}`, error);
+    }
+    if (opened === undefined) {
+      throw unreadable(`${this.#dirPath}/${name}`, new Error("it is not a regular file"));
+    }
+    const { fd, status: { inode } } = opened;
+    const { bytes, address } = allocate(LIST_BYTES_MAX);
+    try {
+      const size = this.#libc.pread(fd, address, { offsetBytes: 0, sizeBytes: bytes.length });
+      return { text: new TextDecoder().decode(bytes.subarray(0, size)), inode };
+    } finally {
+      this.#libc.close(fd);
+    }
   }
 
   #write(pids: readonly number[]): void {
@@ -124,6 +154,8 @@ export class LockFiles {
     let fd: Fd;
     try {
       fd = this.#libc.open(byteStringOf(path), flags, MODE);
+    } catch (error) {
+      throw this.#named(error);
     } finally {
       Deno.umask(umask);
     }
@@ -144,19 +176,23 @@ export class LockFiles {
     try {
       this.#libc.unlink(byteStringOf(path));
     } catch (error) {
-      if (!(error instanceof PbkfsError) || error.errno !== ERRNO.ENOENT) throw error;
+      if (!(error instanceof PbkfsError) || error.errno !== ERRNO.ENOENT) throw this.#named(error);
     }
   }
-}
 
-function readAll(file: Deno.FsFile): string {
-  const bytes = new Uint8Array(64);
-  return new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
+  /** With the path that people know. */
+  #named(error: unknown): unknown {
+    if (!(error instanceof PbkfsError)) return error;
+    const { code, message, errno, todo } = error;
+    const what = message.replaceAll(`/proc/self/fd/${this.#directory}/`, `${this.#dirPath}/`);
+    return new PbkfsError(code, { what, errno, todo, cause: error.cause });
+  }
 }
 
 /** As the C library's errors are: with an errno. */
 function unreadable(path: string, cause: unknown): PbkfsError {
-  const denied = cause instanceof Deno.errors.PermissionDenied;
+  const denied = cause instanceof Deno.errors.PermissionDenied ||
+    (cause instanceof PbkfsError && cause.errno === ERRNO.EACCES);
   return new PbkfsError("Io", {
     what: `Cannot use the lock file "${path}": ${(cause as Error).message}`,
     errno: denied ? ERRNO.EACCES : ERRNO.EIO,

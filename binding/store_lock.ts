@@ -45,7 +45,7 @@ const PAUSE_MS_MAX = 1_000;
 /** Our pid in the list of each member of a chain. */
 export class StoreLock {
   readonly #options: StoreLockOptions;
-  readonly #locked: LockFiles[] = [];
+  readonly #locked: LockedMember[] = [];
 
   private constructor(options: StoreLockOptions) {
     this.#options = options;
@@ -62,9 +62,9 @@ export class StoreLock {
     const deadline = Date.now() + options.waitMs;
     try {
       for (const member of options.members) {
-        const files = new LockFiles(member.dirPath, options.libc);
+        using files = new LockFiles(member.dirPath, options.libc);
         await lock.#holding(files, { member, deadline }, () => files.add(options.pid));
-        lock.#locked.push(files);
+        lock.#locked.push(member);
       }
     } catch (error) {
       await lock.release();
@@ -80,9 +80,9 @@ export class StoreLock {
    */
   async release(): Promise<void> {
     const deadline = Date.now() + RELEASE_WAIT_MS;
-    for (const [index, files] of this.#locked.splice(0).entries()) {
-      const member = this.#options.members[index]!;
+    for (const member of this.#locked.splice(0)) {
       try {
+        using files = new LockFiles(member.dirPath, this.#options.libc);
         await this.#holding(
           files,
           { member, deadline, isRelease: true },

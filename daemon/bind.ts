@@ -58,7 +58,7 @@ export async function bind(diff: DiffDirectory, request: MountRequest): Promise<
   const lists = readFileLists(spec);
   const files = PlainFiles.open(spec, lists);
   try {
-    const owner = ownerOfTree(await ownerOf(spec));
+    const owner = ownerOfTree(ownerOf(spec));
     diff.begin(owner, files.walMode);
     await fillWal({ spec, walFiles: files.walFiles(), diff, owner });
     const binding: Binding = {

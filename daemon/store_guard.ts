@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type ChainSpec, changeOfChain, destOf } from "../backup/mod.ts";
+import { type ChainSpec, changeOfChain, destOf, ownerOf } from "../backup/mod.ts";
 import { LockKeeper, StoreLock, type StoreLockOptions } from "../binding/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import type { StoreAlarm } from "./store_alarm.ts";
@@ -106,9 +106,9 @@ async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuar
  * @throws {PbkfsError} `Io` if it can be neither.
  */
 function keeperFor(spec: ChainSpec): LockKeeper | undefined {
-  const { uid, gid } = Deno.statSync(destOf(spec).dirPath);
+  const { uid, gid } = ownerOf(spec);
   const ours = Deno.uid();
-  if (uid === null || gid === null || uid === ours || uid === 0) return undefined;
+  if (uid === ours || uid === 0) return undefined;
   if (ours === 0) return LockKeeper.start({ uid, gid }, spec.catalogPath);
   throw new PbkfsError("Io", {
     what: `they belong to user ${uid}, whose pg_probackup cannot ask whether our process is alive`,

@@ -22,7 +22,7 @@
  */
 
 import { ERRNO, PbkfsError } from "../errors.ts";
-import { printable } from "./bytes.ts";
+import { type ByteString, printable } from "./bytes.ts";
 import type { Fd, Libc } from "./libc.ts";
 
 /** Calls that act on a file that is open. */
@@ -135,12 +135,12 @@ export class Faults {
     const faulty: Record<string, unknown> = { ...libc };
     const wrap = (
       name: string,
-      pathOf: (subject: never) => string,
+      pathOf: (...subject: never[]) => string,
       call: FaultyCall = name as FaultyCall,
     ) => {
       const original = (libc[name as keyof Libc] as (...args: unknown[]) => unknown).bind(libc);
       faulty[name] = (...args: unknown[]) =>
-        this.around(call, () => pathOf(args[0] as never), () => original(...args));
+        this.around(call, () => pathOf(...args as never[]), () => original(...args));
     };
     const named = new Set(this.#rules.map(({ call }) => call));
     for (const call of FD_CALLS) if (named.has(call)) wrap(call, pathOfDescriptor);
@@ -151,6 +151,10 @@ export class Faults {
       }
     }
     for (const call of PATH_CALLS) if (named.has(call)) wrap(call, printable);
+    // How a file is found does not matter to a plan, either.
+    if (named.has("open")) {
+      for (const call of ["openAt", "openResolved"]) wrap(call, pathBelow, "open");
+    }
     return faulty as unknown as Libc;
   }
 
@@ -182,6 +186,10 @@ function pathOfDescriptor(fd: Fd): string {
   } catch {
     return "";
   }
+}
+
+function pathBelow(directory: Fd, path: ByteString): string {
+  return `${pathOfDescriptor(directory)}/${printable(path)}`;
 }
 
 /** A signal that nobody can catch, to this process; with SIGKILL, it does not return. */

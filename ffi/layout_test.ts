@@ -25,7 +25,18 @@ import {
 import { AIOCB, AIOCB_SIZE_BYTES, SIGEV_NONE } from "./async_write.ts";
 import { Z_STREAM, Z_STREAM_SIZE_BYTES } from "./codecs.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
-import { FALLOCATE, FLOCK, IOVEC, OPEN, POLLFD, STATX, TIMESPEC } from "./libc.ts";
+import {
+  FALLOCATE,
+  FLOCK,
+  IOVEC,
+  OPEN,
+  OPEN_HOW,
+  POLLFD,
+  RESOLVE,
+  STATX,
+  SYS_OPENAT2,
+  TIMESPEC,
+} from "./libc.ts";
 
 /** A struct, our table of it, and the C names of the members, where they differ. */
 interface Probe {
@@ -112,6 +123,7 @@ const PROBES: readonly Probe[] = [
       notify: "aio_sigevent.sigev_notify",
     },
   },
+  { struct: "struct open_how", layout: OPEN_HOW, members: {} },
   // The bit fields after `flags` have no offset that C would tell.
   {
     struct: "struct fuse_file_info",
@@ -162,6 +174,12 @@ const VALUES: Readonly<Record<string, number>> = {
   O_NOFOLLOW: OPEN.noFollow,
   O_DIRECTORY: OPEN.directory,
   O_CLOEXEC: OPEN.closeOnExec,
+  O_NOCTTY: OPEN.noTerminal,
+  O_PATH: OPEN.pathOnly,
+  SYS_openat2: SYS_OPENAT2,
+  RESOLVE_NO_MAGICLINKS: RESOLVE.noMagicLinks,
+  RESOLVE_NO_SYMLINKS: RESOLVE.noSymlinks,
+  RESOLVE_BENEATH: RESOLVE.beneath,
   FALLOC_FL_KEEP_SIZE: FALLOCATE.keepSize,
   FALLOC_FL_PUNCH_HOLE: FALLOCATE.punchHole,
   FALLOC_FL_ZERO_RANGE: FALLOCATE.zeroRange,
@@ -206,12 +224,14 @@ function probeSource(): string {
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <linux/falloc.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <sys/syscall.h>
 #include <zlib.h>
 int main(void) { ${lines.join("\n")} return 0; }`;
 }

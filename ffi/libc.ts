@@ -9,7 +9,7 @@
  */
 
 import { ERRNO, errnoName, PbkfsError } from "../errors.ts";
-import { bytesOf, type ByteString, printable } from "./bytes.ts";
+import { bytesOf, type ByteString, byteString, printable } from "./bytes.ts";
 import { openLibrary } from "./library.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
 import { type Address, allocate, borrow, type NativeBuffer, toAddress } from "./memory.ts";
@@ -23,13 +23,27 @@ export const OPEN = {
   readWrite: 2,
   create: 0o100,
   exclusive: 0o200,
+  noTerminal: 0o400,
   truncate: 0o1000,
   append: 0o2000,
   nonBlocking: 0o4000,
   noFollow: Deno.build.arch === "aarch64" ? 0o100000 : 0o400000,
   directory: Deno.build.arch === "aarch64" ? 0o40000 : 0o200000,
   closeOnExec: 0o2000000,
+  /** Not to be read or written: only to be asked about, and gone on from. */
+  pathOnly: 0o10000000,
 } as const;
+
+/** How openat2(2) finds a file. Source: linux/openat2.h. */
+export const RESOLVE = { noMagicLinks: 2, noSymlinks: 4, beneath: 8 } as const;
+
+/** `struct open_how`. Source: linux/openat2.h. */
+export const OPEN_HOW = {
+  flags: { kind: "u64", at: 0 },
+  mode: { kind: "u64", at: 8 },
+  resolve: { kind: "u64", at: 16 },
+} as const satisfies Layout;
+const OPEN_HOW_SIZE_BYTES = 24;
 
 /** Modes of fallocate(2). Source: linux/falloc.h. */
 export const FALLOCATE = { keepSize: 1, punchHole: 2, collapse: 8, zeroRange: 16 } as const;
@@ -123,6 +137,12 @@ export class IoVectors {
 /** Calls into the C library. Each throws a {@link PbkfsError} with the errno when it fails. */
 export interface Libc {
   open(path: ByteString, flags: number, mode?: number): Fd;
+  /** openat(2), which makes no file. */
+  openAt(directory: Fd, path: ByteString, flags: number): Fd;
+  /** openat2(2), which not every kernel has; `resolve` is made of {@link RESOLVE}. */
+  openResolved(directory: Fd, path: ByteString, flags: number, resolve: number): Fd;
+  /** Where a symbolic link leads that was opened itself, with `pathOnly` and `noFollow`. */
+  readLink(fd: Fd): ByteString;
   close(fd: Fd): void;
   dup(fd: Fd): Fd;
   /** Calls on the file behind `fd` fail with EAGAIN where they would wait. */
@@ -202,6 +222,13 @@ const TRANSFER_SIZE_BYTES_MAX = 1 << 30;
 const SYMBOLS = {
   // int open(const char *path, int flags, mode_t mode)
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  // int openat(int dirfd, const char *path, int flags, mode_t mode)
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  // long syscall(long number, ...): for openat2(int dirfd, const char *path,
+  // struct open_how *how, size_t size), which the C library has no function for
+  syscall: { parameters: ["i64", "i32", "buffer", "usize", "usize"], result: "i32" },
+  // ssize_t readlinkat(int dirfd, const char *path, char *target, size_t size)
+  readlinkat: { parameters: ["i32", "buffer", "usize", "usize"], result: "i32" },
   // int close(int fd)
   close: { parameters: ["i32"], result: "i32" },
   // int fcntl(int fd, int command, int argument)
@@ -267,6 +294,9 @@ const RLIMIT = {
   now: { kind: "u64", at: 0 },
 } as const satisfies Layout;
 
+/** The same on all processors. Source: asm-generic/unistd.h. */
+export const SYS_OPENAT2 = 437;
+const LINK_BYTES_MAX = 4096;
 const AT_EMPTY_PATH = 0x1000;
 const AT_FDCWD = -100;
 const AT_STATX_DONT_SYNC = 0x4000;
@@ -322,6 +352,7 @@ function makeLibc(): Libc {
   };
   const one = new IoVectors(1);
   const emptyPath = new Uint8Array(1);
+  const how = allocate(OPEN_HOW_SIZE_BYTES);
 
   /** One preadv2(2). @returns undefined if the file system cannot do what `flags` ask for. */
   const readvOnce = (
@@ -340,6 +371,27 @@ function makeLibc(): Libc {
       const fd = took(symbols.open(bytesOf(path, 1), flags | OPEN.closeOnExec, mode));
       check(fd, "open", printable(path));
       return fd as Fd;
+    },
+    openAt(directory, path, flags) {
+      const fd = took(symbols.openat(directory, bytesOf(path, 1), flags | OPEN.closeOnExec, 0));
+      check(fd, "openat", printable(path));
+      return fd as Fd;
+    },
+    openResolved(directory, path, flags, resolve) {
+      writeField(how.view, OPEN_HOW.flags, flags | OPEN.closeOnExec);
+      writeField(how.view, OPEN_HOW.resolve, resolve);
+      const { address, sizeBytes } = how;
+      const fd = took(
+        symbols.syscall(SYS_OPENAT2, directory, bytesOf(path, 1), address, sizeBytes),
+      );
+      check(fd, "openat2", printable(path));
+      return fd as Fd;
+    },
+    readLink(fd) {
+      const target = allocate(LINK_BYTES_MAX);
+      const size = took(symbols.readlinkat(fd, emptyPath, target.address, target.sizeBytes));
+      check(size, "readlinkat", fd);
+      return byteString(target.bytes.subarray(0, size));
     },
     close(fd) {
       check(took(symbols.close(fd)), "close", fd);

@@ -87,6 +87,22 @@ Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
   assert.deepEqual(wrong.map(({ path }) => path), []);
 });
 
+Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
+  // The catalog is found by the path that the user gives; copies are written elsewhere.
+  const others = ["backup/store_directory.ts", "backup/wal_copy.ts"];
+  const opening =
+    /\bDeno\.(open|read(File|TextFile|Dir|Link)|l?stat)(Sync)?\(|\blibc\.open|node:fs/;
+  const found = inside.flatMap(({ path, text }) => {
+    const isOurs = folderOf(path) === "backup" && !/\/_/.test(path) && !others.includes(path);
+    return isOurs
+      ? codeOf(text).filter((line) => opening.test(line)).map((line) => [path, line])
+      : [];
+  });
+  const isGiven = ([path, line = ""]: string[]) =>
+    path === "backup/control_catalog.ts" && line.includes("Deno.stat(`${catalogPath}/backups`)");
+  assert.deepEqual(found.filter((one) => !isGiven(one)), []);
+});
+
 Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {
   const declared = Object.keys(config.imports);
   const wrong = inside.flatMap(({ path, imports }) =>

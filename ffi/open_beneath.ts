@@ -1,0 +1,99 @@
+/**
+ * Opens what others have laid out, without being led anywhere by it: below a directory that is
+ * open, through no symbolic link, and without waiting for a pipe or taking a terminal.
+ *
+ * @module
+ */
+
+import { ERRNO, PbkfsError } from "../errors.ts";
+import type { ByteString } from "./bytes.ts";
+import { TYPE } from "./file_type.ts";
+import { type Fd, type FileStatus, type Libc, OPEN, RESOLVE } from "./libc.ts";
+
+/** A file that is open, and what it is. */
+export interface OpenedFile {
+  readonly fd: Fd;
+  readonly status: FileStatus;
+}
+
+const BENEATH = RESOLVE.beneath | RESOLVE.noSymlinks | RESOLVE.noMagicLinks;
+/** For a file to read: a pipe without a writer opens at once, a terminal stays whose it is. */
+const READING = OPEN.readOnly | OPEN.nonBlocking | OPEN.noTerminal | OPEN.noFollow;
+/** To go on from: a directory that may be passed through need not be readable. */
+const PASSING = OPEN.pathOnly | OPEN.directory | OPEN.noFollow;
+
+/** Kernels before 5.6 have no openat2; sandboxes may answer EPERM to what they do not know. */
+const UNSUPPORTED: readonly number[] = [ERRNO.ENOSYS, ERRNO.EPERM];
+const withoutOpenat2 = new WeakSet<Libc>();
+
+/**
+ * Opens a path below a directory.
+ *
+ * @param path Relative, without empty parts, `.` and `..`.
+ * @throws {PbkfsError} `Io`, with ELOOP or ENOTDIR for a symbolic link on the way.
+ */
+export function openBeneath(libc: Libc, directory: Fd, path: ByteString, flags: number): Fd {
+  if (!withoutOpenat2.has(libc)) {
+    try {
+      return libc.openResolved(directory, path, flags, BENEATH);
+    } catch (error) {
+      if (!(error instanceof PbkfsError) || !UNSUPPORTED.includes(error.errno)) throw error;
+      if (error.errno === ERRNO.ENOSYS) withoutOpenat2.add(libc);
+    }
+  }
+  return openStepwise(libc, directory, path, flags);
+}
+
+/** The same for kernels without openat2: one part of the path after another. */
+function openStepwise(libc: Libc, directory: Fd, path: ByteString, flags: number): Fd {
+  const parts = path.split("/") as ByteString[];
+  const last = parts.pop() as ByteString;
+  if ([...parts, last].some((part) => part === "" || part === "." || part === "..")) {
+    throw new PbkfsError("Io", { what: `"${path}" is no plain path`, errno: ERRNO.EXDEV });
+  }
+  let at = directory;
+  try {
+    for (const part of parts) {
+      const next = libc.openAt(at, part, PASSING);
+      if (at !== directory) libc.close(at);
+      at = next;
+    }
+    return libc.openAt(at, last, flags | OPEN.noFollow);
+  } finally {
+    if (at !== directory) libc.close(at);
+  }
+}
+
+/** Opens a directory below another one, as {@link openBeneath}. */
+export function openDirectoryBeneath(libc: Libc, directory: Fd, path: ByteString): Fd {
+  return openBeneath(libc, directory, path, OPEN.readOnly | OPEN.directory);
+}
+
+/**
+ * Opens a file for reading, as {@link openBeneath}. It returns at once, whatever is there.
+ *
+ * @returns undefined if it is no regular file.
+ */
+export function openFileBeneath(
+  libc: Libc,
+  directory: Fd,
+  path: ByteString,
+): OpenedFile | undefined {
+  let fd: Fd;
+  try {
+    fd = openBeneath(libc, directory, path, READING);
+  } catch (error) {
+    // What a socket answers, and a device without a driver.
+    if (error instanceof PbkfsError && error.errno === ERRNO.ENXIO) return undefined;
+    throw error;
+  }
+  try {
+    const status = libc.fstat(fd);
+    if ((status.mode & TYPE.mask) === TYPE.file) return { fd, status };
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  libc.close(fd);
+  return undefined;
+}

@@ -31,8 +31,12 @@ const READERS = 8;
 const WRITERS = 2;
 /** No operation takes as long, however busy the machine is. */
 const LIMIT_SECONDS = 60;
-/** The daemon collects garbage every so many allocations. */
-const MOUNT_ENV = { DENO_V8_FLAGS: "--gc-interval=500" };
+/**
+ * The daemon collects garbage every so many allocations, and in some mounts its code is never
+ * compiled, so that it is slow between two steps.
+ */
+const COLLECTING = "--gc-interval=500";
+const V8_FLAGS = [COLLECTING, `${COLLECTING},--no-opt,--no-sparkplug,--no-maglev`] as const;
 
 /** A backup, and what its files hold. */
 interface Truth {
@@ -71,7 +75,7 @@ async function useMount(truth: Truth, place: string, random: Random): Promise<nu
   for (const path of writers.flat()) copy(path, truthDir, ownDir);
   const options = {
     ...{ catalogDir: fixture.catalogPath, instance: "main", backupId, diffDir, mountDir },
-    env: MOUNT_ENV,
+    env: { DENO_V8_FLAGS: random.pick(V8_FLAGS) },
   };
   await using _daemon = endsWithScope(diffDir);
   let operations = 0;

@@ -10,9 +10,12 @@ import { LOCK_NAME } from "./diff_lock.ts";
 /** The name of the file that says which backup a diff belongs to. */
 export const BINDING_NAME = ".pbkfs-binding.json";
 
+/** The name of the file that keeps space for what was accepted. */
+export const RESERVE_NAME = "reserve";
+
 /** What pbkfs makes in a diff directory. SQLite adds to the name of its file. */
 const OURS =
-  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|metadata\.sqlite.*|data|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
+  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|metadata\.sqlite.*|data|reserve|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
 
 /** mkfs makes it at the top of a file system. */
 const NOT_COUNTED = "lost+found";

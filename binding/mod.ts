@@ -13,7 +13,13 @@ export {
   type WalPlace,
 } from "./binding.ts";
 export { DiffDirectory, readBinding } from "./diff_directory.ts";
-export { type DiffContents, type DiffPart, readContents, removeContents } from "./diff_contents.ts";
+export {
+  type DiffContents,
+  type DiffPart,
+  readContents,
+  removeContents,
+  RESERVE_NAME,
+} from "./diff_contents.ts";
 export {
   afterDeath,
   DiffLock,

@@ -32,6 +32,7 @@ import { type MountStatus, restartsOf, summaries } from "./mount_status.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
 import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
+import { spaceStatus } from "./space_status.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
 import { rareComplaints } from "./survive.ts";
@@ -118,6 +119,7 @@ export async function serveMount(
   signal?.throwIfAborted();
   const counters = new OverlayCounters();
   const latencies = new Latencies();
+  const space = new Int32Array(new SharedArrayBuffer(4));
   const mountedAt = Date.now();
   const serving: { dispatcher?: Dispatcher; ending?: Ending } = {};
   const ending = (): Ending => {
@@ -137,6 +139,7 @@ export async function serveMount(
     serverVersion: binding.serverVersion,
     mountedAt,
     diff: await diffSize(diff.path),
+    space: await spaceStatus(diff.path, space),
     counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),
     restarts: restartsOf(watch),
@@ -163,6 +166,7 @@ export async function serveMount(
     counters: counters.shared,
     latencies: latencies.shared,
     tracing: request.logging.tracing,
+    space: space.buffer,
     alarm: alarm.shared,
     faults,
     fastPaths,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { RESERVE_NAME } from "../binding/mod.ts";
+
 /** Space of a diff in bytes; holes take none. */
 export interface DiffSize {
   /** Changed pages and files. */
@@ -14,11 +16,13 @@ export interface DiffSize {
   readonly otherBytes: number;
 }
 
-/** Adds up a diff. What disappears meanwhile does not count. */
+const NOT_OTHER = ["data", "wal", RESERVE_NAME];
+
+/** Adds up a diff; what is only reserved is not counted. What disappears meanwhile does not count. */
 export async function diffSize(diffPath: string): Promise<DiffSize> {
   const dataBytes = await spaceBytes(`${diffPath}/data`);
   const walBytes = await spaceBytes(`${diffPath}/wal`);
-  return { dataBytes, walBytes, otherBytes: await spaceBytes(diffPath, ["data", "wal"]) };
+  return { dataBytes, walBytes, otherBytes: await spaceBytes(diffPath, NOT_OTHER) };
 }
 
 async function spaceBytes(path: string, except: readonly string[] = []): Promise<number> {

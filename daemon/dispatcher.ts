@@ -5,6 +5,7 @@
  */
 
 import { buffersOf } from "../backup/mod.ts";
+import { RESERVE_NAME } from "../binding/mod.ts";
 import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -103,6 +104,7 @@ export class Dispatcher {
       if ("mounted" in data) mounted.resolve(data.mounted.notes);
       else if ("problem" in data) tellProblem(log, data.problem);
       else if ("warning" in data) log.warning(data.warning);
+      else if ("note" in data) log[data.note.level](data.note.text, data.note.facts);
       else if ("trace" in data) trace.tell(data.trace);
       else if ("synced" in data) settleSyncs(syncs, data.synced);
       else if ("disconnected" in data) disconnected.resolve();
@@ -181,6 +183,7 @@ async function startHelpers(
       ? startCommitWorker({
         storePath: `${options.diffPath}/metadata.sqlite`,
         dataDirectory: byteStringOf(`${options.diffPath}/data`),
+        reservePath: byteStringOf(`${options.diffPath}/${RESERVE_NAME}`),
         faults: options.faults,
         latencies: options.latencies,
         tracing: options.tracing,

@@ -25,9 +25,12 @@ import { ErrandRunner } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import { guardClone, hazardsOf } from "./guard_clone.ts";
 import { importWal } from "./import_wal.ts";
+import { lowerDirtyLimit } from "./dirty_limit.ts";
+import { openRoom } from "./open_room.ts";
 import { openCommitter } from "./open_committer.ts";
 import { OverlayFiles, uncounted } from "./overlay_files.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
+import { planSpace, spaceFacts } from "./space_plan.ts";
 import { alarmed, StoreAlarm } from "./store_alarm.ts";
 import { WatchedOverlay } from "./watched_overlay.ts";
 
@@ -93,6 +96,14 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const { state, committer } = openCommitter(setup, report);
   checkDataFiles(`${diffPath}/data`, state);
   const dataDirectory = byteStringOf(`${diffPath}/data`);
+  const plan = planSpace(spaceFacts(diffPath, libc));
+  const room = openRoom({
+    diffPath,
+    libc,
+    plan,
+    shared: setup.space,
+    tell: (note) => scope.postMessage({ note }),
+  });
   const overlay: Overlay = new WatchedOverlay({
     base,
     baseFile: baseFiles({
@@ -112,11 +123,13 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     },
     counters,
     ...(pool !== undefined && { pool }),
+    room: room.options,
   }, () => {
     for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
       scope.postMessage({ warning: `a server has started on the mount (${from}): ${warning}` });
     }
   });
+  const gathers = room.gathers && fastPaths.has("write_back");
   const files = new OverlayFiles(overlay, binding.owner);
   const clone = { mountPath, serverVersion: binding.serverVersion };
   const close = () => {
@@ -136,7 +149,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       subtype: "pbkfs",
       allowOther: setup.allowOther,
       settings: {
-        writebackCache: fastPaths.has("write_back"),
+        writebackCache: gathers,
         skipOpens: fastPaths.has("skip_opens"),
         clearPrivileges: fastPaths.has("clear_privileges"),
         ...(fastPaths.has("spin") ? {} : { spinMicros: 0 }),
@@ -155,6 +168,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
         : undefined,
     });
     giveUpClaim();
+    if (gathers && plan.dirtyBytes !== undefined) lowerDirtyLimit(mountPath, plan.dirtyBytes);
     let notes: string[];
     try {
       // A mount that fails leaves a diff as it was, so not before it is there.

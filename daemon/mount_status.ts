@@ -13,6 +13,7 @@ import {
 } from "../fuse/mod.ts";
 import { describeDeath, type Watch } from "./deaths.ts";
 import type { DiffSize } from "./diff_size.ts";
+import type { SpaceStatus } from "./space_status.ts";
 
 /** What a mount tells of itself. */
 export interface MountStatus {
@@ -33,6 +34,7 @@ export interface MountStatus {
   /** Milliseconds since 1970. */
   readonly mountedAt: number;
   readonly diff: DiffSize;
+  readonly space: SpaceStatus;
   readonly counters: Readonly<Record<CounterName, number>>;
   readonly latencies: Readonly<Record<RequestKind, LatencySummary>>;
   readonly restarts: Restarts;

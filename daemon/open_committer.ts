@@ -14,6 +14,7 @@ import {
   openContext,
   WorkerCommitter,
 } from "../overlay/mod.ts";
+import { RESERVE_NAME } from "../binding/mod.ts";
 import type { DispatcherSetup } from "./protocol.ts";
 
 /** The commit thread; without one, the caller's thread, which then opens the store. */
@@ -27,6 +28,7 @@ export function openCommitter(
   const context = openContext({
     storePath: `${diffPath}/metadata.sqlite`,
     dataDirectory: byteStringOf(`${diffPath}/data`),
+    reservePath: byteStringOf(`${diffPath}/${RESERVE_NAME}`),
     faults,
     reply: replyError,
     onError,

@@ -12,6 +12,7 @@ import type { ErrorData } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { ErrandsData } from "./errands.ts";
 import type { FastPath } from "./fast_paths.ts";
+import type { LogFacts } from "./log.ts";
 import type { LogOptions } from "./log_options.ts";
 import type { MetricsAddress } from "./metrics.ts";
 import type { MountStatus } from "./mount_status.ts";
@@ -54,6 +55,8 @@ export interface DispatcherSetup {
   readonly latencies: SharedArrayBuffer;
   /** Tell of each request and reply. */
   readonly tracing: boolean;
+  /** One cell: which of `SPACE_STATES` it is. */
+  readonly space: SharedArrayBuffer;
   /** Of a {@link StoreAlarm}. */
   readonly alarm: SharedArrayBuffer;
   /**
@@ -71,12 +74,21 @@ export interface DispatcherSetup {
   readonly faults: readonly FaultRule[];
 }
 
+/** A line for the log, with what belongs to it. */
+export interface Note {
+  readonly level: "info" | "warning";
+  readonly text: string;
+  readonly facts: LogFacts;
+}
+
 /** What the dispatcher thread tells. */
 export type DispatcherNews =
   | { readonly mounted: { readonly notes: readonly string[] } }
   | { readonly failed: ErrorData }
   /** A request ended with an error that the operator should know. */
   | { readonly problem: { readonly what: string; readonly error: ErrorData } }
+  /** A line for the log. */
+  | { readonly note: Note }
   | { readonly trace: TraceNews }
   /** The answer to a sync that was wanted; with `error`, not all is on disk. */
   | { readonly synced: { readonly number: number; readonly error?: ErrorData } }

@@ -33,6 +33,7 @@ import {
   OPEN_HOW,
   POLLFD,
   RESOLVE,
+  STATVFS,
   STATX,
   SYS_OPENAT2,
   TIMESPEC,
@@ -83,6 +84,17 @@ const PROBES: readonly Probe[] = [
       mtimeNanoseconds: "stx_mtime.tv_nsec",
       deviceMajor: "stx_dev_major",
       deviceMinor: "stx_dev_minor",
+    },
+  },
+  {
+    struct: "struct statvfs",
+    layout: STATVFS,
+    members: {
+      fragmentBytes: "f_frsize",
+      blocks: "f_blocks",
+      available: "f_bavail",
+      files: "f_files",
+      filesAvailable: "f_favail",
     },
   },
   {

@@ -86,6 +86,15 @@ export const STATX = {
   deviceMinor: { kind: "u32", at: 140 },
 } as const satisfies Layout;
 
+/** `struct statvfs`, where `long` has 64 bits. Source: bits/statvfs.h. */
+export const STATVFS = {
+  fragmentBytes: { kind: "u64", at: 8 },
+  blocks: { kind: "u64", at: 16 },
+  available: { kind: "u64", at: 32 },
+  files: { kind: "u64", at: 40 },
+  filesAvailable: { kind: "u64", at: 56 },
+} as const satisfies Layout;
+
 /** `struct pollfd`. Source: poll.h. */
 export const POLLFD = {
   fd: { kind: "i32", at: 0 },
@@ -203,6 +212,7 @@ export interface Libc {
   /** Detaches a mount, as root. `lazy` hides it now and lets go when nobody uses it. */
   unmount(path: ByteString, options?: { readonly lazy: boolean }): void;
   unlink(path: ByteString): void;
+  rename(from: ByteString, to: ByteString): void;
   /**
    * The clock that file systems stamp their files with: the system's, as of the last tick of the
    * kernel, a few milliseconds ago at most.
@@ -277,6 +287,8 @@ const SYMBOLS = {
   clock_gettime: { parameters: ["i32", "usize"], result: "i32" },
   // int unlink(const char *path)
   unlink: { parameters: ["buffer"], result: "i32" },
+  // int rename(const char *from, const char *to)
+  rename: { parameters: ["buffer", "buffer"], result: "i32" },
   // int *__errno_location(void)
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -544,6 +556,9 @@ function makeLibc(): Libc {
     },
     unlink(path) {
       check(took(symbols.unlink(bytesOf(path, 1))), "unlink", printable(path));
+    },
+    rename(from, to) {
+      check(took(symbols.rename(bytesOf(from, 1), bytesOf(to, 1))), "rename", printable(from));
     },
     clock() {
       check(took(symbols.clock_gettime(CLOCK_REALTIME_COARSE, status.address)), "clock", "files");

@@ -54,6 +54,12 @@ const SYMBOLS = {
   fuse_reply_statfs: { parameters: ["usize", "usize"], result: "i32" },
   // int fuse_reply_xattr(fuse_req_t req, size_t count)
   fuse_reply_xattr: { parameters: ["usize", "usize"], result: "i32" },
+  // int fuse_lowlevel_notify_inval_inode(struct fuse_session *se, fuse_ino_t ino, off_t off,
+  //     off_t len)
+  fuse_lowlevel_notify_inval_inode: {
+    parameters: ["usize", "usize", "i64", "i64"],
+    result: "i32",
+  },
   // size_t fuse_add_direntry(fuse_req_t req, char *buf, size_t bufsize, const char *name,
   //     const struct stat *stbuf, off_t off)
   fuse_add_direntry: {

@@ -80,6 +80,15 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     if (result === "done") reply.error(request, 0);
     else onHandedOver(request);
   };
+  /** Answers with attributes, which the kernel may have to forget again. */
+  const attributes = (request: Request, made: Attributes): void => {
+    reply.attributes(request, made);
+    fileSystem.told?.(made.ino);
+  };
+  const entry = (request: Request, made: Attributes | undefined): void => {
+    reply.entry(request, made);
+    if (made !== undefined) fileSystem.told?.(made.ino);
+  };
   /** Bytes of a file have changed. */
   const modified = (ino: Ino): void => {
     if (!agreement.kernelKeepsTimes) fileSystem.setAttributes(ino, { modified: "now" });
@@ -99,7 +108,7 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
   };
   /** One damaged file must not hide the others: without attributes, the kernel looks it up. */
   const attributesOf = ({ name, ino }: ListedEntry): Attributes | undefined => {
-    if (name === "." || name === "..") return undefined;
+    if (name === "." || name === ".." || fileSystem.mustAsk?.(ino) === true) return undefined;
     try {
       return fileSystem.getAttributes(ino);
     } catch {
@@ -118,8 +127,7 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     },
     lookup(request: Request, parent: number, name: number) {
       answer("lookup", request, () => {
-        const found = fileSystem.lookup(place(parent, name));
-        reply.entry(request, found);
+        entry(request, fileSystem.lookup(place(parent, name)));
       });
     },
     forget(request: Request, ino: number, count: number) {
@@ -132,13 +140,14 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     },
     getattr(request: Request, ino: number) {
       answer("getattr", request, () => {
-        reply.attributes(request, fileSystem.getAttributes(ino as Ino));
+        if (requests.isForOpenFile()) fileSystem.mayWrite?.(ino as Ino);
+        attributes(request, fileSystem.getAttributes(ino as Ino));
       });
     },
-    setattr(request: Request, ino: number, attributes: number, which: number) {
+    setattr(request: Request, ino: number, wanted: number, which: number) {
       answer("setattr", request, () => {
-        const change = requests.attributeChange(attributes, which);
-        reply.attributes(request, fileSystem.setAttributes(ino as Ino, change));
+        const change = requests.attributeChange(wanted, which);
+        attributes(request, fileSystem.setAttributes(ino as Ino, change));
       });
     },
     readlink(request: Request, ino: number) {
@@ -147,7 +156,7 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     mknod(request: Request, parent: number, name: number, mode: number, rdev: number) {
       answer("mknod", request, () => {
         const node = { mode, rdev, caller: requests.caller(request) };
-        reply.entry(request, fileSystem.makeNode(place(parent, name), node));
+        entry(request, fileSystem.makeNode(place(parent, name), node));
       });
     },
     mkdir(request: Request, parent: number, name: number, mode: number) {
@@ -190,7 +199,7 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     },
     link(request: Request, ino: number, newParent: number, newName: number) {
       answer("link", request, () => {
-        reply.entry(request, fileSystem.link(ino as Ino, place(newParent, newName)));
+        entry(request, fileSystem.link(ino as Ino, place(newParent, newName)));
       });
     },
     open(request: Request) {
@@ -214,11 +223,12 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     write(request: Request, ino: number, from: number, sizeBytes: number, offsetBytes: number) {
       answer("write", request, () => {
         const range = { offsetBytes, sizeBytes };
+        const isAccepted = requests.writeIsFromCache();
         try {
           exact(offsetBytes);
-          fileSystem.write(ino as Ino, from as Address, range);
+          fileSystem.write(ino as Ino, from as Address, range, { isAccepted });
         } catch (error) {
-          if (requests.writeIsFromCache()) fileSystem.lose?.(ino as Ino, range, errnoOf(error));
+          if (isAccepted) fileSystem.lose?.(ino as Ino, range, errnoOf(error));
           throw error;
         }
         if (requests.writeClearsPrivileges()) fileSystem.clearPrivileges(ino as Ino);
@@ -282,7 +292,9 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     create(request: Request, parent: number, name: number, mode: number) {
       answer("create", request, () => {
         const node = { mode, rdev: 0, caller: requests.caller(request) };
-        reply.created(request, fileSystem.makeNode(place(parent, name), node));
+        const made = fileSystem.makeNode(place(parent, name), node);
+        reply.created(request, made);
+        fileSystem.told?.(made.ino);
       });
     },
     fallocate(request: Request, ino: number, mode: number, at: number, sizeBytes: number) {

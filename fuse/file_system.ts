@@ -42,6 +42,8 @@ export interface Attributes {
   readonly accessed: Timestamp;
   readonly modified: Timestamp;
   readonly changed: Timestamp;
+  /** The kernel must not keep them: it is to ask again before it lets anybody write. */
+  readonly isFleeting?: boolean;
 }
 
 /** What a SETATTR changes; an absent member stays. */
@@ -114,6 +116,16 @@ export const RENAME = { noReplace: 1, exchange: 2 } as const;
  */
 export type SyncReply = "done" | "handedOver";
 
+/** What the kernel can be told without being asked. */
+export interface Kernel {
+  /**
+   * Makes the kernel forget a node's attributes, so that it asks before the next write to it.
+   *
+   * @returns false if it does not know the node.
+   */
+  forgetAttributes(ino: Ino): boolean;
+}
+
 /** A file system that {@link Session} serves. */
 export interface FileSystem {
   /** @returns undefined if there is no such name; the kernel remembers that, too. */
@@ -143,8 +155,17 @@ export interface FileSystem {
   read(ino: Ino, range: ByteRange, target: NativeBuffer, request: Request): number | "handedOver";
   /** Where data, or a hole, begins, from a place on. The end of a file is a hole. */
   seek?(ino: Ino, offsetBytes: number, what: "data" | "hole"): Found;
-  /** Writes all of the range; its bytes begin at `source`. Times stay. */
-  write(ino: Ino, source: Address, range: ByteRange): void;
+  /**
+   * Writes all of the range; its bytes begin at `source`. Times stay.
+   *
+   * @param options.isAccepted The kernel has gathered them: a program believes them written.
+   */
+  write(
+    ino: Ino,
+    source: Address,
+    range: ByteRange,
+    options?: { readonly isAccepted: boolean },
+  ): void;
   /**
    * A write has failed for which nobody waits, of bytes that a program believes written: syncs of
    * the file must fail, until these bytes are written again.
@@ -174,4 +195,15 @@ export interface FileSystem {
    */
   deferredMs(): number | undefined;
   doDeferred(): void;
+  /** Before the first request: whom to tell. */
+  attach?(kernel: Kernel): void;
+  /**
+   * Whether the kernel must ask before each write to this file. After each answer with attributes of
+   * such a file, {@link FileSystem.told} is called.
+   */
+  mustAsk?(ino: Ino): boolean;
+  /** The kernel asks. @throws what the write is to fail with. */
+  mayWrite?(ino: Ino): void;
+  /** The kernel was told the attributes of a file. It does not throw. */
+  told?(ino: Ino): void;
 }

@@ -22,8 +22,11 @@ import { type Libfuse, libfuse } from "../ffi/libfuse.ts";
 import { type Address, allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
 import type { Attributes, ListedEntry, Request } from "./file_system.ts";
 
-/** The kernel may remember names and attributes this long: nobody else changes them. */
-const CACHE_SECONDS = 3600;
+/**
+ * The kernel may remember names and attributes for years: nobody else changes them. It must not
+ * forget attributes by itself: what it then asks, for `lseek` perhaps, looks as before a write.
+ */
+const CACHE_SECONDS = 1e8;
 
 /** Room for a listing, at least what the kernel asks for in one request. */
 const LISTING_SIZE_BYTES = 1 << 17;
@@ -79,7 +82,7 @@ export class Replier {
 
   attributes(request: Request, attributes: Attributes): void {
     fillStat(this.#stat, attributes);
-    this.#fuse.fuse_reply_attr(request, this.#statAddress, CACHE_SECONDS);
+    this.#fuse.fuse_reply_attr(request, this.#statAddress, secondsOf(attributes));
   }
 
   opened(request: Request): void {
@@ -147,13 +150,19 @@ export class Replier {
 
   #fillEntry(attributes: Attributes | undefined): void {
     writeField(this.#entry.view, FUSE_ENTRY_PARAM.ino, attributes?.ino ?? 0);
-    if (attributes !== undefined) fillStat(this.#stat, attributes);
+    if (attributes === undefined) return;
+    fillStat(this.#stat, attributes);
+    writeField(this.#entry.view, FUSE_ENTRY_PARAM.attrTimeout, secondsOf(attributes));
   }
 
   #fillFileInfo(): void {
     const bits = FILE_INFO_KEEP_CACHE | FILE_INFO_CACHE_READDIR;
     writeField(this.#fileInfo.view, FUSE_FILE_INFO.bits, bits);
   }
+}
+
+function secondsOf({ isFleeting }: Attributes): number {
+  return isFleeting === true ? 0 : CACHE_SECONDS;
 }
 
 /** Writes attributes as a `struct stat`. */

@@ -17,10 +17,13 @@ import { readStat } from "./reply.ts";
 /** Long enough for any name or path that the kernel accepts, with the zero byte. */
 const NAME_SIZE_BYTES_MAX = 4097;
 
-/** `struct fuse_write_in` and `struct fuse_setattr_in` behind their header. Source: linux/fuse.h. */
+/** `struct fuse_write_in`, `struct fuse_setattr_in` and `struct fuse_getattr_in` behind their header. Source: linux/fuse.h. */
 const WRITE_IN = { flags: { kind: "u32", at: 40 + 20 } } as const satisfies Layout;
 const SETATTR_IN = { valid: { kind: "u32", at: 40 } } as const satisfies Layout;
 
+const GETATTR_IN = { flags: { kind: "u32", at: 40 } } as const satisfies Layout;
+
+const GETATTR_HAS_FILE = 1 << 0;
 const WRITE_FROM_CACHE = 1 << 0;
 const WRITE_CLEARS_PRIVILEGES = 1 << 2;
 const SETATTR_CLEARS_PRIVILEGES = 1 << 11;
@@ -47,6 +50,11 @@ export class RequestReader {
   /** The request that is being processed, as the kernel sent it, header and all. */
   view(): DataView {
     return this.#view;
+  }
+
+  /** A GETATTR for a file that is open, as the kernel sends it before a write. */
+  isForOpenFile(): boolean {
+    return (readField(this.#view, GETATTR_IN.flags) & GETATTR_HAS_FILE) !== 0;
   }
 
   /** A WRITE that must clear the set-user-ID bits. libfuse does not pass that flag on. */

@@ -95,6 +95,7 @@ export class Session {
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
   #isInitialized = false;
+  #isClosed = false;
   readonly #buffer: NativeBuffer = allocate(FUSE_BUF_SIZE_BYTES);
 
   private constructor(options: SessionOptions, fuse: Libfuse) {
@@ -132,6 +133,12 @@ export class Session {
     const { address } = this.#operations;
     const size = LOWLEVEL_OPERATIONS.length * 8;
     this.#session = Number(fuse.fuse_session_new(args.address, address, size, 0)) as Address;
+    options.fileSystem.attach?.({
+      // Offset -1 stands for the attributes alone: pages stay, and nobody waits for any.
+      forgetAttributes: (ino) =>
+        !this.#isClosed &&
+        fuse.fuse_lowlevel_notify_inval_inode(this.#session, ino, -1, 0) === 0,
+    });
   }
 
   /**
@@ -212,6 +219,7 @@ export class Session {
    */
   close(): void {
     if (this.#arguments === undefined) return;
+    this.#isClosed = true;
     this.#seeks.close();
     if (!this.#isCutOff) this.#fuse.fuse_session_unmount(this.#session);
     this.#fuse.fuse_session_destroy(this.#session);

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errnoOf } from "../errors.ts";
+import { ERRNO, errnoOf } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
 import type { Request } from "../fuse/mod.ts";
@@ -70,6 +70,8 @@ export interface CommitContext {
   /** Answers the kernel: 0, or an errno. */
   readonly reply: (request: Request, errno: number) => void;
   readonly onError: (what: string, error: unknown) => void;
+  /** Gives reserved space to a commit. @returns false if there is none. */
+  readonly makeRoom?: (sizeBytes: number) => boolean;
   /** The last epoch in which the store has failed. */
   failedEpoch: number;
   /** The errno it failed with. */
@@ -106,7 +108,7 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
     return [names, isSynced ? contents : undefined].filter((batch) => batch !== undefined);
   });
   if (storeErrno === 0 && batches.length > 0) {
-    storeErrno = attempt(context, "commit", () => context.store.commit(batches));
+    storeErrno = attempt(context, "commit", () => commit(batches, context));
   }
   if (storeErrno !== 0) {
     context.failedEpoch = epoch;
@@ -122,6 +124,22 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
     if (failed === 0) deleteFiles(job, context);
     return { sequence: job.sequence, storeErrno: failed, syncErrno, failedFiles };
   });
+}
+
+/** What a commit may need at once, by experience: a few pages of the log and of its index. */
+const COMMIT_SIZE_BYTES = 1 << 20;
+
+/** What is committed has been accepted, so it takes of the reserve what a full disk does not give. */
+function commit(batches: readonly MetadataBatch[], context: CommitContext): void {
+  for (;;) {
+    try {
+      return context.store.commit(batches);
+    } catch (error) {
+      const errno = errnoOf(error);
+      const isFull = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
+      if (!isFull || context.makeRoom?.(COMMIT_SIZE_BYTES) !== true) throw error;
+    }
+  }
 }
 
 interface SyncOutcome {

@@ -6,7 +6,9 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import { ERRNO, errnoOf } from "../errors.ts";
 import type { DataId } from "./metadata_store.ts";
+import type { SpareFiles } from "./spare_files.ts";
 
 /** Descriptors that stay open, unless a caller says otherwise. */
 const OPEN_MAX = 512;
@@ -29,21 +31,38 @@ export class DataFiles {
   readonly directoryFd: Fd;
   /** A name was added to the directory, which has not been synced since. */
   directoryChanged = false;
+  /** The last file that was to be made could not be, on a full disk. */
+  isOutOfFiles = false;
+  /** Whether a spare file may become one that cannot be made. */
+  mayUseSpares = false;
+  readonly #spares: SpareFiles | undefined;
 
   constructor(options: {
     readonly libc: Libc;
     readonly directory: ByteString;
     readonly openMax?: number;
+    readonly spares?: SpareFiles | undefined;
   }) {
     this.#libc = options.libc;
     this.#directory = options.directory;
+    this.#spares = options.spares;
     this.#openMax = options.openMax ?? OPEN_MAX;
     this.directoryFd = options.libc.open(this.#directory, OPEN.readOnly | OPEN.directory);
   }
 
   /** Makes an empty file; what a crash left under that name is cut. */
   create(id: DataId): Fd {
-    return this.#remember(id, OPEN.readWrite | OPEN.create | OPEN.truncate);
+    this.isOutOfFiles = false;
+    try {
+      return this.#remember(id, OPEN.readWrite | OPEN.create | OPEN.truncate);
+    } catch (error) {
+      const errno = errnoOf(error);
+      this.isOutOfFiles = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
+      const path = dataFilePath(this.#directory, id);
+      if (!this.isOutOfFiles || !this.mayUseSpares || !this.#spares?.become(path)) throw error;
+      this.directoryChanged = true;
+      return this.#remember(id, OPEN.readWrite);
+    }
   }
 
   fd(id: DataId): Fd {

@@ -222,6 +222,18 @@ export class FileContent {
     this.#growTo(end);
   }
 
+  /** Makes the data file that the first change needs, so that a write finds it. */
+  prepare(): void {
+    this.#change();
+  }
+
+  /** Whether writing over its bytes takes no space. */
+  get isAllocated(): boolean {
+    if (this.#form !== "whole") return false;
+    const { sizeBytes, blocks512 } = this.#context.libc.fstat(this.#fd());
+    return blocks512 * 512 >= sizeBytes;
+  }
+
   /** Lowers or raises the size; what is added reads as zeros. */
   truncate(sizeBytes: number): void {
     if (this.#form === "base" && sizeBytes === this.sizeBytes) return;

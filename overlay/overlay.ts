@@ -5,10 +5,10 @@
  */
 
 import type { BaseTree, EntryIndex } from "../backup/mod.ts";
-import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
+import { PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
-import type { ByteRange, Libc } from "../ffi/libc.ts";
+import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
 import type { Address, NativeBuffer } from "../ffi/memory.ts";
 import {
   type AttributeChange,
@@ -18,6 +18,7 @@ import {
   type FileSystem,
   type Found,
   type Ino,
+  type Kernel,
   type ListedEntry,
   type NewNode,
   type Place,
@@ -30,13 +31,14 @@ import type { Committer } from "./committer.ts";
 import type { OverlayCounters } from "./counters.ts";
 import { DataFiles } from "./data_files.ts";
 import { Directory } from "./directory.ts";
-import { type BaseFile, FileContent } from "./file_content.ts";
-import type { Inode, NodeBody } from "./inode.ts";
+import { type BaseFile, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
+import { contentOf, type Inode, type NodeBody } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
 import { LostBytes } from "./lost_bytes.ts";
 import type { DataId, MetadataState } from "./metadata_store.ts";
 import type { ReadPool } from "./read_pool.ts";
+import { Room, type RoomOptions } from "./room.ts";
 
 /** What an overlay is composed of. */
 export interface OverlayOptions {
@@ -58,6 +60,8 @@ export interface OverlayOptions {
   readonly now?: () => Timestamp;
   /** Takes reads that would keep this thread waiting; without one, it does all itself. */
   readonly pool?: ReadPool;
+  /** What is kept and watched so that a full disk refuses writes; nothing if missing. */
+  readonly room?: RoomOptions | undefined;
 }
 
 const NAME_SIZE_BYTES_MAX = 255;
@@ -76,6 +80,7 @@ export class Overlay implements FileSystem {
   readonly #lost = new LostBytes();
   readonly #counters: OverlayCounters;
   readonly #pool: ReadPool | undefined;
+  readonly #room: Room;
   readonly #content: { libc: Libc; data: DataFiles; newDataId: () => DataId };
   readonly #now: () => Timestamp;
 
@@ -92,6 +97,7 @@ export class Overlay implements FileSystem {
     this.#data = new DataFiles({
       libc,
       directory: options.dataDirectory,
+      spares: options.room?.spares,
       ...(options.dataFilesMax !== undefined && { openMax: options.dataFilesMax }),
     });
     this.#content = { libc, data: this.#data, newDataId: () => nextDataId++ as DataId };
@@ -106,6 +112,18 @@ export class Overlay implements FileSystem {
       counters: () => ({ nextIno: table.nextIno, nextDataId }),
       ...(options.clock !== undefined && { clock: options.clock }),
     });
+    this.#room = new Room({
+      table,
+      data: this.#data,
+      journal: this.#journal,
+      libc,
+      clock: options.clock ?? (() => performance.now()),
+      ...options.room,
+    });
+  }
+
+  attach(kernel: Kernel): void {
+    this.#room.gate.attach(kernel);
   }
 
   lookup(place: Place): Attributes | undefined {
@@ -158,11 +176,12 @@ export class Overlay implements FileSystem {
   }
 
   makeNode(place: Place, node: NewNode): Attributes {
+    this.#room.mustBe();
     const type = (node.mode & TYPE.mask) || TYPE.file;
     switch (type) {
       case TYPE.file: {
         const directory = this.#freeName(place);
-        const content = FileContent.create(this.#content);
+        const content = this.#room.within(() => FileContent.create(this.#content));
         const inode = this.#add(place, directory, { kind: "file", content }, node);
         this.#journal.fileCreated(inode);
         return this.#referenced(inode);
@@ -181,6 +200,7 @@ export class Overlay implements FileSystem {
   }
 
   makeDirectory(place: Place, node: NewNode): Attributes {
+    this.#room.mustBe();
     const parent = this.#table.get(place.parent);
     const directory = this.#freeName(place);
     const body = { kind: "directory" as const, directory: new Directory(place.parent) };
@@ -191,12 +211,14 @@ export class Overlay implements FileSystem {
   }
 
   makeSymlink(place: Place, target: ByteString, caller: Caller): Attributes {
+    this.#room.mustBe();
     const node = { mode: TYPE.symlink | 0o777, rdev: 0, caller };
     const body = { kind: "symlink" as const, target };
     return this.#referenced(this.#add(place, this.#freeName(place), body, node));
   }
 
   link(ino: Ino, place: Place): Attributes {
+    this.#room.mustBe();
     const inode = this.#table.get(ino);
     if (inode.body.kind === "directory") throw refusal("EPERM", "Directories have one name");
     if (inode.links >= LINKS_MAX) throw refusal("EMLINK", `Inode ${ino} has ${LINKS_MAX} names`);
@@ -271,10 +293,11 @@ export class Overlay implements FileSystem {
     return this.#file(ino).content.seek(offsetBytes, what);
   }
 
-  write(ino: Ino, source: Address, range: ByteRange): void {
+  write(ino: Ino, source: Address, range: ByteRange, options = { isAccepted: false }): void {
     const { inode, content } = this.#file(ino);
+    const acceptedBytes = options.isAccepted ? range.sizeBytes : undefined;
     try {
-      this.#withRoom(() => content.write(source, range));
+      this.#room.within(() => content.write(source, range), acceptedBytes);
     } finally {
       // Even a write that fails may have made the data file.
       this.#journal.contentChanged(inode, content);
@@ -282,6 +305,25 @@ export class Overlay implements FileSystem {
     this.#lost.written(ino, range);
     this.#counters.add("writes", 1);
     this.#counters.add("writtenBytes", range.sizeBytes);
+    this.#room.wrote(range.sizeBytes);
+  }
+
+  mustAsk(ino: Ino): boolean {
+    return this.#room.mustAsk(this.#table.find(ino));
+  }
+
+  mayWrite(ino: Ino): void {
+    const inode = this.#table.get(ino);
+    if (!this.mustAsk(ino)) return;
+    try {
+      this.#room.mayWrite(inode);
+    } finally {
+      this.#journal.contentChanged(inode, contentOf(inode));
+    }
+  }
+
+  told(ino: Ino): void {
+    if (this.mustAsk(ino)) this.#room.gate.told(ino);
   }
 
   lose(ino: Ino, range: ByteRange, errno: number): void {
@@ -300,8 +342,9 @@ export class Overlay implements FileSystem {
 
   allocate(ino: Ino, mode: number, range: ByteRange): void {
     const { inode, content } = this.#file(ino);
+    if ((mode & FALLOCATE.punchHole) === 0) this.#room.mustBe();
     try {
-      this.#withRoom(() => content.allocate(mode, range));
+      this.#room.within(() => content.allocate(mode, range));
     } finally {
       this.#journal.contentChanged(inode, content);
     }
@@ -335,9 +378,11 @@ export class Overlay implements FileSystem {
 
   status(target: NativeBuffer): void {
     this.#libc.fstatvfs(this.#data.directoryFd, target.address);
+    this.#room.correct(target);
   }
 
   setExtendedAttribute(ino: Ino, { name, value }: ExtendedAttribute, flags: number): void {
+    this.#room.mustBe();
     const inode = this.#table.get(ino);
     if (!/^(user|trusted)\../s.test(name)) {
       throw refusal("EOPNOTSUPP", `Attributes such as ${name} are not supported`);
@@ -370,11 +415,18 @@ export class Overlay implements FileSystem {
   }
 
   deferredMs(): number | undefined {
-    return this.#journal.dueMs();
+    const journalMs = this.#journal.dueMs();
+    const roomMs = this.#room.dueMs();
+    if (journalMs === undefined || roomMs === undefined) return journalMs ?? roomMs;
+    return Math.min(journalMs, roomMs);
   }
 
   doDeferred(): void {
-    this.#journal.commitDue();
+    // Either may be due, and neither minds being early, but a commit costs.
+    if (this.#room.dueMs() !== undefined) this.#room.doDue();
+    if ((this.#journal.dueMs() ?? Infinity) <= 0 || this.#room.dueMs() === undefined) {
+      this.#journal.commitDue();
+    }
   }
 
   /** After an unmount: makes everything durable. @throws {PbkfsError} as {@link syncAll}. */
@@ -392,28 +444,17 @@ export class Overlay implements FileSystem {
 
   /** Closes files. What was not flushed is as after a crash. */
   close(): void {
+    this.#room.close();
     this.#data.close();
-  }
-
-  /**
-   * Does what needs space. What was deleted in the mount gives its space back a moment later, after
-   * the commit; who writes then must not find the disk full.
-   */
-  #withRoom(body: () => void): void {
-    try {
-      body();
-    } catch (error) {
-      const errno = errnoOf(error);
-      const isFull = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
-      if (!isFull || !this.#journal.makeRoom()) throw error;
-      body();
-    }
   }
 
   #referenced(inode: Inode): Attributes {
     const attributes = inode.attributes();
+    // A kernel that knows the inode already is told to forget what it is told now. One that does
+    // not could not be, until it has taken the answer over.
+    const isFleeting = inode.lookups === 0 && this.#room.mustAsk(inode);
     inode.lookups++;
-    return attributes;
+    return isFleeting ? { ...attributes, isFleeting } : attributes;
   }
 
   #directory(ino: Ino): Directory {
@@ -494,7 +535,9 @@ export class Overlay implements FileSystem {
   #truncate(inode: Inode, sizeBytes: number): void {
     const { content } = this.#file(inode.ino);
     try {
-      content.truncate(sizeBytes);
+      // Who makes a file shorter frees space, and must not be kept from it by the want of some.
+      const frees = sizeBytes <= content.sizeBytes;
+      this.#room.within(() => content.truncate(sizeBytes), frees ? PAGE_SIZE_BYTES : undefined);
       this.#lost.cut(inode.ino, sizeBytes);
     } finally {
       this.#journal.contentChanged(inode, content);

@@ -23,6 +23,7 @@ export interface CommitWorkerSetup extends WorkerReporting {
   readonly shared: SharedArrayBuffer;
   readonly storePath: string;
   readonly dataDirectory: ByteString;
+  readonly reservePath?: ByteString | undefined;
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
 }

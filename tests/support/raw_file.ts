@@ -44,6 +44,12 @@ export class RawFile {
     systemLibc().fsync(this.fd);
   }
 
+  /** Where `lseek` says that the file ends. */
+  end(): number {
+    using file = Deno.openSync(`/proc/self/fd/${this.fd}`);
+    return file.seekSync(0, Deno.SeekMode.End);
+  }
+
   reserve(offsetBytes: number, sizeBytes: number): void {
     systemLibc().fallocate(this.fd, 0, { offsetBytes, sizeBytes });
   }

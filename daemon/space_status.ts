@@ -1,0 +1,30 @@
+/**
+ * How a mount is off for space.
+ *
+ * @module
+ */
+
+import { RESERVE_NAME } from "../binding/mod.ts";
+import { SPACE_STATES, type SpaceState } from "../overlay/mod.ts";
+
+/** How a mount is off for space. */
+export interface SpaceStatus {
+  /** `low` and `full`: writes are refused. */
+  readonly state: SpaceState;
+  /** Kept for what was accepted; not part of the diff's size. */
+  readonly reserveBytes: number;
+}
+
+/** @param shown The cell that the dispatcher shows its state in. */
+export async function spaceStatus(
+  diffPath: string,
+  shown: Int32Array<SharedArrayBuffer>,
+): Promise<SpaceStatus> {
+  const state = SPACE_STATES[Atomics.load(shown, 0)] ?? "room";
+  try {
+    const { blocks } = await Deno.lstat(`${diffPath}/${RESERVE_NAME}`);
+    return { state, reserveBytes: (blocks ?? 0) * 512 };
+  } catch {
+    return { state, reserveBytes: 0 };
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Sees to it that what was accepted finds room on disk, and that no more is accepted than does.
+ *
+ * The words are those of `space.ts`; `reserve.ts`, `spare_files.ts` and `write_gate.ts` are its means.
+ *
+ * @module
+ */
+
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
+import type { ByteString } from "../ffi/bytes.ts";
+import { readField, writeField } from "../ffi/layout.ts";
+import { type Libc, STATVFS } from "../ffi/libc.ts";
+import type { NativeBuffer } from "../ffi/memory.ts";
+import { type Ino, ROOT_INO } from "../fuse/mod.ts";
+import type { DataFiles } from "./data_files.ts";
+import { contentOf, type Inode, type NodeBody } from "./inode.ts";
+import type { InodeTable } from "./inode_table.ts";
+import type { Journal } from "./journal.ts";
+import type { Reserve } from "./reserve.ts";
+import { Space, type SpaceChange, type SpaceLimits } from "./space.ts";
+import type { SpareFiles } from "./spare_files.ts";
+import { WriteGate } from "./write_gate.ts";
+
+/** What is kept, and when writes are refused. */
+export interface RoomOptions {
+  readonly limits: SpaceLimits;
+  readonly reserve?: Reserve | undefined;
+  readonly spares?: SpareFiles | undefined;
+  /**
+   * Files, and directories of files, that are written over in place, and whose server does not survive
+   * a write that fails: while they need no space, they are written on a full disk as well.
+   */
+  readonly overwritten?: readonly ByteString[];
+  /** false: the kernel does not gather writes, or cannot be made to ask. */
+  readonly asks: boolean;
+  readonly onChange?: (change: SpaceChange) => void;
+  /** Memory of one cell, to show the state to other threads. */
+  readonly shared?: SharedArrayBuffer | undefined;
+}
+
+/** What a room works with. */
+interface RoomParts extends Partial<RoomOptions> {
+  readonly table: InodeTable;
+  readonly data: DataFiles;
+  readonly journal: Journal;
+  readonly libc: Libc;
+  readonly clock: () => number;
+}
+
+/** Finds room, or refuses. One thread uses it. */
+export class Room {
+  readonly gate: WriteGate;
+  readonly #parts: RoomParts;
+  readonly #space: Space | undefined;
+
+  constructor(parts: RoomParts) {
+    this.#parts = parts;
+    this.gate = new WriteGate(parts.clock);
+    if (parts.limits === undefined) return;
+    this.#space = new Space({
+      libc: parts.libc,
+      fd: parts.data.directoryFd,
+      limits: parts.limits,
+      reserve: parts.reserve,
+      spares: parts.spares,
+      onChange: (change) => this.#changed(change),
+      clock: parts.clock,
+      shared: parts.shared,
+    });
+    this.#space.look();
+  }
+
+  /** Whether the kernel must ask before a write to this node. */
+  mustAsk(inode: Inode | undefined): boolean {
+    const space = this.#space;
+    if (space === undefined || space.state === "room" || this.#parts.asks !== true) return false;
+    if (inode?.body.kind !== "file") return false;
+    return space.isLow || inode.body.content.dataId === undefined;
+  }
+
+  /**
+   * Somebody is about to write to a file that must ask.
+   *
+   * @throws {PbkfsError} ENOSPC or EDQUOT if that cannot be kept.
+   */
+  mayWrite(inode: Inode): void {
+    const content = contentOf(inode);
+    if (this.#isLow() && !this.#isOverwritten(inode)) throw this.#refusal();
+    if (content.dataId === undefined) this.within(() => content.prepare());
+    if (this.#space?.isLow === true && !content.isAllocated) throw this.#refusal();
+  }
+
+  /** @throws {PbkfsError} ENOSPC or EDQUOT if nothing new can be made. */
+  mustBe(): void {
+    if (this.#isLow()) throw this.#refusal();
+  }
+
+  /**
+   * Does what needs space. What was deleted in the mount gives its space back a moment later, after
+   * the commit; who writes then must not find the disk full.
+   *
+   * @param acceptedBytes Of what must not fail, because somebody believes it done.
+   */
+  within<T>(body: () => T, acceptedBytes?: number): T {
+    const { data, journal } = this.#parts;
+    try {
+      for (let hasMadeRoom = false;;) {
+        try {
+          return body();
+        } catch (error) {
+          const errno = errnoOf(error);
+          if (errno !== ERRNO.ENOSPC && errno !== ERRNO.EDQUOT) throw error;
+          if (!hasMadeRoom && journal.makeRoom()) hasMadeRoom = true;
+          else if (!this.#helps(errno, acceptedBytes)) throw error;
+        }
+      }
+    } finally {
+      data.mayUseSpares = false;
+    }
+  }
+
+  wrote(sizeBytes: number): void {
+    this.#space?.wrote(sizeBytes);
+  }
+
+  /** Makes a `struct statvfs` tell what can be written. */
+  correct({ view }: NativeBuffer): void {
+    if (this.#space === undefined) return;
+    const { limits, isLow } = this.#space;
+    const unit = readField(view, STATVFS.fragmentBytes);
+    const left = Number(view.getBigUint64(STATVFS.available.at, true));
+    const usable = Math.max(0, left - Math.ceil(limits.lowBytes / unit));
+    writeField(view, STATVFS.available, isLow ? 0 : usable);
+  }
+
+  /** Milliseconds until {@link Room.doDue} is due; undefined: never. */
+  dueMs(): number | undefined {
+    const times = [this.#space?.dueMs(), this.gate.dueMs()].filter((ms) => ms !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  doDue(): void {
+    if (this.gate.dueMs() === 0) this.gate.remind();
+    if (this.#space?.dueMs() === 0) this.#space.look();
+  }
+
+  /** Gives back what was kept. */
+  close(): void {
+    this.#parts.spares?.remove();
+    this.#parts.reserve?.remove();
+  }
+
+  /** Finds something that may help a body which has failed. */
+  #helps(errno: number, acceptedBytes: number | undefined): boolean {
+    const { data } = this.#parts;
+    const space = this.#space;
+    if (space === undefined) return false;
+    if (data.isOutOfFiles && !data.mayUseSpares) {
+      space.outOfFiles();
+      data.mayUseSpares = acceptedBytes !== undefined;
+      if (data.mayUseSpares) return true;
+    }
+    if (acceptedBytes === undefined) return false;
+    const found = space.take(acceptedBytes);
+    space.exhausted(errno);
+    return found;
+  }
+
+  /** Whether writes are to be refused. It looks: space may have been freed a moment ago. */
+  #isLow(): boolean {
+    const space = this.#space;
+    if (space === undefined || !space.isLow) return false;
+    this.#parts.journal.makeRoom();
+    space.look();
+    return space.isLow;
+  }
+
+  #refusal(): PbkfsError {
+    const errno = this.#space?.errno ?? ERRNO.ENOSPC;
+    return new PbkfsError("Io", { what: "The diff's file system is full", errno });
+  }
+
+  #isOverwritten(inode: Inode): boolean {
+    return (this.#parts.overwritten ?? []).some((path) => {
+      const found = this.#find(path);
+      if (found === inode.ino) return true;
+      const body = found === undefined ? undefined : this.#parts.table.find(found)?.body;
+      if (body?.kind !== "directory") return false;
+      for (const { ino } of body.directory.after(0)) if (ino === inode.ino) return true;
+      return false;
+    });
+  }
+
+  #find(path: ByteString): Ino | undefined {
+    let ino: Ino | undefined = ROOT_INO;
+    for (const name of path.split("/") as ByteString[]) {
+      const body: NodeBody | undefined = ino && this.#parts.table.find(ino)?.body;
+      ino = body?.kind === "directory" ? body.directory.get(name) : undefined;
+    }
+    return ino;
+  }
+
+  #changed(change: SpaceChange): void {
+    this.#parts.onChange?.(change);
+    const files = [...this.#parts.table.made()]
+      .filter((inode) => inode.lookups > 0 && inode.body.kind === "file");
+    if (change.to === "room") this.gate.open();
+    else this.gate.close(files.filter((inode) => this.mustAsk(inode)).map(({ ino }) => ino));
+  }
+}

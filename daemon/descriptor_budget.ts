@@ -20,7 +20,7 @@ const STORED_FILES_MAX = 256;
 const DATA_FILES_MAX = 512;
 const FILES_MIN = 8;
 /** What the program itself has open: the runtime, the dispatcher, the committer, the log. */
-const OWN = 48;
+const OWN = 56;
 /** Whoever connects has these, and no others; with them the two listeners. */
 const CONNECTIONS = CONTROL_CONNECTIONS_MAX + METRICS_CONNECTIONS_MAX + 2;
 /** What a thread has open, and a read that it does. */

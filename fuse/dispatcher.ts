@@ -238,7 +238,7 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     },
     fsync(request: Request, ino: number, dataOnly: number) {
       answer("fsync", request, () => {
-        const options = { dataOnly: dataOnly !== 0 };
+        const options = { dataOnly: dataOnly !== 0, pid: requests.pid() };
         sync(request, fileSystem.sync(ino as Ino, request, options));
       });
     },

@@ -167,16 +167,21 @@ export interface FileSystem {
     options?: { readonly isAccepted: boolean },
   ): void;
   /**
-   * A write has failed for which nobody waits, of bytes that a program believes written: syncs of
-   * the file must fail, until these bytes are written again.
+   * A write has failed for which nobody waits, of bytes that a program believes written. The kernel
+   * tells those that have the file open, at their next sync.
    */
   lose?(ino: Ino, range: ByteRange, errno: number): void;
   /** Clears set-user-ID, and set-group-ID where the group may execute, as after a write. */
   clearPrivileges(ino: Ino): void;
   /** @param mode Bits of fallocate(2). Times stay. */
   allocate(ino: Ino, mode: number, range: ByteRange): void;
-  /** Makes a file's bytes durable, and all that finding them needs. `dataOnly`: not its times. */
-  sync(ino: Ino, request: Request, options: { readonly dataOnly: boolean }): SyncReply;
+  /** Makes a file's bytes durable, and all that finding them needs. `dataOnly`: not its times.
+   * `pid`: of the thread that asks; 0 if it cannot be seen from here. */
+  sync(
+    ino: Ino,
+    request: Request,
+    options: { readonly dataOnly: boolean; readonly pid?: number },
+  ): SyncReply;
   /** Makes a directory's entries durable. */
   syncDirectory(ino: Ino, request: Request): SyncReply;
   /** Entries after `cookie`, in a stable order; 0 is the start. `.` and `..` come with them. */

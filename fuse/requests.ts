@@ -21,6 +21,8 @@ const NAME_SIZE_BYTES_MAX = 4097;
 const WRITE_IN = { flags: { kind: "u32", at: 40 + 20 } } as const satisfies Layout;
 const SETATTR_IN = { valid: { kind: "u32", at: 40 } } as const satisfies Layout;
 
+/** `struct fuse_in_header`. */
+const IN_HEADER = { pid: { kind: "u32", at: 32 } } as const satisfies Layout;
 const GETATTR_IN = { flags: { kind: "u32", at: 40 } } as const satisfies Layout;
 
 const GETATTR_HAS_FILE = 1 << 0;
@@ -50,6 +52,11 @@ export class RequestReader {
   /** The request that is being processed, as the kernel sent it, header and all. */
   view(): DataView {
     return this.#view;
+  }
+
+  /** Of the thread that made the request; 0 if it is in a container out of sight. */
+  pid(): number {
+    return readField(this.#view, IN_HEADER.pid);
   }
 
   /** A GETATTR for a file that is open, as the kernel sends it before a write. */

@@ -94,6 +94,10 @@ export class HeldCommitter implements Committer {
     return this.#outcomes.splice(0);
   }
 
+  get failures(): number {
+    return this.#context.failures;
+  }
+
   drain(): void {
     this.run();
   }
@@ -116,6 +120,15 @@ export class World {
   #directoryFd = -1 as Fd;
   #held: HeldCommitter | undefined;
   #replyErrno = 0;
+  /** Processes whose number is odd have been there always; the others begin when they are met. */
+  readonly processes = {
+    processOf: (pid: number) => ({
+      id: `${pid}`,
+      startedTicks: pid % 2 === 1 ? 0 : this.#ticks++,
+    }),
+    uptimeTicks: () => this.#ticks++,
+  };
+  #ticks = 1;
   /** The overlay's clock, in milliseconds. */
   clockMs = 0;
 
@@ -205,10 +218,10 @@ export class World {
   }
 
   /** What a sync ends with: 0 or an errno. */
-  sync(ino: Ino, dataOnly = false): number {
+  sync(ino: Ino, dataOnly = false, pid = 1): number {
     this.#replyErrno = 0;
     const request = 1 as Request;
-    const errno = this.attempt(() => this.overlay.sync(ino, request, { dataOnly }));
+    const errno = this.attempt(() => this.overlay.sync(ino, request, { dataOnly, pid }));
     return errno || this.#replyErrno;
   }
 
@@ -247,6 +260,14 @@ export class World {
       node.become(bytes);
       if (choose !== undefined) node.synced();
     }
+  }
+
+  /** A file whose sync has failed is as after a crash; what it is then, it stays. */
+  healed(node: ModelNode, ino: Ino): void {
+    const bytes = this.read(ino);
+    const wrong = wrongAfterCrash(bytes, node.versions);
+    assert.equal(wrong, undefined, `a file whose sync has failed: ${wrong}`);
+    node.become(bytes);
   }
 
   /** Length of a file in the diff. */
@@ -364,6 +385,7 @@ export class World {
       owner: { uid: 0, gid: 0, rootMode: 0o700, time: { seconds: 1_700_000_000, nanoseconds: 0 } },
       counters: new OverlayCounters(),
       clock: () => this.clockMs,
+      processes: this.processes,
     });
   }
 }

@@ -17,6 +17,7 @@ const RING_SIZE = 1024;
 const SUBMITTED_AT = 0;
 const COMPLETED_AT = 1;
 const CLOSED_AT = 2;
+const FAILURES_AT = 3;
 const RING_AT = 4;
 /** Cells that an outcome takes. */
 const OUTCOME_SIZE = 3;
@@ -82,6 +83,15 @@ export class CommitRing {
   /** Waits until all jobs that were submitted have an outcome. */
   waitForSubmitted(): void {
     this.waitFor(Atomics.load(this.#cells, SUBMITTED_AT));
+  }
+
+  /** How many syncs have failed: told before their requests are answered. */
+  get failures(): number {
+    return Atomics.load(this.#cells, FAILURES_AT);
+  }
+
+  failed(): void {
+    Atomics.add(this.#cells, FAILURES_AT, 1);
   }
 
   closed(): void {

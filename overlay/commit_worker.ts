@@ -33,7 +33,12 @@ scope.onmessage = ({ data }) => begin(data);
 function begin(setup: CommitWorkerSetup): void {
   try {
     ring = new CommitRing(setup.shared);
-    context = openContext({ ...setup, reply: replier(setup), onError: report });
+    context = openContext({
+      ...setup,
+      reply: replier(setup),
+      onError: report,
+      onFailure: () => ring.failed(),
+    });
     const intake = new CommitIntake(ring, (jobs) => runJobs(jobs, context));
     setup.port.onmessage = ({ data }: MessageEvent<CommitWorkerMessage>) => {
       if (!("job" in data)) return end(setup.port);

@@ -56,6 +56,8 @@ export interface Committer {
   submit(job: CommitJob): void;
   /** Outcomes since the last call, in order. */
   outcomes(): CommitOutcome[];
+  /** How many syncs have failed so far: known before anybody hears of one. */
+  readonly failures: number;
   /** Waits until all jobs submitted have an outcome. */
   drain(): void;
   close(): void;
@@ -72,6 +74,10 @@ export interface CommitContext {
   readonly onError: (what: string, error: unknown) => void;
   /** Gives reserved space to a commit. @returns false if there is none. */
   readonly makeRoom?: (sizeBytes: number) => boolean;
+  /** How many syncs have failed. */
+  failures: number;
+  /** Told of each, before who waits for it. */
+  readonly onFailure?: () => void;
   /** The last epoch in which the store has failed. */
   failedEpoch: number;
   /** The errno it failed with. */
@@ -82,9 +88,9 @@ export interface CommitContext {
 
 /** A context in which nothing has failed yet. */
 export function makeContext(
-  parts: Omit<CommitContext, "failedEpoch" | "failedErrno" | "failedFiles">,
+  parts: Omit<CommitContext, "failures" | "failedEpoch" | "failedErrno" | "failedFiles">,
 ): CommitContext {
-  return { ...parts, failedEpoch: 0, failedErrno: 0, failedFiles: new Map() };
+  return { ...parts, failures: 0, failedEpoch: 0, failedErrno: 0, failedFiles: new Map() };
 }
 
 /**
@@ -117,6 +123,10 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
   return jobs.map((job, index) => {
     const failed = job.epoch <= context.failedEpoch ? context.failedErrno : 0;
     const { errno: syncErrno, failedFiles } = syncs[index] as SyncOutcome;
+    if (syncErrno !== 0) {
+      context.failures++;
+      context.onFailure?.();
+    }
     const { request } = job;
     if (request !== undefined) {
       attempt(context, "answer a sync", () => context.reply(request, syncErrno || failed));
@@ -213,6 +223,10 @@ export class InlineCommitter implements Committer {
 
   outcomes(): CommitOutcome[] {
     return this.#outcomes.splice(0);
+  }
+
+  get failures(): number {
+    return this.#context.failures;
   }
 
   drain(): void {}

@@ -90,12 +90,12 @@ export class FileContent {
   /** -1: the data file has not been asked since it was changed. */
   #dataBlocks512 = -1;
   #recordChanged = false;
+  /** It was copied up, and the store has not been told yet. */
+  #isNewCopy = false;
   #cutPages = false;
 
   /** Bytes were written that have not been synced. */
   hasUnsyncedBytes = false;
-  /** A sync has failed, and nothing was written since: 0, or the errno to go on failing with. */
-  failedSyncErrno = 0;
   /** The last job that synced or committed this content. */
   lastJob = 0;
 
@@ -291,6 +291,32 @@ export class FileContent {
     };
   }
 
+  /** What {@link FileContent.takeRecords} told is in the store. */
+  committed(pages: readonly PageMapRecord[]): void {
+    this.#isNewCopy = false;
+    for (const { part, bits } of pages) this.#map?.committed(part, bits);
+  }
+
+  /**
+   * Its bytes could not be synced. Which of them are on disk nobody knows, and the system has
+   * forgotten that it does not know. So it becomes what it would be after a crash: a page that the
+   * store does not know of is dropped, and what is below shows again; others are old or new.
+   *
+   * @returns A data file that is not needed any more.
+   */
+  heal(): DataId | undefined {
+    this.hasUnsyncedBytes = true;
+    if (this.#map !== undefined) {
+      this.#map.revert();
+      this.#writtenEndBytes = Infinity;
+      this.#tailIsUnknown = true;
+      this.#recordChanged = true;
+      return undefined;
+    }
+    this.#sizeBytes = -1;
+    return this.#isNewCopy ? this.#copyAgain() : undefined;
+  }
+
   commitFailed(pages: readonly PageMapRecord[]): void {
     this.#recordChanged = true;
     this.#map?.markChanged(pages.map(({ part }) => part));
@@ -319,7 +345,6 @@ export class FileContent {
 
   #bytesWritten(): void {
     this.hasUnsyncedBytes = true;
-    this.failedSyncErrno = 0;
   }
 
   /** Writes to a whole file. */
@@ -476,8 +501,25 @@ export class FileContent {
     this.#dataId = id;
     this.#form = "whole";
     this.#sizeBytes = sizeBytes;
-    this.#recordChanged = true;
+    this.#recordChanged = this.#isNewCopy = true;
     this.#bytesWritten();
+  }
+
+  /** The copy may have lost what nobody wrote: it is made again, as long as the file is now. */
+  #copyAgain(): DataId {
+    const lost = this.#dataId;
+    const sizeBytes = this.sizeBytes;
+    this.#form = "base";
+    this.#sizeBytes = -1;
+    this.#recordChanged = this.#isNewCopy = false;
+    try {
+      this.#copyUp(Math.min(sizeBytes, this.#base.sizeBytes));
+      if (sizeBytes > this.#base.sizeBytes) this.#context.libc.ftruncate(this.#fd(), sizeBytes);
+      this.#sizeBytes = sizeBytes;
+    } catch {
+      // Then it is as the base has it.
+    }
+    return lost;
   }
 
   #becomeWhole(): void {

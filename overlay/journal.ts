@@ -15,6 +15,7 @@ import { contentOf, type Inode } from "./inode.ts";
 import type { InodeTable } from "./inode_table.ts";
 import type { Counters, DataId, MetadataBatch, PageMapRecord } from "./metadata_store.ts";
 import { type NamesTicket, PendingNames } from "./pending_names.ts";
+import type { SyncFailures } from "./sync_failures.ts";
 
 /** Changes that nobody syncs are committed after this time. */
 const COMMIT_AFTER_MS = 5000;
@@ -39,6 +40,7 @@ export interface JournalOptions {
   readonly libc: Libc;
   readonly committer: Committer;
   readonly counters: () => Counters;
+  readonly failures: SyncFailures;
   /** Milliseconds of a clock that only moves forward; that of the process if missing. */
   readonly clock?: () => number;
 }
@@ -49,6 +51,18 @@ interface Ticket extends NamesTicket {
   /** The files of the job, in its order. */
   readonly files: readonly Inode[];
   readonly syncDirectory: boolean;
+  /** Who waits for it. */
+  readonly pid: number | undefined;
+  /** The last job whose outcome was known when this one was made. */
+  readonly settled: number;
+}
+
+/** A sync that is asked for. */
+export interface SyncOptions {
+  readonly request: Request | undefined;
+  readonly dataOnly: boolean;
+  /** Who asks; 0 if that is not known. */
+  readonly pid: number;
 }
 
 /** Collects changes and commits them: when asked to, or after a while. */
@@ -60,13 +74,15 @@ export class Journal {
   readonly #times = new Set<Ino>();
   /** Files whose bytes must be synced before the store is told of them. */
   readonly #contents = new Set<Inode>();
-  /** Files with bytes that are not synced, or could not be. */
+  /** Files with bytes that are not synced. */
   readonly #unsynced = new Set<Inode>();
   readonly #tickets = new Map<number, Ticket>();
   #sequence = 0;
   /** The last job whose outcome is known. */
   #settled = 0;
   #epoch = 1;
+  /** Failed syncs that are known of. */
+  #failuresSeen = 0;
   /** When the oldest change was made. */
   #since: number | undefined;
   /** When names were committed last because they were many. */
@@ -132,13 +148,27 @@ export class Journal {
   }
 
   /** Makes a file durable, and the names and attributes changed so far. */
-  sync(inode: Inode, options: { request: Request | undefined; dataOnly: boolean }): SyncReply {
+  sync(inode: Inode, options: SyncOptions): SyncReply {
+    this.learnOfFailures();
     this.settle();
     const content = inode.body.kind === "file" ? inode.body.content : undefined;
-    const errno = content?.failedSyncErrno ?? 0;
+    const errno = this.#options.failures.mustTell(inode.ino, options.pid);
     if (errno !== 0) throw failedBefore(inode.ino, errno);
     if (!options.dataOnly && this.#times.delete(inode.ino)) this.#names.inodeChanged(inode.ino);
-    return this.#submit(options.request, content?.dataId === undefined ? [] : [inode]);
+    const files = content?.dataId === undefined ? [] : [inode];
+    return this.#submit(options.request, files, options.pid);
+  }
+
+  /**
+   * Before bytes change: what could not be synced is dropped before anything is written by somebody
+   * who has heard of it.
+   */
+  learnOfFailures(): void {
+    const { committer } = this.#options;
+    if (committer.failures === this.#failuresSeen) return;
+    this.#failuresSeen = committer.failures;
+    committer.drain();
+    this.settle();
   }
 
   /** Makes names and attributes durable. */
@@ -157,9 +187,7 @@ export class Journal {
     this.#since = undefined;
     for (const ino of this.#times) this.#names.inodeChanged(ino);
     this.#times.clear();
-    // The store must not point at bytes that could not be synced.
-    const files = [...(options.bytes ? this.#unsynced.union(this.#contents) : this.#contents)]
-      .filter((inode) => contentOf(inode).failedSyncErrno === 0);
+    const files = [...(options.bytes ? this.#unsynced.union(this.#contents) : this.#contents)];
     try {
       for (let jobs = 1;; jobs++) {
         this.#submit(undefined, files.splice(0, FILES_A_JOB));
@@ -190,10 +218,7 @@ export class Journal {
     this.#options.committer.drain();
     const errno = this.settle();
     if (errno !== 0) throw failedBefore("all files", errno);
-    for (const inode of this.#unsynced) {
-      const { failedSyncErrno } = contentOf(inode);
-      if (failedSyncErrno !== 0) throw failedBefore(inode.ino, failedSyncErrno);
-    }
+    for (const [ino, errno] of this.#options.failures.unheard()) throw failedBefore(ino, errno);
   }
 
   /**
@@ -240,7 +265,7 @@ export class Journal {
     this.#since ??= this.#clock();
   }
 
-  #submit(request: Request | undefined, files: readonly Inode[]): SyncReply {
+  #submit(request: Request | undefined, files: readonly Inode[], pid?: number): SyncReply {
     const { data, committer } = this.#options;
     const toSync = this.#takeUnsynced(files);
     const { batch, ticket } = this.#names.take(this.#options.counters());
@@ -262,9 +287,12 @@ export class Journal {
     };
     data.directoryChanged = false;
     for (const inode of files) contentOf(inode).lastJob = job.sequence;
-    const { syncDirectory } = job;
+    const { syncDirectory, settled } = job;
     const { contents } = taken;
-    this.#tickets.set(job.sequence, { ...ticket, contents, files, syncDirectory });
+    this.#tickets.set(job.sequence, {
+      ...ticket,
+      ...{ contents, files, syncDirectory, settled, pid },
+    });
     try {
       committer.submit(job);
     } catch (error) {
@@ -360,9 +388,9 @@ export class Journal {
       errno ||= failed;
       hasStoreFailed ||= outcome.storeErrno !== 0;
       if (outcome.storeErrno !== 0) this.#putBackNames(ticket);
-      if (outcome.syncErrno !== 0) this.#putBackSynced(ticket, outcome);
       if (failed !== 0) this.#putBackContents(ticket);
-      else this.#reclaim(ticket, outcome.sequence);
+      if (outcome.syncErrno !== 0) this.#healFiles(ticket, outcome);
+      else this.#committed(ticket, outcome.sequence);
     }
     return { errno, hasStoreFailed };
   }
@@ -373,13 +401,21 @@ export class Journal {
     this.#touch();
   }
 
-  #putBackSynced(ticket: Ticket, outcome: CommitOutcome): void {
+  /** Files that could not be synced go on with what is certain, once somebody has heard of it. */
+  #healFiles(ticket: Ticket, { sequence, failedFiles, syncErrno }: CommitOutcome): void {
+    const { table, data, failures } = this.#options;
     ticket.files.forEach((inode, index) => {
-      const content = contentOf(inode);
-      const hasFailed = (outcome.failedFiles & (1 << index)) !== 0;
-      if (!hasFailed || content.hasUnsyncedBytes) return;
-      content.failedSyncErrno = outcome.syncErrno;
-      if (this.#options.table.find(inode.ino) === inode) this.#unsynced.add(inode);
+      const isThere = table.find(inode.ino) === inode;
+      if ((failedFiles & (1 << index)) === 0 || !isThere) return;
+      failures.failed(inode.ino, syncErrno, { ...ticket, sequence });
+      const dropped = contentOf(inode).heal();
+      if (dropped !== undefined) {
+        data.forget(dropped);
+        this.#names.dataDropped(dropped);
+      }
+      this.#unsynced.add(inode);
+      if (contentOf(inode).hasUncommittedChanges && inode.links > 0) this.#contents.add(inode);
+      this.#touch();
     });
   }
 
@@ -391,10 +427,12 @@ export class Journal {
     this.#touch();
   }
 
-  /** A later job may have told the store of a cut that it does not know yet: then that one does. */
-  #reclaim(ticket: Ticket, sequence: number): void {
-    for (const { inode } of ticket.contents) {
-      if (inode.links > 0 && contentOf(inode).lastJob === sequence) contentOf(inode).reclaim();
+  #committed(ticket: Ticket, sequence: number): void {
+    for (const { inode, pages } of ticket.contents) {
+      const content = contentOf(inode);
+      content.committed(pages);
+      // A later job may have told the store of a cut that it does not know yet: then that one does.
+      if (inode.links > 0 && content.lastJob === sequence) content.reclaim();
     }
   }
 }

@@ -12,7 +12,7 @@ import { Reserve } from "./reserve.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
 /** A diff, and who is told how commits to it end. */
-export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onError"> {
+export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onError" | "onFailure"> {
   readonly storePath: string;
   readonly dataDirectory: ByteString;
   /** Of the file that keeps space, see {@link Reserve}; nothing is kept if missing. */
@@ -33,6 +33,7 @@ export function openContext(options: OpenContextOptions): CommitContext {
     dataDirectoryFd: libc.open(dataDirectory, OPEN.readOnly | OPEN.directory),
     reply,
     onError,
+    ...(options.onFailure !== undefined && { onFailure: options.onFailure }),
     makeRoom: (sizeBytes) => takeOf(options.reservePath, sizeBytes),
   });
 }

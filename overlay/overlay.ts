@@ -5,7 +5,6 @@
  */
 
 import type { BaseTree, EntryIndex } from "../backup/mod.ts";
-import { PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
@@ -35,10 +34,10 @@ import { type BaseFile, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
 import { contentOf, type Inode, type NodeBody } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
-import { LostBytes } from "./lost_bytes.ts";
 import type { DataId, MetadataState } from "./metadata_store.ts";
 import type { ReadPool } from "./read_pool.ts";
 import { Room, type RoomOptions } from "./room.ts";
+import { type ProcessTable, SyncFailures } from "./sync_failures.ts";
 
 /** What an overlay is composed of. */
 export interface OverlayOptions {
@@ -62,6 +61,8 @@ export interface OverlayOptions {
   readonly pool?: ReadPool;
   /** What is kept and watched so that a full disk refuses writes; nothing if missing. */
   readonly room?: RoomOptions | undefined;
+  /** Who asks for syncs; for tests. */
+  readonly processes?: ProcessTable;
 }
 
 const NAME_SIZE_BYTES_MAX = 255;
@@ -77,7 +78,7 @@ export class Overlay implements FileSystem {
   readonly #data: DataFiles;
   readonly #table: InodeTable;
   readonly #journal: Journal;
-  readonly #lost = new LostBytes();
+  readonly #failures: SyncFailures;
   readonly #counters: OverlayCounters;
   readonly #pool: ReadPool | undefined;
   readonly #room: Room;
@@ -104,8 +105,10 @@ export class Overlay implements FileSystem {
     const content = this.#content;
     const table = new InodeTable({ base, baseFile, content, owner, state });
     this.#table = table;
+    this.#failures = new SyncFailures(options.processes);
     this.#journal = new Journal({
       table,
+      failures: this.#failures,
       data: this.#data,
       libc,
       committer: options.committer,
@@ -140,7 +143,9 @@ export class Overlay implements FileSystem {
     const inode = this.#table.find(ino);
     if (inode === undefined) return;
     inode.lookups = Math.max(0, inode.lookups - count);
-    if (inode.lookups === 0 && inode.links === 0) this.#drop(inode);
+    if (inode.lookups > 0) return;
+    this.#failures.dropped(ino);
+    if (inode.links === 0) this.#drop(inode);
   }
 
   getAttributes(ino: Ino): Attributes {
@@ -296,13 +301,13 @@ export class Overlay implements FileSystem {
   write(ino: Ino, source: Address, range: ByteRange, options = { isAccepted: false }): void {
     const { inode, content } = this.#file(ino);
     const acceptedBytes = options.isAccepted ? range.sizeBytes : undefined;
+    this.#journal.learnOfFailures();
     try {
       this.#room.within(() => content.write(source, range), acceptedBytes);
     } finally {
       // Even a write that fails may have made the data file.
       this.#journal.contentChanged(inode, content);
     }
-    this.#lost.written(ino, range);
     this.#counters.add("writes", 1);
     this.#counters.add("writtenBytes", range.sizeBytes);
     this.#room.wrote(range.sizeBytes);
@@ -327,7 +332,8 @@ export class Overlay implements FileSystem {
   }
 
   lose(ino: Ino, range: ByteRange, errno: number): void {
-    this.#lost.add(ino, range, errno);
+    this.#failures.lost(ino, errno);
+    this.#room.lost(ino, range, errno);
   }
 
   clearPrivileges(ino: Ino): void {
@@ -343,6 +349,7 @@ export class Overlay implements FileSystem {
   allocate(ino: Ino, mode: number, range: ByteRange): void {
     const { inode, content } = this.#file(ino);
     if ((mode & FALLOCATE.punchHole) === 0) this.#room.mustBe();
+    this.#journal.learnOfFailures();
     try {
       this.#room.within(() => content.allocate(mode, range));
     } finally {
@@ -350,10 +357,13 @@ export class Overlay implements FileSystem {
     }
   }
 
-  sync(ino: Ino, request: Request, { dataOnly }: { readonly dataOnly: boolean }): SyncReply {
+  sync(
+    ino: Ino,
+    request: Request,
+    { dataOnly, pid = 0 }: { readonly dataOnly: boolean; readonly pid?: number },
+  ): SyncReply {
     this.#counters.add("syncs", 1);
-    this.#mustHaveAll(ino);
-    return this.#journal.sync(this.#table.get(ino), { request, dataOnly });
+    return this.#journal.sync(this.#table.get(ino), { request, dataOnly, pid });
   }
 
   syncDirectory(_ino: Ino, request: Request): SyncReply {
@@ -439,7 +449,6 @@ export class Overlay implements FileSystem {
   /** Makes everything durable. @throws {PbkfsError} if something could not be. */
   syncAll(): void {
     this.#journal.flush();
-    for (const [ino] of this.#lost) this.#mustHaveAll(ino);
   }
 
   /** Closes files. What was not flushed is as after a crash. */
@@ -523,22 +532,13 @@ export class Overlay implements FileSystem {
     this.#statusChanged(inode);
   }
 
-  #mustHaveAll(ino: Ino): void {
-    const errno = this.#lost.errnoOf(ino);
-    if (errno === 0) return;
-    throw new PbkfsError("Io", {
-      what: `Bytes of inode ${ino} could not be written, and have not been written again`,
-      errno,
-    });
-  }
-
   #truncate(inode: Inode, sizeBytes: number): void {
     const { content } = this.#file(inode.ino);
+    this.#journal.learnOfFailures();
     try {
       // Who makes a file shorter frees space, and must not be kept from it by the want of some.
       const frees = sizeBytes <= content.sizeBytes;
       this.#room.within(() => content.truncate(sizeBytes), frees ? PAGE_SIZE_BYTES : undefined);
-      this.#lost.cut(inode.ino, sizeBytes);
     } finally {
       this.#journal.contentChanged(inode, content);
     }
@@ -567,7 +567,7 @@ export class Overlay implements FileSystem {
   /** Nobody can reach the node any more. */
   #drop(inode: Inode): void {
     this.#table.delete(inode.ino);
-    this.#lost.forget(inode.ino);
+    this.#failures.forget(inode.ino);
     if (inode.body.kind !== "file") return;
     const { dataId } = inode.body.content;
     if (dataId === undefined) return;

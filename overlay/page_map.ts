@@ -26,6 +26,8 @@ type Part = Uint8Array<ArrayBuffer>;
 export class PageMap {
   readonly #parts = new Map<number, Part>();
   readonly #changed = new Set<number>();
+  /** Of parts to which pages were added since: which of them were there at the last commit. */
+  readonly #committed = new Map<number, Part>();
 
   has(page: number): boolean {
     const part = this.#parts.get(partOf(page));
@@ -39,6 +41,7 @@ export class PageMap {
       const part = this.#part(number);
       const at = page % PAGES_A_PART;
       if (isSet(part, at)) continue;
+      if (!this.#committed.has(number)) this.#committed.set(number, part.slice());
       part[at >> 3] = part[at >> 3]! | (1 << (at & 7));
       this.#changed.add(number);
     }
@@ -51,8 +54,11 @@ export class PageMap {
       for (let at = Math.max(0, first - number * PAGES_A_PART); at < PAGES_A_PART; at++) {
         if ((at & 7) === 0 && part[at >> 3] === 0) at += 7;
         else if (isSet(part, at)) {
-          part[at >> 3] = part[at >> 3]! & ~(1 << (at & 7));
+          clearBit(part, at);
           this.#changed.add(number);
+          // It is not to come back, whatever becomes of what is written there next.
+          const committed = this.#committed.get(number);
+          if (committed !== undefined) clearBit(committed, at);
           dropped = true;
         }
       }
@@ -118,6 +124,24 @@ export class PageMap {
     for (const part of parts) this.#changed.add(part);
   }
 
+  /** A part was committed as it was then. */
+  committed(part: number, bits: Uint8Array): void {
+    if (!this.#committed.has(part)) return;
+    const now = this.part(part);
+    const kept = now.map((byte, at) => byte & (bits[at] as number));
+    if (kept.every((byte, at) => byte === now[at])) this.#committed.delete(part);
+    else this.#committed.set(part, kept);
+  }
+
+  /** Forgets the pages that were added and not committed. */
+  revert(): void {
+    for (const [part, bits] of this.#committed) {
+      this.setPart(part, this.part(part).map((byte, at) => byte & (bits[at] as number)));
+      this.#changed.add(part);
+    }
+    this.#committed.clear();
+  }
+
   get hasChanged(): boolean {
     return this.#changed.size > 0;
   }
@@ -148,4 +172,8 @@ function partOf(page: number): number {
 
 function isSet(part: Part, at: number): boolean {
   return (part[at >> 3]! & (1 << (at & 7))) !== 0;
+}
+
+function clearBit(part: Part, at: number): void {
+  part[at >> 3] = part[at >> 3]! & ~(1 << (at & 7));
 }

@@ -77,3 +77,30 @@ Deno.test("FR-402 a page map agrees with a set of numbers", () => {
     if (count < 500) assert.equal(model.has(probe + count), !held);
   }));
 });
+
+Deno.test("FR-461 what was added since a commit can be forgotten, what was dropped stays so", () => {
+  const map = new PageMap();
+  const take = () => map.takeChanged().map((part) => ({ part, bits: map.part(part) }));
+  const commit = (taken: ReturnType<typeof take>) =>
+    taken.forEach(({ part, bits }) => map.committed(part, bits));
+  const held = () => Array.from({ length: 12 }, (_, page) => map.has(page) ? 1 : 0).join("");
+  map.add(0, 6);
+  commit(take());
+  map.add(6, 2);
+  const underWay = take();
+  map.add(8, 2);
+  map.dropFrom(9);
+  map.revert();
+  assert.equal(held(), "111111000000");
+  map.add(6, 2);
+  map.dropFrom(4);
+  map.add(5, 3);
+  map.revert();
+  assert.equal(held(), "111100000000");
+  map.add(6, 2);
+  commit(underWay);
+  map.add(8, 1);
+  map.revert();
+  assert.equal(held(), "111100110000", "what a job has committed stays");
+  assert(map.hasChanged);
+});

@@ -9,7 +9,7 @@
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { readField, writeField } from "../ffi/layout.ts";
-import { type Libc, STATVFS } from "../ffi/libc.ts";
+import { type ByteRange, type Libc, STATVFS } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import { type Ino, ROOT_INO } from "../fuse/mod.ts";
 import type { DataFiles } from "./data_files.ts";
@@ -34,6 +34,8 @@ export interface RoomOptions {
   /** false: the kernel does not gather writes, or cannot be made to ask. */
   readonly asks: boolean;
   readonly onChange?: (change: SpaceChange) => void;
+  /** Bytes that a program believes written could not be. */
+  readonly onLost?: (lost: { ino: Ino; sizeBytes: number; errno: number }) => void;
   /** Memory of one cell, to show the state to other threads. */
   readonly shared?: SharedArrayBuffer | undefined;
 }
@@ -117,6 +119,11 @@ export class Room {
     } finally {
       data.mayUseSpares = false;
     }
+  }
+
+  /** Accepted bytes could not be written. */
+  lost(ino: Ino, { sizeBytes }: ByteRange, errno: number): void {
+    this.#parts.onLost?.({ ino, sizeBytes, errno });
   }
 
   wrote(sizeBytes: number): void {

@@ -121,6 +121,10 @@ export class WorkerCommitter implements Committer {
     return this.#untold.splice(0);
   }
 
+  get failures(): number {
+    return this.#ring.failures;
+  }
+
   drain(): void {
     this.#ring.waitForSubmitted();
   }

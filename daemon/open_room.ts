@@ -6,15 +6,29 @@
 
 import { RESERVE_NAME } from "../binding/mod.ts";
 import { ERRNO, errnoName, errnoOf } from "../errors.ts";
-import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
 import type { Libc } from "../ffi/libc.ts";
-import { Reserve, type RoomOptions, type SpaceChange, SpareFiles } from "../overlay/mod.ts";
+import {
+  Reserve,
+  type RoomOptions,
+  type SpaceChange,
+  SpareFiles,
+  type VitalFiles,
+} from "../overlay/mod.ts";
 import type { Note } from "./protocol.ts";
 import type { SpacePlan } from "./space_plan.ts";
 
-/** Files of a data directory without which a server ends, and that are written over in place. */
-const OVERWRITTEN = ["global/pg_control", "pg_wal", "pg_xact", "pg_multixact/members"]
-  .concat(["pg_multixact/offsets", "pg_commit_ts", "pg_subtrans"]) as ByteString[];
+/** Files of a data directory at which PostgreSQL ends with a PANIC if they cannot be written. */
+const VITAL = {
+  overwritten: [
+    "pg_wal",
+    "pg_xact",
+    "pg_multixact/members",
+    "pg_multixact/offsets",
+    "pg_commit_ts",
+  ],
+  small: ["global/pg_control", "pg_logical", "pg_replslot", "pg_twophase", "postmaster.pid"],
+} as const satisfies Record<keyof VitalFiles, readonly string[]>;
 
 /** What was taken. */
 export interface OpenRoom {
@@ -73,7 +87,7 @@ export function openRoom(options: {
       limits,
       reserve: isKept ? reserve : undefined,
       spares: plan.spareFiles > 0 ? spares : undefined,
-      overwritten: OVERWRITTEN,
+      vital: VITAL as unknown as VitalFiles,
       asks: plan.asks && gathers,
       shared,
       onChange: (change) => tell(noteOf(change)),
@@ -99,7 +113,7 @@ function noteOf({ from, to, left, reserveBytes, errno }: SpaceChange): Note {
         facts,
       };
     case "low":
-      return { level: "warning", text: `space for the diff is low; ${refused} more`, facts };
+      return { level: "warning", text: `space for the diff is low: ${refused}`, facts };
     case "near":
       return from === "room"
         ? { level: "info", text: "space or inodes for the diff are becoming scarce", facts }

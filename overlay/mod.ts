@@ -25,7 +25,7 @@ export { openContext } from "./open_context.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
 export { ReadPool, readWorkerCount, type ReadWorkers, startReadWorkers } from "./read_pool.ts";
 export { Reserve } from "./reserve.ts";
-export type { RoomOptions } from "./room.ts";
+export type { RoomOptions, VitalFiles } from "./room.ts";
 export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } from "./space.ts";
 export { SpareFiles } from "./spare_files.ts";
 export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";

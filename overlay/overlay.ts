@@ -181,12 +181,13 @@ export class Overlay implements FileSystem {
   }
 
   makeNode(place: Place, node: NewNode): Attributes {
-    this.#room.mustBe();
+    this.#room.mustBe(place);
     const type = (node.mode & TYPE.mask) || TYPE.file;
     switch (type) {
       case TYPE.file: {
         const directory = this.#freeName(place);
-        const content = this.#room.within(() => FileContent.create(this.#content));
+        const acceptedBytes = this.#room.isVital(place) ? PAGE_SIZE_BYTES : undefined;
+        const content = this.#room.within(() => FileContent.create(this.#content), acceptedBytes);
         const inode = this.#add(place, directory, { kind: "file", content }, node);
         this.#journal.fileCreated(inode);
         return this.#referenced(inode);

@@ -11,7 +11,7 @@ import type { ByteString } from "../ffi/bytes.ts";
 import { readField, writeField } from "../ffi/layout.ts";
 import { type ByteRange, type Libc, STATVFS } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
-import { type Ino, ROOT_INO } from "../fuse/mod.ts";
+import { type Ino, type Place, ROOT_INO } from "../fuse/mod.ts";
 import type { DataFiles } from "./data_files.ts";
 import { contentOf, type Inode, type NodeBody } from "./inode.ts";
 import type { InodeTable } from "./inode_table.ts";
@@ -26,11 +26,8 @@ export interface RoomOptions {
   readonly limits: SpaceLimits;
   readonly reserve?: Reserve | undefined;
   readonly spares?: SpareFiles | undefined;
-  /**
-   * Files, and directories of files, that are written over in place, and whose server does not survive
-   * a write that fails: while they need no space, they are written on a full disk as well.
-   */
-  readonly overwritten?: readonly ByteString[];
+  /** Files whose server does not survive a write that fails. */
+  readonly vital?: VitalFiles;
   /** false: the kernel does not gather writes, or cannot be made to ask. */
   readonly asks: boolean;
   readonly onChange?: (change: SpaceChange) => void;
@@ -38,6 +35,17 @@ export interface RoomOptions {
   readonly onLost?: (lost: { ino: Ino; sizeBytes: number; errno: number }) => void;
   /** Memory of one cell, to show the state to other threads. */
   readonly shared?: SharedArrayBuffer | undefined;
+}
+
+/**
+ * Files, and directories of files, that a server writes where it cannot go on if that fails. They are
+ * written on a full disk as well.
+ */
+export interface VitalFiles {
+  /** Written over in place, which takes no space. */
+  readonly overwritten: readonly ByteString[];
+  /** Small ones, also new: what is left when writes are refused is enough for them. */
+  readonly small: readonly ByteString[];
 }
 
 /** What a room works with. */
@@ -48,6 +56,9 @@ interface RoomParts extends Partial<RoomOptions> {
   readonly libc: Libc;
   readonly clock: () => number;
 }
+
+/** What a small file may have. */
+const SMALL_SIZE_BYTES = 1 << 16;
 
 /** Finds room, or refuses. One thread uses it. */
 export class Room {
@@ -87,14 +98,31 @@ export class Room {
    */
   mayWrite(inode: Inode): void {
     const content = contentOf(inode);
-    if (this.#isLow() && !this.#isOverwritten(inode)) throw this.#refusal();
-    if (content.dataId === undefined) this.within(() => content.prepare());
-    if (this.#space?.isLow === true && !content.isAllocated) throw this.#refusal();
+    const { overwritten = [], small = [] } = this.#parts.vital ?? {};
+    const isSmall = content.sizeBytes <= SMALL_SIZE_BYTES && this.#isAmong(small, inode.ino);
+    if (this.#isLow() && !isSmall && !this.#isAmong(overwritten, inode.ino)) throw this.#refusal();
+    if (content.dataId === undefined) {
+      this.within(() => content.prepare(), isSmall ? SMALL_SIZE_BYTES : undefined);
+    }
+    if (!isSmall && this.#space?.isLow === true && !content.isAllocated) throw this.#refusal();
   }
 
-  /** @throws {PbkfsError} ENOSPC or EDQUOT if nothing new can be made. */
-  mustBe(): void {
-    if (this.#isLow()) throw this.#refusal();
+  /**
+   * @param place Of a file that is to be made.
+   * @throws {PbkfsError} ENOSPC or EDQUOT if nothing new can be made.
+   */
+  mustBe(place?: Place): void {
+    if (this.#isLow() && !(place !== undefined && this.isVital(place))) throw this.#refusal();
+  }
+
+  /** Whether a new file of this name is a small one that must be there. */
+  isVital({ parent, name }: Place): boolean {
+    return (this.#parts.vital?.small ?? []).some((path) => {
+      const slash = path.lastIndexOf("/");
+      if (this.#find(path) === parent) return true;
+      const directory = slash < 0 ? ROOT_INO : this.#find(path.slice(0, slash) as ByteString);
+      return directory === parent && path.slice(slash + 1) === name;
+    });
   }
 
   /**
@@ -187,13 +215,14 @@ export class Room {
     return new PbkfsError("Io", { what: "The diff's file system is full", errno });
   }
 
-  #isOverwritten(inode: Inode): boolean {
-    return (this.#parts.overwritten ?? []).some((path) => {
+  /** Whether a file is one of these, or in one of these directories. */
+  #isAmong(paths: readonly ByteString[], wanted: Ino): boolean {
+    return paths.some((path) => {
       const found = this.#find(path);
-      if (found === inode.ino) return true;
+      if (found === wanted) return true;
       const body = found === undefined ? undefined : this.#parts.table.find(found)?.body;
       if (body?.kind !== "directory") return false;
-      for (const { ino } of body.directory.after(0)) if (ino === inode.ino) return true;
+      for (const { ino } of body.directory.after(0)) if (ino === wanted) return true;
       return false;
     });
   }

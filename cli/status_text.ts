@@ -41,12 +41,24 @@ function hintOf({ state, mountPath, diffPath, holders = [] }: ShownMount): strin
   }
 }
 
+const SPACE_TEXTS = {
+  room: "enough",
+  near: "scarce",
+  low: "low: writes are refused",
+  full: "full: writes are refused",
+};
+
+function spaceHint({ space, diffPath }: ShownMount): string | undefined {
+  if (space?.state !== "low" && space?.state !== "full") return undefined;
+  return `writes are refused until there is room for "${diffPath}"`;
+}
+
 /** One line a mount, and below what to do about those that are not well. */
 export function mountTable(mounts: readonly ShownMount[]): string[] {
-  const hints = mounts.flatMap((mount) => {
-    const hint = hintOf(mount);
-    return hint === undefined ? [] : [`${mount.mountPath}: ${hint}`];
-  });
+  const hints = mounts.flatMap((mount) =>
+    [hintOf(mount), spaceHint(mount)].filter((hint) => hint !== undefined)
+      .map((hint) => `${mount.mountPath}: ${hint}`)
+  );
   const hazards = mounts.flatMap((mount) =>
     hazardLines(mount).map((line) => `${mount.mountPath}: ${line}`)
   );
@@ -72,7 +84,7 @@ function cellsOf(mount: ShownMount): string[] {
 
 /** Everything about one mount. */
 export function mountFacts(mount: ShownMount): string[] {
-  const { diff, counters, latencies } = mount;
+  const { diff, space, counters, latencies } = mount;
   const lines = factLines({
     "mount": mount.mountPath,
     ...(mount.state === "detached" && {
@@ -88,6 +100,9 @@ export function mountFacts(mount: ShownMount): string[] {
     ...(diff !== undefined && {
       "diff size": `${sizeText(diffBytes(diff))}: data ${sizeText(diff.dataBytes)}, ` +
         `WAL ${sizeText(diff.walBytes)}, other ${sizeText(diff.otherBytes)}`,
+    }),
+    ...(space !== undefined && {
+      "space": `${SPACE_TEXTS[space.state]}, ${sizeText(space.reserveBytes)} reserved`,
     }),
     ...(counters !== undefined && {
       "reads": `${counters.reads}, ${sizeText(counters.readBytes)}`,

@@ -10,7 +10,7 @@ import { BoundedListener, type Visit } from "./bounded_listener.ts";
 import { connectionStream } from "./connection_stream.ts";
 import { mayAsk } from "./host_header.ts";
 import { type Latencies, REQUEST_KINDS, type RequestKind } from "../fuse/mod.ts";
-import type { CounterName } from "../overlay/mod.ts";
+import { type CounterName, SPACE_STATES } from "../overlay/mod.ts";
 import type { MountStatus } from "./mount_status.ts";
 import {
   type MetricFamily,
@@ -204,6 +204,22 @@ function families(status: MountStatus, latencies: Latencies): MetricFamily[] {
         { labels: { part: "wal" }, value: status.diff.walBytes },
         { labels: { part: "other" }, value: status.diff.otherBytes },
       ],
+    },
+    {
+      name: "pbkfs_space_state",
+      type: "gauge",
+      help: "Whether there is room for the diff: 1 for the state that it is in. low and full: " +
+        "writes are refused.",
+      samples: SPACE_STATES.map((state) => ({
+        labels: { state },
+        value: Number(status.space.state === state),
+      })),
+    },
+    {
+      name: "pbkfs_reserve_bytes",
+      type: "gauge",
+      help: "Space that is kept for what the kernel has gathered.",
+      samples: [{ value: status.space.reserveBytes }],
     },
     ...(Object.keys(COUNTERS) as CounterName[]).map((name): MetricFamily => ({
       name: `pbkfs_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`,

@@ -5,7 +5,7 @@
  */
 
 import { RESERVE_NAME } from "../binding/mod.ts";
-import { ERRNO, errnoName, errnoOf } from "../errors.ts";
+import { ERRNO, errnoName, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import type { Libc } from "../ffi/libc.ts";
 import {
@@ -56,6 +56,8 @@ export function openRoom(options: {
   let isKept = true;
   try {
     reserve.fill(0);
+    // Some file systems say that they have allocated, and have not.
+    if (!reserve.isFull) throw new PbkfsError("Io", { what: "fallocate", errno: ERRNO.EOPNOTSUPP });
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === ERRNO.EDQUOT) {
@@ -91,11 +93,36 @@ export function openRoom(options: {
       asks: plan.asks && gathers,
       shared,
       onChange: (change) => tell(noteOf(change)),
+      onLost: lossTeller(tell),
     },
   };
 }
 
 const MIB = 1 << 20;
+/** A disk that refuses everything would fill its own log. */
+const TELL_AFTER_MS = 10_000;
+
+/** Tells of bytes that could not be written, not more often than that. */
+function lossTeller(tell: (note: Note) => void): NonNullable<RoomOptions["onLost"]> {
+  let lostBytes = 0;
+  let writes = 0;
+  let toldMs = -Infinity;
+  return ({ ino, sizeBytes, errno }) => {
+    lostBytes += sizeBytes;
+    writes++;
+    if (performance.now() - toldMs < TELL_AFTER_MS) return;
+    toldMs = performance.now();
+    const text =
+      "writes that the kernel had accepted could not be made; who syncs the file hears of it";
+    const facts = {
+      errno: errnoName(errno),
+      inode: ino,
+      writesSoFar: writes,
+      bytesSoFar: lostBytes,
+    };
+    tell({ level: "warning", text, facts });
+  };
+}
 
 /** What the log says of a change. */
 function noteOf({ from, to, left, reserveBytes, errno }: SpaceChange): Note {

@@ -29,7 +29,7 @@ export interface SpacePlan {
 
 const MIB = 1 << 20;
 /** Files that can be made for accepted writes when no inode is left. */
-const SPARE_FILES = 64;
+const SPARE_FILES = 256;
 /** What commits and the file system's own structures take besides. */
 const MARGIN_BYTES = 2 * MIB;
 

@@ -80,14 +80,16 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     if (result === "done") reply.error(request, 0);
     else onHandedOver(request);
   };
-  /** Answers with attributes, which the kernel may have to forget again. */
-  const attributes = (request: Request, made: Attributes): void => {
+  /** Answers with attributes. */
+  const attributes = (request: Request, made: Attributes, kind: "asked" | "change"): void => {
+    fileSystem.telling?.(made.ino, kind);
     reply.attributes(request, made);
-    fileSystem.told?.(made.ino);
+    fileSystem.told?.(made.ino, kind);
   };
   const entry = (request: Request, made: Attributes | undefined): void => {
+    if (made !== undefined) fileSystem.telling?.(made.ino, "entry");
     reply.entry(request, made);
-    if (made !== undefined) fileSystem.told?.(made.ino);
+    if (made !== undefined) fileSystem.told?.(made.ino, "entry");
   };
   /** Bytes of a file have changed. */
   const modified = (ino: Ino): void => {
@@ -141,13 +143,13 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     getattr(request: Request, ino: number) {
       answer("getattr", request, () => {
         if (requests.isForOpenFile()) fileSystem.mayWrite?.(ino as Ino);
-        attributes(request, fileSystem.getAttributes(ino as Ino));
+        attributes(request, fileSystem.getAttributes(ino as Ino), "asked");
       });
     },
     setattr(request: Request, ino: number, wanted: number, which: number) {
       answer("setattr", request, () => {
         const change = requests.attributeChange(wanted, which);
-        attributes(request, fileSystem.setAttributes(ino as Ino, change));
+        attributes(request, fileSystem.setAttributes(ino as Ino, change), "change");
       });
     },
     readlink(request: Request, ino: number) {
@@ -199,7 +201,9 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
     },
     link(request: Request, ino: number, newParent: number, newName: number) {
       answer("link", request, () => {
-        entry(request, fileSystem.link(ino as Ino, place(newParent, newName)));
+        const made = fileSystem.link(ino as Ino, place(newParent, newName));
+        reply.entry(request, made);
+        fileSystem.told?.(made.ino, "change");
       });
     },
     open(request: Request) {
@@ -294,7 +298,7 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
         const node = { mode, rdev: 0, caller: requests.caller(request) };
         const made = fileSystem.makeNode(place(parent, name), node);
         reply.created(request, made);
-        fileSystem.told?.(made.ino);
+        fileSystem.told?.(made.ino, "change");
       });
     },
     fallocate(request: Request, ino: number, mode: number, at: number, sizeBytes: number) {

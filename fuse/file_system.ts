@@ -126,6 +126,9 @@ export interface Kernel {
   forgetAttributes(ino: Ino): boolean;
 }
 
+/** To what attributes are the answer: that they were asked for, a name, or a change of them. */
+export type AttributesAnswer = "asked" | "entry" | "change";
+
 /** A file system that {@link Session} serves. */
 export interface FileSystem {
   /** @returns undefined if there is no such name; the kernel remembers that, too. */
@@ -203,12 +206,13 @@ export interface FileSystem {
   /** Before the first request: whom to tell. */
   attach?(kernel: Kernel): void;
   /**
-   * Whether the kernel must ask before each write to this file. After each answer with attributes of
-   * such a file, {@link FileSystem.told} is called.
+   * Whether the kernel must ask before each write to this file. Answers with attributes of such a
+   * file are announced, and told of when they are sent.
    */
   mustAsk?(ino: Ino): boolean;
   /** The kernel asks. @throws what the write is to fail with. */
   mayWrite?(ino: Ino): void;
-  /** The kernel was told the attributes of a file. It does not throw. */
-  told?(ino: Ino): void;
+  /** The kernel is about to be told the attributes of a file. Neither this nor the next one throws. */
+  telling?(ino: Ino, answer: AttributesAnswer): void;
+  told?(ino: Ino, answer: AttributesAnswer): void;
 }

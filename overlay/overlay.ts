@@ -12,6 +12,7 @@ import type { Address, NativeBuffer } from "../ffi/memory.ts";
 import {
   type AttributeChange,
   type Attributes,
+  type AttributesAnswer,
   type Caller,
   type ExtendedAttribute,
   type FileSystem,
@@ -328,8 +329,12 @@ export class Overlay implements FileSystem {
     }
   }
 
-  told(ino: Ino): void {
-    if (this.mustAsk(ino)) this.#room.gate.told(ino);
+  telling(ino: Ino, answer: AttributesAnswer): void {
+    if (this.mustAsk(ino)) this.#room.gate.telling(ino, answer);
+  }
+
+  told(ino: Ino, answer: AttributesAnswer): void {
+    if (this.mustAsk(ino)) this.#room.gate.told(ino, answer);
   }
 
   lose(ino: Ino, range: ByteRange, errno: number): void {
@@ -464,6 +469,7 @@ export class Overlay implements FileSystem {
     // not could not be, until it has taken the answer over.
     const isFleeting = inode.lookups === 0 && this.#room.mustAsk(inode);
     inode.lookups++;
+    if (isFleeting) this.#room.gate.isNew(inode.ino);
     return isFleeting ? { ...attributes, isFleeting } : attributes;
   }
 

@@ -61,8 +61,12 @@ export class Reserve {
   take(sizeBytes: number): boolean {
     const now = this.#libc.fstat(this.#fd).sizeBytes;
     if (now === 0) return false;
-    this.#cut(Math.max(0, now - Math.max(sizeBytes, STEP_SIZE_BYTES)));
-    return true;
+    try {
+      this.#cut(Math.max(0, now - Math.max(sizeBytes, STEP_SIZE_BYTES)));
+      return true;
+    } catch {
+      return false; // btrfs wants space for that as well, and a quota leaves none.
+    }
   }
 
   /**

@@ -161,7 +161,8 @@ class Life implements AsyncDisposable {
     const { diskDir, ballast } = this.#place;
     const random = this.#random;
     const room = random.between(24, 90) * MIB;
-    ballast.leave(Math.min(room, Math.max(8 * MIB, freeBytes(diskDir))), diskDir);
+    // On the smallest disk, too, something must be left to be given back.
+    ballast.leave(Math.min(room, freeBytes(diskDir) / 2), diskDir);
     this.#story.say(`round ${round}: ${Math.floor(freeBytes(diskDir) / MIB)} MiB free`);
     let refusals = 0;
     for (let step = 0; refusals < 6 && step < 60; step++) {
@@ -176,6 +177,7 @@ class Life implements AsyncDisposable {
     if (way !== "ballast" && !await this.#ask("truncate bulk; checkpoint;")) ballast.remove();
     if (way !== "drop" || freeBytes(diskDir) < 24 * MIB) ballast.remove();
     await this.#recovers();
+    await this.#ask("truncate bulk; checkpoint;");
   }
 
   #statement(): string {

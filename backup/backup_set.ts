@@ -9,9 +9,14 @@ import { chainBroken, checkFormat, checkOrder, checkStatus } from "./chain_check
 import type { BackupInfo } from "./chain_spec.ts";
 import type { FoundBackup } from "./control_catalog.ts";
 
+/** No chain is longer: a restore reads all of it, so people merge long before. */
+const CHAIN_MAX = 1000;
+
 /** The backups of one instance by their id. */
 export class BackupSet {
   readonly #byId = new Map<string, FoundBackup>();
+  /** Those that have been looked at, with nothing wrong: each is part of many chains. */
+  readonly #sound = new Set<FoundBackup>();
 
   /**
    * @throws {PbkfsError} `CatalogUnreadable` if two directories hold the same backup. One of them
@@ -59,16 +64,21 @@ export class BackupSet {
       if (seen.has(parentId)) {
         throw chainBroken(last.info, `its parent ${parentId} descends from it`);
       }
+      if (chain.length === CHAIN_MAX) {
+        throw chainBroken(dest.info, `it has more than ${CHAIN_MAX} backups`);
+      }
       seen.add(parentId);
-      chain.unshift(parent);
+      chain.push(parent);
       last = parent;
     }
     // Those nearest to dest first: their fault is what the operator asked about.
-    for (const { info, unreadable } of chain.toReversed()) {
-      checkStatus(info, unreadable, dest.info);
-      checkFormat(info);
+    for (const backup of chain) {
+      if (this.#sound.has(backup)) continue;
+      checkStatus(backup.info, backup.unreadable, dest.info);
+      checkFormat(backup.info);
+      this.#sound.add(backup);
     }
-    const members = chain.map((backup) => backup.info);
+    const members = chain.map((backup) => backup.info).reverse();
     checkOrder(members);
     return members;
   }

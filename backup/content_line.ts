@@ -8,7 +8,8 @@ import type { ByteString } from "../ffi/bytes.ts";
 
 const UINT32_MAX = 0xffffffff;
 const INT32_MAX = 0x7fffffff;
-const UNSIGNED_64_MIN = 2 ** 63;
+/** What -1 is as an unsigned number, as near as a number of JavaScript comes to it. */
+const MINUS_ONE_UNSIGNED = 2 ** 64;
 
 /** The keys whose values are numbers that we read, with the least and the greatest of them. */
 const NUMBERS = [
@@ -75,7 +76,7 @@ export class ContentLine {
   /** Takes over a number. @returns Whether `value` is in the range of the field. */
   set(field: Field, value: number): boolean {
     const isInRange = value >= LEAST[field]! && value <= MOST[field]!;
-    if (!isInRange && !(field === SIZE && value >= UNSIGNED_64_MIN)) return false;
+    if (!isInRange && !(field === SIZE && value === MINUS_ONE_UNSIGNED)) return false;
     this.#numbers[field] = value;
     return true;
   }
@@ -88,7 +89,7 @@ export class ContentLine {
   get sizeBytes(): number {
     const value = this.#numbers[SIZE]!;
     // Early versions printed -1 unsigned.
-    return value >= UNSIGNED_64_MIN ? -1 : value;
+    return value === MINUS_ONE_UNSIGNED ? -1 : value;
   }
 
   /** With the type bits of st_mode. */

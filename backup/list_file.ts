@@ -22,6 +22,10 @@ const COMMA = 0x2c;
 const DOT = 0x2e;
 const SLASH = 0x2f;
 const LIST_NAME = "backup_content.control";
+/** Nine million files. A longer one would take minutes, and gigabytes of memory. */
+const LIST_BYTES_MAX = 2 ** 31;
+/** A list of so many lines is shorter than that only if they are made up. */
+export const LIST_LINES_MAX = 10_000_000;
 /** At a time, of what nobody scans. */
 const REST_BYTES = 64 * 1024;
 
@@ -39,6 +43,11 @@ export class ListFile implements Disposable {
   private constructor(readonly info: BackupInfo, readonly filePath: string, file: Deno.FsFile) {
     this.#file = file;
     this.sizeBytes = file.statSync().size;
+    if (this.sizeBytes <= LIST_BYTES_MAX) return;
+    file.close();
+    throw new RangeError(
+      `it has ${this.sizeBytes} bytes, and we read lists of ${LIST_BYTES_MAX} at most`,
+    );
   }
 
   /** @throws {PbkfsError} `StoreDamaged` or `PermissionDenied` if it cannot be opened. */

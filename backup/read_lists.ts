@@ -8,7 +8,7 @@ import { PbkfsError } from "../errors.ts";
 import { type BackupInfo, type ChainSpec, destOf } from "./chain_spec.ts";
 import { FileLists, type RowColumns } from "./file_lists.ts";
 import { grown } from "./grown.ts";
-import { ListFile } from "./list_file.ts";
+import { LIST_LINES_MAX, ListFile } from "./list_file.ts";
 import { isPaged, type MemberColumns, MemberFilesBuilder } from "./member_files.ts";
 import { MEMBERS_MAX } from "./page_index.ts";
 import { ownerOf } from "./open_instance.ts";
@@ -58,6 +58,7 @@ function readDest(info: BackupInfo, reader: FileOwner): {
     list.checkDestLine(line);
     const row = paths.add(bytes, line);
     if (row === undefined) throw list.refuse(line, "is listed twice");
+    if (row >= LIST_LINES_MAX) throw list.refuse(line, `is file ${row + 1}: there are too many`);
     if (row >= modes.length) {
       modes = grown(modes, row * 2);
       paged = grown(paged, row * 2);

@@ -6,7 +6,7 @@
 
 import { PbkfsError } from "../errors.ts";
 import { printable } from "../ffi/bytes.ts";
-import { type ChainSpec, destOf } from "./chain_spec.ts";
+import { type BackupInfo, type ChainSpec, destOf } from "./chain_spec.ts";
 import { formatLsn, type Lsn, parseLsn } from "./lsn.ts";
 import type { Base } from "./open_chain.ts";
 import { storeDamaged } from "./store_error.ts";
@@ -34,6 +34,7 @@ export async function planWal(
   const dest = destOf(spec);
   const start = lsnOf(dest.startLsn);
   const stop = lsnOf(dest.stopLsn);
+  mustBeNear(dest, start, stop);
   const segments = segmentsBetween(start, stop, spec.walSegmentBytes);
   if (dest.stream) return planStored(spec, base, segments);
 
@@ -61,6 +62,14 @@ export async function planWal(
   return { files: history === undefined ? files : [history, ...files] };
 }
 
+/** Nobody writes more WAL than that while a backup is made: copying it would take hours. */
+const WAL_BYTES_MAX = 1n << 40n;
+
+function mustBeNear({ id, startLsn, stopLsn }: BackupInfo, start: Lsn, stop: Lsn): void {
+  if (stop - start <= WAL_BYTES_MAX) return;
+  throw storeDamaged(`Backup ${id} says that it needs the WAL from ${startLsn} to ${stopLsn}`);
+}
+
 function planStored(
   spec: ChainSpec,
   base: Pick<Base, "walFiles">,
@@ -69,9 +78,11 @@ function planStored(
   const dest = destOf(spec);
   const { walSegmentBytes: segmentBytes } = spec;
   for (const { name, sizeBytes } of base.walFiles) {
-    if (!isSegmentName(name) || sizeBytes === segmentBytes) continue;
+    // Histories and the like are short.
+    if (isSegmentName(name) ? sizeBytes === segmentBytes : sizeBytes <= segmentBytes) continue;
     throw storeDamaged(
-      `WAL segment ${name} in backup ${dest.id} has ${sizeBytes} bytes, expected ${segmentBytes}`,
+      `WAL file ${printable(name)} in backup ${dest.id} has ${sizeBytes} bytes, expected ` +
+        `${segmentBytes}`,
     );
   }
   // The timeline may change on the way, so only the number of the segment counts here.

@@ -20,6 +20,10 @@ export interface WalOwner {
 const OWNER_ONLY = 0o600;
 /** What PostgreSQL gives to the group of a cluster with group access; never more. */
 const GROUP_ACCESS = 0o040;
+/** Of the history of a timeline. */
+export const HISTORY_BYTES_MAX = 1024 * 1024;
+/** What a gzip file has besides data, with a name in it. */
+const GZIP_BYTES_MAX = 64 * 1024;
 
 /**
  * Writes the files of a plan into an existing directory. Each gets its name only when it is
@@ -100,6 +104,12 @@ async function* chunksOf(file: WalFile): AsyncGenerator<Uint8Array> {
   if (!file.isGzip) {
     yield* source.readable;
     return;
+  }
+  const packedBytes = (await source.stat()).size;
+  // Deflate never makes data noticeably longer.
+  if (packedBytes > 2 * (file.sizeBytes ?? HISTORY_BYTES_MAX) + GZIP_BYTES_MAX) {
+    source.close();
+    throw storeDamaged(`WAL file "${file.sourcePath}" has ${packedBytes} bytes, but is packed`);
   }
   try {
     yield* unpacked(source);

@@ -8,12 +8,10 @@ import { PbkfsError } from "../errors.ts";
 import type { Lsn } from "./lsn.ts";
 import { StoreDirectory, StoreRefusal } from "./store_directory.ts";
 import { isDenied, storeDamaged } from "./store_error.ts";
-import { readWal } from "./wal_copy.ts";
+import { HISTORY_BYTES_MAX, readWal } from "./wal_copy.ts";
 import type { WalFile } from "./wal_file.ts";
 import { parseHistory, type TimelineStretch } from "./wal_history.ts";
 import { historyName } from "./wal_names.ts";
-
-const HISTORY_BYTES_MAX = 1024 * 1024;
 
 /** The files of an instance's WAL archive. */
 export class WalDirectory {

@@ -59,6 +59,9 @@ export const SHOW: CommandSpec = {
 
 const HEADS = ["ID", "MODE", "STARTED", "DATA", "WAL", "COMPRESSION", "STATUS", "MOUNT"];
 
+/** So that what follows can be seen. */
+const INDENTS_MAX = 20;
+
 function showInstance({ name, systemIdentifier, backups }: ShownInstance): void {
   const cluster = systemIdentifier === null ? "" : `, cluster ${systemIdentifier}`;
   print(`Instance ${name}${cluster}: ${backups.length === 0 ? "no backups" : ""}`.trimEnd());
@@ -72,7 +75,7 @@ function showInstance({ name, systemIdentifier, backups }: ShownInstance): void 
 function cellsOf(backup: ShownBackup): string[] {
   const { algorithm, level } = backup.compression;
   return [
-    `${"  ".repeat(backup.chain.length - 1)}${backup.id}`,
+    `${"  ".repeat(Math.min(backup.chain.length - 1, INDENTS_MAX))}${backup.id}`,
     backup.mode || "-",
     timeText(backup.startTime === null ? undefined : Date.parse(backup.startTime)),
     sizeOrDash(backup.dataBytes),

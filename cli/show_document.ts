@@ -69,7 +69,8 @@ export function showDocument(listing: CatalogListing, backupId?: string): ShowDo
   const wanted = backupId?.toUpperCase();
   const instances = listing.instances.map(
     ({ name, systemIdentifier, walSegmentBytes, backups }) => {
-      const shown = chainByChain(backups).map((backup) => shownBackup(backup, backups));
+      const byId = new Map(backups.toReversed().map((one) => [one.info.id, one]));
+      const shown = chainByChain(backups).map((backup) => shownBackup(backup, byId));
       const chain = shown.find(({ id }) => id === wanted)?.chain ?? [];
       return {
         name,
@@ -95,22 +96,23 @@ export function showDocument(listing: CatalogListing, backupId?: string): ShowDo
 /** Oldest chain first, and in it each backup followed by those that are based on it. */
 function chainByChain(backups: readonly ListedBackup[]): ListedBackup[] {
   const ids = new Set(backups.map(({ info }) => info.id));
+  const children = Map.groupBy(backups, ({ info }) => info.parentId);
   const isRoot = ({ info }: ListedBackup) =>
     info.parentId === undefined || !ids.has(info.parentId) || info.mode === "FULL";
   const placed = new Set<ListedBackup>();
-  const place = (backup: ListedBackup): void => {
-    if (placed.has(backup)) return; // Parents that go round in a circle.
-    placed.add(backup);
-    for (const next of backups) if (next.info.parentId === backup.info.id) place(next);
-  };
-  backups.filter(isRoot).forEach(place);
-  backups.forEach(place);
+  // No recursion: a chain may be longer than the stack is deep.
+  const waiting = [...backups.filter(isRoot), ...backups].reverse();
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (placed.has(next)) continue; // Parents that go round in a circle.
+    placed.add(next);
+    waiting.push(...(children.get(next.info.id) ?? []).toReversed());
+  }
   return [...placed];
 }
 
 function shownBackup(
   { info, restorable, problem }: ListedBackup,
-  all: readonly ListedBackup[],
+  all: ReadonlyMap<string, ListedBackup>,
 ): ShownBackup {
   const time = (milliseconds: number | undefined) =>
     milliseconds === undefined || milliseconds === 0 ? null : new Date(milliseconds).toISOString();
@@ -144,13 +146,18 @@ function shownBackup(
   };
 }
 
-function chainIds(id: string, all: readonly ListedBackup[]): string[] {
-  const chain = [id];
-  for (;;) {
-    const info = all.find((backup) => backup.info.id === chain[0])?.info;
+/** No longer chain can be mounted. */
+const CHAIN_MAX = 1000;
+
+/** From the FULL backup, or the last one that is there; of very long chains only the end. */
+function chainIds(id: string, all: ReadonlyMap<string, ListedBackup>): string[] {
+  const chain = new Set([id]);
+  for (let last = id; chain.size <= CHAIN_MAX;) {
+    const info = all.get(last)?.info;
     const parent = info?.mode === "FULL" ? undefined : info?.parentId;
-    const isThere = all.some((backup) => backup.info.id === parent);
-    if (parent === undefined || !isThere || chain.includes(parent)) return chain;
-    chain.unshift(parent);
+    if (parent === undefined || !all.has(parent) || chain.has(parent)) break;
+    chain.add(parent);
+    last = parent;
   }
+  return [...chain].reverse();
 }

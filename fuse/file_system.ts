@@ -44,6 +44,8 @@ export interface Attributes {
   readonly changed: Timestamp;
   /** The kernel must not keep them: it is to ask again before it lets anybody write. */
   readonly isFleeting?: boolean;
+  /** When it was made, if that is known. */
+  readonly born?: Timestamp | undefined;
 }
 
 /** What a SETATTR changes; an absent member stays. */
@@ -142,6 +144,11 @@ export interface FileSystem {
   readLink(ino: Ino): ByteString;
   /** Makes anything but a directory or a symbolic link. */
   makeNode(place: Place, node: NewNode): Attributes;
+  /**
+   * Makes a regular file without a name. It is gone when the kernel lets go of it, unless
+   * {@link FileSystem.link} has given it a name.
+   */
+  makeTemporary?(parent: Ino, node: NewNode): Attributes;
   makeDirectory(place: Place, node: NewNode): Attributes;
   makeSymlink(place: Place, target: ByteString, caller: Caller): Attributes;
   /** Gives the file a further name. */

@@ -26,7 +26,7 @@ import type { Attributes, ListedEntry, Request } from "./file_system.ts";
  * The kernel may remember names and attributes for years: nobody else changes them. It must not
  * forget attributes by itself: what it then asks, for `lseek` perhaps, looks as before a write.
  */
-const CACHE_SECONDS = 1e8;
+export const CACHE_SECONDS = 1e8;
 
 /** Room for a listing, at least what the kernel asks for in one request. */
 const LISTING_SIZE_BYTES = 1 << 17;
@@ -161,7 +161,8 @@ export class Replier {
   }
 }
 
-function secondsOf({ isFleeting }: Attributes): number {
+/** How long the kernel may remember attributes. */
+export function secondsOf({ isFleeting }: Attributes): number {
   return isFleeting === true ? 0 : CACHE_SECONDS;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ERRNO, PbkfsError } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString, printable } from "../ffi/bytes.ts";
 import {
   FUSE_ARGS,
@@ -24,8 +24,9 @@ import type { FileSystem } from "./file_system.ts";
 import { completeInit } from "./init_reply.ts";
 import { KIND_OF_OPCODE, Latencies } from "./latencies.ts";
 import { RequestReader } from "./requests.ts";
+import { OwnRequests } from "./own_requests.ts";
 import type { Seeks } from "./seeks.ts";
-import { Trace, type TraceSink } from "./trace.ts";
+import { outcomeText, Trace, type TraceSink } from "./trace.ts";
 
 /** What other threads want of the one that runs a session. */
 export interface SessionErrands {
@@ -91,6 +92,7 @@ export class Session {
   #isCutOff = false;
   #cutOffMs = Infinity;
   readonly #seeks: Seeks;
+  readonly #own: OwnRequests;
   #handedOver = false;
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
@@ -127,6 +129,16 @@ export class Session {
       },
     });
     this.#seeks = seeks;
+    this.#own = new OwnRequests({
+      fileSystem: options.fileSystem,
+      libc: this.#libc,
+      failed: (operation, error) => {
+        const errno = errnoOf(error);
+        if (errno === ERRNO.EIO) options.onError(operation, error);
+        return errno;
+      },
+      onAnswered: (errno) => this.#trace?.answered(outcomeText(errno)),
+    });
     this.#operations = makeOperations(handlers);
     const args = makeArguments(mountOptions(options, settings));
     this.#arguments = args;
@@ -206,7 +218,9 @@ export class Session {
     this.#handedOver = false;
     this.#trace?.begin(view);
     const start = performance.now();
-    this.#fuse.fuse_session_process_buf(this.#session, this.#buffer.address);
+    if (!this.#own.serve(view, this.#fuse.fuse_session_fd(this.#session) as Fd)) {
+      this.#fuse.fuse_session_process_buf(this.#session, this.#buffer.address);
+    }
     // What waits for the disk is counted by the thread that answers it.
     if (!this.#handedOver) this.#latencies.add(kind, performance.now() - start);
     this.#trace?.end();

@@ -70,6 +70,8 @@ const OPERATIONS: Readonly<Record<number, readonly [string, ...Describe[]]>> = {
   43: ["fallocate", number64("at", 8), number64("size", 16), number32("mode", 24)],
   44: ["readdirplus", ...TRANSFER],
   45: ["rename", number64("parent", 0), number32("flags", 8), names(16)],
+  51: ["tmpfile", number32("mode", 4)],
+  52: ["statx"],
   46: ["lseek", number64("at", 8), number32("whence", 16)],
 };
 
@@ -101,7 +103,7 @@ export class Trace {
 
   /** What is not served here, such as flush, libfuse answers by itself. */
   end(): void {
-    if (!this.#isAnswered) this.#answered("left to libfuse");
+    if (!this.#isAnswered) this.answered("left to libfuse");
   }
 
   /** The same functions; those that reply tell of it. */
@@ -111,7 +113,7 @@ export class Trace {
       text: (...rest: A) => string,
     ) =>
     (request: number, ...rest: A): R => {
-      this.#answered(text(...rest));
+      this.answered(text(...rest));
       return call(request, ...rest);
     };
     return {
@@ -131,7 +133,8 @@ export class Trace {
     };
   }
 
-  #answered(text: string): void {
+  /** The request that began last has been answered. */
+  answered(text: string): void {
     this.#isAnswered = true;
     this.#sink.line(`${this.#number} ${text}`);
   }

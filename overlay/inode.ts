@@ -30,6 +30,9 @@ export class Inode {
   accessed: Timestamp;
   modified: Timestamp;
   changed: Timestamp;
+  readonly born: Timestamp | undefined;
+  /** Made without a name, which it may still get. */
+  isTemporary = false;
   /** References that the kernel holds. */
   lookups = 0;
   extendedAttributes: Map<ByteString, Uint8Array<ArrayBuffer>> | undefined;
@@ -45,20 +48,22 @@ export class Inode {
     this.accessed = from.accessed;
     this.modified = from.modified;
     this.changed = from.changed;
+    this.born = from.born;
   }
 
   /** As stat(2) tells it. */
   attributes(): Attributes {
     const sizeBytes = this.#sizeBytes();
-    const { ino, mode, links, uid, gid, rdev, accessed, modified, changed } = this;
+    const { ino, mode, links, uid, gid, rdev, accessed, modified, changed, born } = this;
     const blocks512 = this.#blocks512(sizeBytes);
-    const times = { accessed, modified, changed };
+    const times = { accessed, modified, changed, born };
     return { ino, mode, links, uid, gid, rdev, sizeBytes, blocks512, ...times };
   }
 
   record(): InodeRecord {
-    const { ino, mode, uid, gid, links, rdev, accessed, modified, changed } = this;
-    const record = { ino, mode, uid, gid, links, rdev, accessed, modified, changed };
+    const { ino, mode, uid, gid, links, rdev, accessed, modified, changed, born } = this;
+    const times = { accessed, modified, changed, ...(born !== undefined && { born }) };
+    const record = { ino, mode, uid, gid, links, rdev, ...times };
     return this.body.kind === "symlink" ? { ...record, target: this.body.target } : record;
   }
 

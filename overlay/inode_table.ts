@@ -117,6 +117,7 @@ export class InodeTable {
       accessed: owner.time,
       modified: owner.time,
       changed: owner.time,
+      born: owner.time,
     });
     this.#inodes.set(ino, inode);
     return inode;

@@ -24,6 +24,8 @@ export interface InodeRecord {
   readonly accessed: Timestamp;
   readonly modified: Timestamp;
   readonly changed: Timestamp;
+  /** When it was made; missing for one that an earlier pbkfs made. */
+  readonly born?: Timestamp | undefined;
   /** Of a symbolic link made after the mount. */
   readonly target?: ByteString;
 }

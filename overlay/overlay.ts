@@ -35,7 +35,7 @@ import { type BaseFile, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
 import { contentOf, type Inode, type NodeBody } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
-import type { DataId, MetadataState } from "./metadata_store.ts";
+import type { DataId, InodeRecord, MetadataState } from "./metadata_store.ts";
 import type { ReadPool } from "./read_pool.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { type ProcessTable, SyncFailures } from "./sync_failures.ts";
@@ -206,6 +206,18 @@ export class Overlay implements FileSystem {
     }
   }
 
+  makeTemporary(parent: Ino, node: NewNode): Attributes {
+    this.#room.mustBe();
+    const directory = this.#table.get(parent);
+    this.#directory(parent);
+    if (directory.links === 0) throw refusal("ENOENT", "The directory has been removed");
+    const content = this.#room.within(() => FileContent.create(this.#content));
+    const body = { kind: "file" as const, content };
+    const inode = this.#table.add(body, this.#statusOf(directory, node, 0));
+    inode.isTemporary = true;
+    return this.#referenced(inode);
+  }
+
   makeDirectory(place: Place, node: NewNode): Attributes {
     this.#room.mustBe();
     const parent = this.#table.get(place.parent);
@@ -229,9 +241,17 @@ export class Overlay implements FileSystem {
     const inode = this.#table.get(ino);
     if (inode.body.kind === "directory") throw refusal("EPERM", "Directories have one name");
     if (inode.links >= LINKS_MAX) throw refusal("EMLINK", `Inode ${ino} has ${LINKS_MAX} names`);
-    if (inode.links === 0) throw refusal("ENOENT", `Inode ${ino} has been deleted`);
+    const isFirst = inode.isTemporary;
+    if (inode.links === 0 && !isFirst) throw refusal("ENOENT", `Inode ${ino} has been deleted`);
     this.#freeName(place).set(place.name, ino);
     inode.links++;
+    inode.isTemporary = false;
+    if (isFirst) {
+      this.#journal.fileCreated(inode);
+      for (const name of inode.extendedAttributes?.keys() ?? []) {
+        this.#journal.attributeChanged(ino, name);
+      }
+    }
     this.#nameChanged(place);
     this.#statusChanged(inode);
     return this.#referenced(inode);
@@ -505,21 +525,28 @@ export class Overlay implements FileSystem {
 
   #add(place: Place, directory: Directory, body: NodeBody, node: NewNode): Inode {
     const parent = this.#table.get(place.parent);
-    const time = this.#now();
-    const inode = this.#table.add(body, {
-      mode: (node.mode & TYPE.mask) === 0 ? TYPE.file | node.mode : node.mode,
-      uid: node.caller.uid,
-      gid: (parent.mode & SET_GROUP_ID) !== 0 ? parent.gid : node.caller.gid,
-      links: body.kind === "directory" ? 2 : 1,
-      rdev: node.rdev,
-      accessed: time,
-      modified: time,
-      changed: time,
-    });
+    const links = body.kind === "directory" ? 2 : 1;
+    const inode = this.#table.add(body, this.#statusOf(parent, node, links));
     directory.set(place.name, inode.ino);
     this.#journal.inodeChanged(inode);
     this.#nameChanged(place);
     return inode;
+  }
+
+  /** The status of what is made in a directory. */
+  #statusOf(parent: Inode, node: NewNode, links: number): Omit<InodeRecord, "ino" | "target"> {
+    const time = this.#now();
+    return {
+      mode: (node.mode & TYPE.mask) === 0 ? TYPE.file | node.mode : node.mode,
+      uid: node.caller.uid,
+      gid: (parent.mode & SET_GROUP_ID) !== 0 ? parent.gid : node.caller.gid,
+      links,
+      rdev: node.rdev,
+      accessed: time,
+      modified: time,
+      changed: time,
+      born: time,
+    };
   }
 
   #nameChanged(place: Place): void {

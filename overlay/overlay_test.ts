@@ -276,3 +276,83 @@ Deno.test("FR-418 a power cut that loses a data file's length tears nothing befo
     assertBytes(found.subarray(3 * 8192, 3 * 8192 + 4098), after);
   });
 });
+
+Deno.test("FR-473 a file without a name leaves nothing behind: let go of, killed, unmounted", () => {
+  for (const end of ["forget", "crash", "remount"] as const) {
+    inWorld((world) => {
+      const { ino, links } = world.overlay.makeTemporary(ROOT_INO, NODE);
+      assert.equal(links, 0);
+      const bytes = pattern(9000, 1);
+      world.overlay.write(ino, addressOf(bytes), { offsetBytes: 0, sizeBytes: bytes.length });
+      assert.equal(world.sync(ino), 0);
+      assertBytes(world.read(ino), bytes);
+      assert.equal(world.dataSizeBytes(1), 9000);
+      if (end === "forget") {
+        world.overlay.forget(ino, 1);
+        world.overlay.doDeferred();
+      } else if (end === "crash") world.crash(() => true);
+      else world.remount();
+      assert.throws(() => world.dataSizeBytes(1), Deno.errors.NotFound, end);
+      assert(!world.store.load().inodes.some((inode) => inode.ino === ino), end);
+      world.compare();
+    });
+  }
+});
+
+Deno.test("FR-473 a file that got its name later keeps all that was synced, in any crash", () => {
+  for (const namedFirst of [true, false]) {
+    inWorld((world) => {
+      const { ino } = world.overlay.makeTemporary(ROOT_INO, { ...NODE, mode: 0o100640 });
+      const bytes = pattern(9000, 2);
+      const range = { offsetBytes: 0, sizeBytes: bytes.length };
+      const attribute = { name: name("user.a"), value: pattern(5, 3) };
+      const link = () => assert.equal(world.overlay.link(ino, inRoot("named")).links, 1);
+      world.overlay.setExtendedAttribute(ino, attribute, 0);
+      if (namedFirst) link();
+      world.overlay.write(ino, addressOf(bytes), range);
+      if (!namedFirst) {
+        assert.equal(world.sync(ino), 0);
+        link();
+      }
+      assert.equal(world.sync(ino), 0);
+      world.restart(() => true);
+      world.withNode("named", (found) => {
+        assert.deepEqual([found.ino, found.links, found.mode], [ino, 1, 0o100640]);
+        assertBytes(world.read(found.ino), bytes);
+        const value = world.overlay.getExtendedAttribute(ino, attribute.name);
+        assert.deepEqual(value, attribute.value);
+      });
+      assert.throws(() => world.overlay.makeTemporary(ino, NODE), { errno: ERRNO.ENOTDIR });
+    });
+  }
+});
+
+Deno.test("FR-473 a name that is taken leaves the file without one, and a deleted file stays so", () => {
+  inWorld((world) => {
+    const { ino } = world.overlay.makeTemporary(ROOT_INO, NODE);
+    assert.throws(() => world.overlay.link(ino, inRoot("conf")), { errno: ERRNO.EEXIST });
+    assert.equal(world.overlay.getAttributes(ino).links, 0);
+    world.overlay.link(ino, inRoot("named"));
+    world.overlay.unlink(inRoot("named"));
+    assert.throws(() => world.overlay.link(ino, inRoot("again")), { errno: ERRNO.ENOENT });
+    const place = { parent: ROOT_INO, name: name("dir") };
+    const directory = world.overlay.makeDirectory(place, NODE).ino;
+    world.overlay.removeDirectory(place);
+    assert.throws(() => world.overlay.makeTemporary(directory, NODE), { errno: ERRNO.ENOENT });
+  });
+});
+
+Deno.test("FR-474 the time at which a file was made is kept, and that of the base is the diff's", () => {
+  inWorld((world) => {
+    const { born, ino } = world.overlay.makeNode(inRoot("new"), NODE);
+    assert(born !== undefined && born.seconds > 1_700_000_000);
+    const early = { seconds: 5, nanoseconds: 7 };
+    world.overlay.setAttributes(ino, { accessed: early, modified: early, changed: early });
+    const old = world.withNode("conf", (found) => found.born);
+    assert.equal(old?.seconds, 1_700_000_000);
+    world.withNode("conf", (found) => world.overlay.setAttributes(found.ino, { mode: 0o600 }));
+    world.remount();
+    assert.deepEqual(world.withNode("new", (found) => found.born), born);
+    assert.deepEqual(world.withNode("conf", (found) => found.born), old);
+  });
+});

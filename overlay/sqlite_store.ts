@@ -21,7 +21,7 @@ import type {
 } from "./metadata_store.ts";
 
 /** What `PRAGMA user_version` says in a store of this pbkfs. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** Marks a SQLite file as a pbkfs diff, in `PRAGMA application_id`: "pbkf". */
 const APPLICATION_ID = 0x70626b66;
@@ -50,10 +50,12 @@ const MIGRATIONS = [
      ino INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,
      PRIMARY KEY (ino, name)) STRICT, WITHOUT ROWID;
    CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;`,
+  `ALTER TABLE inode ADD COLUMN born_s INTEGER;
+   ALTER TABLE inode ADD COLUMN born_ns INTEGER;`,
 ];
 
 const STATEMENTS = {
-  inode: `INSERT OR REPLACE INTO inode VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+  inode: `INSERT OR REPLACE INTO inode VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
   name: `INSERT OR REPLACE INTO name VALUES (?,?,?)`,
   dropName: `DELETE FROM name WHERE parent = ? AND name = ?`,
   content: `INSERT OR REPLACE INTO content VALUES (?,?,?,?,?)`,
@@ -276,14 +278,16 @@ function toInode(r: Row): InodeRecord {
     accessed: time("accessed"),
     modified: time("modified"),
     changed: time("changed"),
+    ...(r.born_s !== null && { born: time("born") }),
     ...(r.target !== null && { target: byteString(toBytes(r.target)) }),
   };
 }
 
 function fromInode(inode: InodeRecord): (number | Uint8Array | null)[] {
-  const { ino, mode, uid, gid, links, rdev, accessed, modified, changed, target } = inode;
+  const { ino, mode, uid, gid, links, rdev, accessed, modified, changed, target, born } = inode;
   const times = [accessed, modified, changed].flatMap((t) => [t.seconds, t.nanoseconds]);
-  return [ino, mode, uid, gid, links, rdev, ...times, target ? bytesOf(target) : null];
+  const made = [born?.seconds ?? null, born?.nanoseconds ?? null];
+  return [ino, mode, uid, gid, links, rdev, ...times, target ? bytesOf(target) : null, ...made];
 }
 
 function toName(r: Row): NameRecord {

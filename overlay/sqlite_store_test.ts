@@ -133,3 +133,31 @@ Deno.test("FR-405 a full disk is ENOSPC, leaves the store as it was, and it goes
     store.close();
   });
 });
+
+Deno.test("FR-474 a store of the first version is read; when its files were made is not known", () => {
+  const dirPath = Deno.makeTempDirSync();
+  try {
+    const path = `${dirPath}/metadata.sqlite`;
+    new SqliteStore(path).close();
+    const database = new DatabaseSync(path);
+    database.exec("ALTER TABLE inode DROP COLUMN born_s; ALTER TABLE inode DROP COLUMN born_ns");
+    database.exec("INSERT INTO inode VALUES (7,33188,1,2,1,0,1,2,3,4,5,6,NULL)");
+    database.exec("PRAGMA user_version = 1");
+    database.close();
+    const store = new SqliteStore(path);
+    const [inode] = store.load().inodes;
+    assert.deepEqual([inode?.ino, inode?.changed, inode?.born], [
+      7,
+      { seconds: 5, nanoseconds: 6 },
+      undefined,
+    ]);
+    const born = { seconds: -1, nanoseconds: 999_999_999 };
+    const counters = { nextIno: 8, nextDataId: 1 };
+    const none = { names: [], contents: [], pages: [], extendedAttributes: [], removed: [] };
+    store.commit([{ ...none, inodes: [{ ...inode!, born }], counters }]);
+    assert.deepEqual(store.load().inodes[0]?.born, born);
+    store.close();
+  } finally {
+    Deno.removeSync(dirPath, { recursive: true });
+  }
+});

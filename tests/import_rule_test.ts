@@ -88,8 +88,10 @@ Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
 });
 
 Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
-  // The catalog is found by the path that the user gives; copies are written elsewhere.
-  const others = ["backup/store_directory.ts", "backup/wal_copy.ts"];
+  // The catalog is found by the path that the user gives; copies are written elsewhere; who runs a
+  // program looks for its processes.
+  const others = ["store_directory.ts", "wal_copy.ts", "bounded_program.ts"]
+    .map((name) => `backup/${name}`);
   const opening =
     /\bDeno\.(open|read(File|TextFile|Dir|Link)|l?stat)(Sync)?\(|\blibc\.open|node:fs/;
   const found = inside.flatMap(({ path, text }) => {

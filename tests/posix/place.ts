@@ -21,6 +21,8 @@ export const O = {
   exclusive: 0o200,
   truncate: 0o1000,
   append: 0o2000,
+  /** O_TMPFILE, which includes O_DIRECTORY. */
+  temporary: Deno.build.arch === "aarch64" ? 0o20040000 : 0o20200000,
 } as const;
 
 /** One place. */

@@ -76,6 +76,39 @@ export const STATUS_BEHAVIOURS: Readonly<Record<string, (place: Place) => void>>
     }
   },
 
+  "the time at which a file was made stays what it was"(place) {
+    const path = place.bytes("f");
+    const before = BigInt(Date.now() - 5000) * 1_000_000n;
+    close(open(path, O.create | O.readWrite));
+    const { born } = lstat(path);
+    if (born === undefined) return; // Not every file system tells, nor does FUSE before Linux 6.6.
+    assert(born >= before && born <= BigInt(Date.now() + 5000) * 1_000_000n);
+    withFile(path, O.readWrite, (fd) => {
+      pwrite(fd, fill(10), 0);
+      fsync(fd);
+      utimens(path, 5n, 7n);
+      const status = fstat(fd);
+      const { accessed, modified, sizeBytes, type, mode, links } = status;
+      assert.deepEqual([accessed, modified, sizeBytes, type], [5n, 7n, 10, "file"]);
+      assert.deepEqual([mode, links], [0o644, 1]);
+      assert.equal(status.born, born);
+    });
+    link(path, place.bytes("g"));
+    unlink(path);
+    assert.equal(lstat(place.bytes("g")).born, born);
+    const { large, dirPath } = place.takeBase();
+    const { born: old, sizeBytes } = lstat(b(large));
+    assert(old !== undefined && old <= BigInt(Date.now() + 5000) * 1_000_000n);
+    Deno.truncateSync(large, 5);
+    assert.deepEqual([lstat(b(large)).born, lstat(b(large)).sizeBytes], [old, 5]);
+    assert(sizeBytes > 5 && lstat(b(dirPath)).born !== undefined);
+    if (place.user !== undefined) {
+      mknod(place.bytes("node"), 0o020600, 0x12345);
+      assert.equal(lstat(place.bytes("node")).type, "character");
+      assert.notEqual(lstat(place.bytes("node")).born, undefined);
+    }
+  },
+
   "a change of contents moves the time of modification, one of status that of change"(place) {
     const { large, small } = place.takeBase();
     for (const path of [place.file("f", fill(10_000)), large, small]) {

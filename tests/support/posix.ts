@@ -35,6 +35,8 @@ export interface Status {
   readonly accessed: bigint;
   readonly modified: bigint;
   readonly changed: bigint;
+  /** undefined if the file system does not tell. */
+  readonly born: bigint | undefined;
 }
 
 const SYMBOLS = {
@@ -57,6 +59,7 @@ const SYMBOLS = {
   rmdir: { parameters: ["buffer"], result: "i32" },
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
   link: { parameters: ["buffer", "buffer"], result: "i32" },
+  linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
   symlink: { parameters: ["buffer", "buffer"], result: "i32" },
   renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
   mknod: { parameters: ["buffer", "u32", "u64"], result: "i32" },
@@ -84,6 +87,7 @@ const POSIX_FADV_DONTNEED = 4;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_BTIME = 0x800;
 const TYPES: Readonly<Record<number, Status["type"]>> = {
   0o140000: "socket",
   0o120000: "symlink",
@@ -198,7 +202,7 @@ export function fstat(fd: number): Status {
 
 function statx(fd: number, path: Uint8Array<ArrayBuffer>, flags: number, call: string): Status {
   const target = new Uint8Array(256);
-  check(call, libc.statx(fd, path, flags, STATX_BASIC_STATS, target));
+  check(call, libc.statx(fd, path, flags, STATX_BASIC_STATS | STATX_BTIME, target));
   const view = new DataView(target.buffer);
   const time = (at: number) =>
     view.getBigInt64(at, true) * 1_000_000_000n + BigInt(view.getUint32(at + 8, true));
@@ -215,6 +219,7 @@ function statx(fd: number, path: Uint8Array<ArrayBuffer>, flags: number, call: s
     accessed: time(64),
     changed: time(96),
     modified: time(112),
+    born: (view.getUint32(0, true) & STATX_BTIME) !== 0 ? time(80) : undefined,
   };
 }
 
@@ -249,6 +254,14 @@ export function mkdir(path: ByteString, mode = 0o755): void {
 
 export function link(from: ByteString, to: ByteString): void {
   check(`link ${printable(to)}`, libc.link(cString(from), cString(to)));
+}
+
+/** Gives an open file, such as one without a name, a name. */
+export function linkOpenFile(fd: number, to: ByteString): void {
+  const AT_SYMLINK_FOLLOW = 0x400;
+  const from = cString(`/proc/self/fd/${fd}` as ByteString);
+  const result = libc.linkat(AT_FDCWD, from, AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW);
+  check(`linkat ${printable(to)}`, result);
 }
 
 export function symlink(target: ByteString, path: ByteString): void {

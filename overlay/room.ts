@@ -182,7 +182,11 @@ export class Room {
   /** Gives back what was kept. */
   close(): void {
     this.#parts.spares?.remove();
-    this.#parts.reserve?.remove();
+    try {
+      this.#parts.reserve?.remove();
+    } catch {
+      // The disk has gone, perhaps. The next mount takes over what is there.
+    }
   }
 
   /** Finds something that may help a body which has failed. */

@@ -179,6 +179,30 @@ Deno.test("FR-131 any range of any file reads like that part of the whole", asyn
   base.close();
 });
 
+Deno.test("FR-472 a hole of the base is what a plan has no piece of the store for", async () => {
+  await using store = await HandStore.make();
+  const all = fc.sample(histories({ markers: false }), 40);
+  await write(store, all, "2.5.16");
+  const base = await store.open();
+  let holes = 0;
+  all.forEach((_, file) => {
+    const entry = base.find(`base/${file}` as ByteString)!;
+    const sizeBytes = base.sizeBytes(entry);
+    for (let at = 0; at < sizeBytes;) {
+      const { isHole, endBytes } = base.extent(entry, at);
+      assert(endBytes > at && endBytes <= sizeBytes);
+      const pieces = base.planRead(entry, { offsetBytes: at, sizeBytes: endBytes - at });
+      assert(pieces.every((piece) => (piece.in === "zeros") === isHole), `${file} at ${at}`);
+      if (isHole) holes++;
+      if (endBytes < sizeBytes) assert.notEqual(base.extent(entry, endBytes).isHole, isHole);
+      assert.equal(base.extent(entry, endBytes - 1).endBytes, endBytes);
+      at = endBytes;
+    }
+  });
+  assert(holes > 5, `${holes} holes`);
+  base.close();
+});
+
 Deno.test("FR-132 the length is not always what n_blocks says, and cut blocks stay cut", async () => {
   await using store = await HandStore.make();
   const page = (fill: number) => ({ payload: handPage(fill) });

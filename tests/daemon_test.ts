@@ -71,11 +71,17 @@ testUnless(
       stderr: "piped",
       env: { NO_COLOR: "1" },
     }).spawn();
-    const said = new Response(child.stderr).text();
-    assert(await waitUntil(() => isMounted(scene.mountDir)));
+    let said = "";
+    const read = (async () => {
+      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) said += text;
+    })();
+    assert(await waitUntil(() => said.includes("interrupt to unmount")), said);
+    assert(isMounted(scene.mountDir));
     child.kill("SIGINT");
-    assert.equal((await child.status).code, 0, await said);
-    assert.match(await said, /interrupt to unmount[^]*all is on disk/);
+    const { code } = await child.status;
+    await read;
+    assert.equal(code, 0, said);
+    assert.match(said, /interrupt to unmount[^]*all is on disk/);
     assert.deepEqual(fuseMounts(scene.dirPath), []);
     assert.deepEqual(lockFiles(scene), []);
   },

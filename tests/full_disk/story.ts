@@ -167,6 +167,7 @@ class Life implements AsyncDisposable {
     let refusals = 0;
     for (let step = 0; refusals < 6 && step < 60; step++) {
       if (!await this.#ask(this.#statement())) refusals++;
+      for (let rows = random.between(0, 5); rows > 0; rows--) await this.#ask("");
     }
     this.#story.say(`  ${refusals} refusals, ${Math.floor(freeBytes(diskDir) / MIB)} MiB free`);
     const [count = ""] = await this.#answer("select count(*) from ledger;");

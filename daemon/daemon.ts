@@ -175,8 +175,11 @@ export async function serveMount(
     throw withSalvage(error, diff.path);
   });
   serving.dispatcher = started;
+  const ownUse = fastPaths.has("read_ahead")
+    ? raiseReadAhead(request.mountPath)
+    : Promise.resolve();
   serving.ending = new Ending({
-    ...{ mountPath: request.mountPath, dispatcher: started, libc, log },
+    ...{ mountPath: request.mountPath, dispatcher: started, libc, log, ownUse },
   });
   onFailure(async () => {
     await detach(request.mountPath, libc, { lazy: true });
@@ -184,7 +187,6 @@ export async function serveMount(
   });
   if (replacesDead) await listen();
   signal?.throwIfAborted();
-  if (fastPaths.has("read_ahead")) void raiseReadAhead(request.mountPath);
   if (!isNew) diff.writeBinding(binding);
   giveUpClaim();
   const notes = [

@@ -24,12 +24,16 @@ export interface EndingOptions {
   readonly dispatcher: Pick<Dispatcher, "ended" | "disconnected" | "sync" | "end">;
   readonly libc: Libc;
   readonly log: Log;
+  /** Settles when this process does not use the mount itself any more, as it does at its start. */
+  readonly ownUse: Promise<void>;
 }
 
 /** Unmounting writes everything back first, so the kernel then lets go at once, or not at all. */
 const LET_GO_MS = 500;
 /** For the kernel to send what it has; a service manager waits for 90 seconds. */
 const SYNC_MS = 60_000;
+/** For ourselves to let go of the mount: one question about a file. */
+const OWN_USE_MS = 5_000;
 
 /** Ends one mount. */
 export class Ending {
@@ -104,6 +108,7 @@ export class Ending {
 
   /** @returns Whether it was mounted here. */
   async #detach(options: { readonly lazy: boolean }): Promise<boolean> {
+    await inTime(this.#options.ownUse, OWN_USE_MS, undefined);
     const { libc, log, mountPath } = this.#options;
     const paths = this.#paths();
     for (const path of paths) {

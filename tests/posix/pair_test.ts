@@ -12,8 +12,8 @@ const PARTS = 5;
 const STEPS_MAX = Number(Deno.env.get("PBKFS_MOUNT_STEPS") ?? 40);
 const SEED = Deno.env.get("PBKFS_SEED");
 
-/** Without it, it would be no data directory. */
-const KEPT = "PG_VERSION";
+/** Without them, it would be no data directory; or the next mount would put them in place. */
+const KEPT = ["PG_VERSION", "postgresql.conf", "postgresql.auto.conf", "pbkfs.conf"];
 /** What the steps know of; without the rest, comparing takes less time. */
 const DIRS = ["base/1", "global", "pg_notify", "pg_logical"];
 
@@ -24,7 +24,9 @@ function thinOut(dirPath: string, below = ""): void {
     const isOnTheWay = DIRS.some((dir) => `${dir}/`.startsWith(`${path}/`));
     const isKept = DIRS.includes(below) && /^(1|PG_|2619$|pg_)/.test(entry.name);
     if (isOnTheWay && entry.isDirectory) thinOut(dirPath, path);
-    else if (!isKept && path !== KEPT) Deno.removeSync(`${dirPath}/${path}`, { recursive: true });
+    else if (!isKept && !KEPT.includes(path)) {
+      Deno.removeSync(`${dirPath}/${path}`, { recursive: true });
+    }
   }
 }
 

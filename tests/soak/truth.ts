@@ -18,7 +18,7 @@ export interface TrueFile {
 }
 
 /** Differs from a restore, or is a link to elsewhere. */
-const NOT_COMPARED = /^(postgresql\.auto\.conf$|pg_wal\/)/;
+const NOT_COMPARED = /^(postgresql\.(auto\.)?conf$|pg_wal\/)/;
 
 /** Writes them below `dirPath`. @returns All that are not empty. */
 export async function writeTruth(

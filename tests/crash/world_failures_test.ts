@@ -58,6 +58,7 @@ function writtenFile(scene: Scene, name: string, byte: number): RawFile {
   return file;
 }
 
+const uptimeSeconds = () => Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]);
 const sync = (file: RawFile) => errnoFrom(() => file.sync());
 
 /** Data files of the base in the main database, the largest first. */
@@ -183,6 +184,9 @@ test(
     await using other = await OtherProcess.open(`${scene.mountDir}/second`);
     assert.deepEqual([sync(second), sync(second), sync(second)], [5, 0, 0]);
     assert.deepEqual([await other.do("sync"), await other.do("sync")], [5, 0]);
+    // The kernel tells when a process was started to a hundredth of a second.
+    const heardAt = uptimeSeconds();
+    assert(await waitUntil(() => uptimeSeconds() > heardAt + 0.02));
     await using late = await OtherProcess.open(`${scene.mountDir}/second`);
     assert.equal(await late.do("sync"), 0, "who came later has written nothing that was lost");
     assert.equal(sync(first), 0, "of other files it does not");

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isAlive, isLocked, readOwner } from "../binding/mod.ts";
+import { isAlive, isLocked, type Owner, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ask } from "./control_socket.ts";
@@ -69,6 +69,7 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
   const owner = readOwner(diffPath);
   const pid = owner?.releasedAt === undefined ? owner?.pid : undefined;
   const pids = [pid, guardianOf(mount.diffPath)].filter((id) => id !== undefined);
+  const served: Served = { owner, pids };
   const done = (outcome: Unmounted["outcome"], users: readonly MountUser[] = []): Unmounted => ({
     ...{ mountPath, diffPath, outcome, users },
     ...(pid !== undefined && { pid }),
@@ -86,25 +87,25 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
     if (!isMounted) throw stuck(mount, pid, error);
     const users = usersOf(mountPath);
     await hide(mountPath);
-    const ended = await isGone(mount, pids, LAZY_WAIT_MS);
+    const ended = await isGone(mount, served, LAZY_WAIT_MS);
     return ended ? done("unmounted") : done("detached", users);
   }
   if (answer !== undefined && "kept" in answer) {
     const { device } = answer.kept;
     await detachCopy(mountPath, device);
     if (!force) {
-      await untilLetGo({ mount, pids, ...answer.kept }, options);
+      await untilLetGo({ mount, served, ...answer.kept }, options);
       return done("unmounted");
     }
-    if (await isGone(mount, pids, LOOK_MS)) return done("unmounted");
+    if (await isGone(mount, served, LOOK_MS)) return done("unmounted");
     const holders = holdersOf(device);
     await askInTime(mount, "end", waitMs).catch((error) => {
       throw stuck(mount, pid, error);
     });
-    if (await isGone(mount, pids, waitMs)) return done("ended", holders);
+    if (await isGone(mount, served, waitMs)) return done("ended", holders);
     throw stuck(mount, pid);
   }
-  if (await isGone(mount, pids, waitMs)) return done("unmounted");
+  if (await isGone(mount, served, waitMs)) return done("unmounted");
   throw new PbkfsError("MountBusy", {
     what: `"${mountPath}" is unmounted, but process ${pid} has not ended in ${waitMs} ms`,
     todo: `Look at "${diffPath}/pbkfs.log".`,
@@ -137,23 +138,22 @@ async function untilLetGo(
   kept: {
     readonly mount: PbkfsMount;
     readonly pid: number;
-    /** Its guardian's, too. */
-    readonly pids: readonly number[];
+    readonly served: Served;
     readonly device: string;
   },
   { waitMs = KEPT_WAIT_MS, onProgress = () => {} }: UnmountOptions,
 ): Promise<void> {
-  const { mount, pid, pids, device } = kept;
+  const { mount, pid, served, device } = kept;
   const deadline = Date.now() + waitMs;
   // It may be that the process is only slow to end.
-  if (await isGone(mount, pids, LOOK_MS)) return;
+  if (await isGone(mount, served, LOOK_MS)) return;
   const found = holdersOf(device);
   if (found.length > 0) {
     onProgress(`"${mount.mountPath}" is unmounted here, but kept by ${describeHolders(found)}`);
   }
   // Nobody answers if it has ended meanwhile.
   await askInTime(mount, "sync", Math.max(waitMs, WAIT_MS));
-  if (await isGone(mount, pids, Math.max(0, deadline - Date.now()))) return;
+  if (await isGone(mount, served, Math.max(0, deadline - Date.now()))) return;
   throw keptBy(holdersOf(device), mount, pid);
 }
 
@@ -220,16 +220,28 @@ async function withoutDaemon({ mountPath, diffPath }: PbkfsMount): Promise<"clea
   return "cleaned";
 }
 
-/** Waits until the diff can be mounted again, and its last processes have ended. */
+/** Whose mount it was that ends: who waits for the diff may have it the moment after. */
+interface Served {
+  readonly owner: Owner | undefined;
+  /** Of its process and its guardian. */
+  readonly pids: readonly number[];
+}
+
+function isSameOwner(one: Owner | undefined, other: Owner | undefined): boolean {
+  return one?.pid === other?.pid && one?.startedAt === other?.startedAt;
+}
+
+/** Waits until the one who had the diff has let go of it, and its last processes have ended. */
 async function isGone(
   { diffPath }: PbkfsMount,
-  pids: readonly number[],
+  { owner, pids }: Served,
   waitMs: number,
 ): Promise<boolean> {
   const libc = systemLibc();
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const isFree = isLocked(diffPath, libc) !== true && !pids.some(isAlive);
+    const isLetGo = isLocked(diffPath, libc) !== true || !isSameOwner(readOwner(diffPath), owner);
+    const isFree = isLetGo && !pids.some(isAlive);
     if (isFree || Date.now() >= deadline) return isFree;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

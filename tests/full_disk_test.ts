@@ -89,7 +89,8 @@ test(
     file.sync();
     assert.deepEqual(file.read(MIB, MIB), filled(8, MIB));
     const log = Deno.readTextFileSync(`${diskDir}/diff/pbkfs.log`);
-    for (const line of ["space for the diff is low", "is full", "room for the diff again"]) {
+    // Whether the reserve was needed, too, depends on how much the kernel had gathered.
+    for (const line of ["space for the diff is low", "room for the diff again"]) {
       assert(log.includes(line), `${line}: ${log}`);
     }
   },

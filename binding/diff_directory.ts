@@ -15,13 +15,16 @@
  */
 
 import { rmSync } from "node:fs";
-import { PbkfsError } from "../errors.ts";
+import { ERRNO, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
+import { asRoot, hasRootBehind, isRootBehind } from "../ffi/credentials.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
+import { openPlainDirectory } from "../ffi/open_beneath.ts";
 import { type Binding, parseBinding } from "./binding.ts";
 import { BINDING_NAME, mustHoldOnlyOurs, removeContents } from "./diff_contents.ts";
 import { DiffLock, type LockOptions } from "./diff_lock.ts";
 import type { Owner } from "./owner.ts";
+import { readPlainText } from "./plain_text.ts";
 
 /** Its owner in the tree traverses it to reach `wal`; nobody else needs to. */
 const MODE_FOR_GROUP = 0o710;
@@ -55,12 +58,15 @@ export class DiffDirectory {
    * and what {@link parseBinding} throws.
    */
   static open(path: string, libc: Libc, options: LockOptions = {}): DiffDirectory {
-    const isMade = makeDirectory(path);
+    const isMade = makeDirectory(path, libc);
+    const isGiven = !isMade && takeOver(path, libc);
+    mustBeOwn(path);
     const { mode, uid, gid } = Deno.statSync(path);
     const undo = () => {
-      if (isMade) return removeIfEmpty(path);
+      if (isMade) return removeIfEmpty(path, libc);
       if (Deno.uid() === 0 || Deno.statSync(path).gid !== gid) Deno.chownSync(path, uid, gid);
       Deno.chmodSync(path, (mode ?? 0) & 0o7777);
+      if (isGiven) giveBack(path, libc);
     };
     try {
       if (readBinding(path) === undefined) mustHoldOnlyOurs(path);
@@ -75,7 +81,8 @@ export class DiffDirectory {
       }
       return diff;
     } catch (error) {
-      if (isMade) removeIfEmpty(path);
+      if (isMade) removeIfEmpty(path, libc);
+      else if (isGiven) giveBack(path, libc);
       throw error;
     }
   }
@@ -197,11 +204,17 @@ export class DiffDirectory {
 export function readBinding(path: string): Binding | undefined {
   const file = `${path}/${BINDING_NAME}`;
   try {
-    return parseBinding(Deno.readTextFileSync(file), file);
+    const text = readPlainText(path, BINDING_NAME);
+    return text === undefined ? undefined : parseBinding(text, file);
   } catch (error) {
-    const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
-    if (error instanceof NotFound || error instanceof NotADirectory) return undefined;
-    if (!(error instanceof PermissionDenied)) throw error;
+    if (!(error instanceof PbkfsError) || error.code !== "Io") throw error;
+    if (error.errno !== ERRNO.EACCES) {
+      throw new PbkfsError("DiffDamaged", {
+        what: `The diff has no binding that can be read: ${error.message}`,
+        todo: "Restore it from a copy, or start with an empty diff directory.",
+        cause: error,
+      });
+    }
     throw new PbkfsError("PermissionDenied", {
       what: `Cannot read "${file}": ${error.message}`,
       todo: "Run pbkfs as the user who made the diff.",
@@ -211,11 +224,15 @@ export function readBinding(path: string): Binding | undefined {
 }
 
 /** @returns Whether it had to be made. */
-function makeDirectory(path: string): boolean {
+function makeDirectory(path: string, libc: Libc): boolean {
   try {
     Deno.mkdirSync(path, { mode: 0o700 });
     return true;
   } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied && hasRootBehind()) {
+      makeForUser(path, libc);
+      return true;
+    }
     if (error instanceof Deno.errors.AlreadyExists) {
       if (Deno.statSync(path).isDirectory) return false;
       throw new PbkfsError("DiffMisplaced", {
@@ -239,9 +256,76 @@ function makeDirectory(path: string): boolean {
   }
 }
 
-function removeIfEmpty(path: string): void {
+/**
+ * Root may say that a diff is to be where the owner of the backup cannot make a directory. What he
+ * is given is empty, whatever has been put in its place meanwhile.
+ */
+function makeForUser(path: string, libc: Libc): void {
+  asRoot(() => Deno.mkdirSync(path, { mode: 0o700 }));
+  if (!takeOver(path, libc)) {
+    throw new PbkfsError("DiffMisplaced", {
+      what: `The diff directory "${path}" was replaced while it was being made`,
+      todo: "Choose a place that other users may not write to.",
+    });
+  }
+}
+
+/** An empty directory that root has made for the diff. @returns Whether it is one. */
+function takeOver(path: string, libc: Libc): boolean {
+  if (!hasRootBehind()) return false;
+  const owner = { uid: Deno.uid() as number, gid: Deno.gid() as number };
+  return asRoot(() => {
+    const fd = openPlainDirectory(libc, byteStringOf(path), OPEN.readOnly | OPEN.noFollow);
+    try {
+      const { uid } = libc.fstat(fd);
+      const [something] = Deno.readDirSync(`/proc/self/fd/${fd}`);
+      if (uid !== 0 || something !== undefined) return false;
+      libc.fchown(fd, owner);
+      return true;
+    } finally {
+      libc.close(fd);
+    }
+  });
+}
+
+/** The other way round. What is in it stays its owner's. */
+function giveBack(path: string, libc: Libc): void {
+  const own = Deno.uid();
+  asRoot(() => {
+    const fd = openPlainDirectory(libc, byteStringOf(path), OPEN.readOnly | OPEN.noFollow);
+    try {
+      if (libc.fstat(fd).uid === own) libc.fchown(fd, { uid: 0, gid: 0 });
+    } finally {
+      libc.close(fd);
+    }
+  });
+}
+
+/** Root mounts for a user what is that user's, and nobody else's. */
+function mustBeOwn(path: string): void {
+  const { uid } = Deno.statSync(path);
+  const own = Deno.uid();
+  if (uid === own || !isRootBehind()) return;
+  throw new PbkfsError("PermissionDenied", {
+    what: `The diff directory "${path}" belongs to user ${uid}, the backup to user ${own}`,
+    todo:
+      `Give another directory with -d; or, if you trust what is in it: chown -R ${own} "${path}"`,
+  });
+}
+
+function removeIfEmpty(path: string, libc: Libc): void {
+  const slash = path.lastIndexOf("/");
   try {
-    Deno.removeSync(path);
+    // It may be where only root can make and remove something.
+    asRoot(() => {
+      const parent = byteStringOf(path.slice(0, slash) || "/");
+      const fd = openPlainDirectory(libc, parent, OPEN.pathOnly);
+      try {
+        Deno.removeSync(`/proc/self/fd/${fd}/${path.slice(slash + 1)}`);
+      } finally {
+        libc.close(fd);
+      }
+    });
   } catch {
     // Somebody has put something there meanwhile; it stays.
   }

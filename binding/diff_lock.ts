@@ -17,6 +17,7 @@ import {
   thisMachine,
   thisOwner,
 } from "./owner.ts";
+import { readPlainText } from "./plain_text.ts";
 import { isAlive } from "./process.ts";
 
 /** The name of the lock file in a diff. */
@@ -116,7 +117,7 @@ export class DiffLock {
 /** Who has a diff, or had it last. Needs no lock; undefined if that cannot be told. */
 export function readOwner(dirPath: string): Owner | undefined {
   try {
-    return parseOwner(Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`));
+    return parseOwner(readPlainText(dirPath, LOCK_NAME) ?? "");
   } catch {
     return undefined;
   }
@@ -149,7 +150,8 @@ export async function afterDeath(
 export function isLocked(dirPath: string, libc: Libc): boolean | undefined {
   let fd: Fd;
   try {
-    fd = libc.open(byteStringOf(`${dirPath}/${LOCK_NAME}`), OPEN.readWrite | OPEN.noFollow);
+    const flags = OPEN.readWrite | OPEN.noFollow | OPEN.nonBlocking;
+    fd = libc.open(byteStringOf(`${dirPath}/${LOCK_NAME}`), flags);
   } catch (error) {
     return error instanceof PbkfsError && error.errno === ERRNO.ENOENT ? false : undefined;
   }
@@ -165,7 +167,7 @@ function lockFile(path: string, dirPath: string, libc: Libc): Fd {
   for (let lookers = 0;;) {
     let fd: Fd;
     try {
-      const flags = OPEN.readWrite | OPEN.create | OPEN.noFollow;
+      const flags = OPEN.readWrite | OPEN.create | OPEN.noFollow | OPEN.nonBlocking;
       fd = libc.open(byteStringOf(path), flags, 0o600);
     } catch (error) {
       throw new PbkfsError("PermissionDenied", {

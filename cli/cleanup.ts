@@ -4,7 +4,7 @@
  * @module
  */
 
-import { cleanup, type CleanupPlan, planCleanup } from "../daemon/mod.ts";
+import { actForOwnerOfDiff, cleanup, type CleanupPlan, planCleanup } from "../daemon/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { isTerminal, readAnswer } from "./ask.ts";
 import { type CommandSpec, type Flags, required } from "./command.ts";
@@ -36,6 +36,7 @@ export const CLEANUP: CommandSpec = {
   codes: ["DiffMissing", "DiffForeign", "DiffInUse", "PermissionDenied"],
   run(given) {
     const { diffDir, yes, force } = given as CleanupFlags;
+    actForOwnerOfDiff(diffDir);
     const plan = planCleanup(diffDir);
     if (plan.parts.length === 0) return say(`${plan.diffPath} is empty already`);
     show(plan);

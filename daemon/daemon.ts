@@ -33,6 +33,7 @@ import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts"
 import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
 import { spaceStatus } from "./space_status.ts";
+import { loadThreads, type Threads } from "./threads.ts";
 import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
 import { rareComplaints } from "./survive.ts";
@@ -64,6 +65,8 @@ export interface ServeOptions {
   readonly signal?: AbortSignal;
   /** What the guardian of this process tells, if it has one. */
   readonly watch?: Watch | undefined;
+  /** Loaded before; they end with the mount, or with a start that fails. */
+  readonly threads?: Threads;
 }
 
 /** For others to let go of a backup: as long as pg_probackup waits. */
@@ -88,7 +91,9 @@ export async function serveMount(
   const libc = systemLibc();
   const faults = faultsWanted();
   const fastPaths = fastPathsWanted();
+  const threads = options.threads ?? await loadThreads(fastPaths);
   await using start = new AsyncDisposableStack();
+  start.defer(() => threads.terminate());
   // What cannot be undone must not hide why it had to be.
   const onFailure = (undo: () => void | Promise<void>) =>
     start.defer(async () => {
@@ -156,7 +161,7 @@ export async function serveMount(
   const metrics = request.metrics &&
     await serveMetrics(request.metrics, { status, latencies, complain });
   onFailure(() => metrics?.close());
-  const started = await Dispatcher.start({
+  const started = await Dispatcher.start(threads, {
     spec: request.spec,
     lists,
     binding,

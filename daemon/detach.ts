@@ -6,7 +6,9 @@
 
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
+import { isRootBehind } from "../ffi/credentials.ts";
 import type { Libc } from "../ffi/libc.ts";
+import { unmountAt } from "../ffi/mount_point.ts";
 
 /**
  * Unmounts. The kernel first writes everything back, so another thread must serve it.
@@ -19,9 +21,9 @@ export async function detach(
   libc: Libc,
   options: { readonly lazy: boolean } = { lazy: false },
 ): Promise<void> {
-  if (Deno.uid() === 0) {
+  if (isRootBehind()) {
     try {
-      libc.unmount(byteStringOf(mountPath), options);
+      unmountAt(libc, byteStringOf(mountPath), options);
     } catch (error) {
       const isBusy = error instanceof PbkfsError && error.errno === ERRNO.EBUSY;
       throw isBusy ? busy(mountPath, error) : error;

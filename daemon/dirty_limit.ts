@@ -8,6 +8,7 @@
  * @module
  */
 
+import { asRoot } from "../ffi/credentials.ts";
 import { findMount } from "./mount_table.ts";
 
 const BDI_DIR = "/sys/class/bdi";
@@ -24,7 +25,7 @@ export function dirtyLimitBytes(): number {
 export function canLowerDirtyLimit(): boolean {
   try {
     const [any] = Deno.readDirSync(BDI_DIR);
-    Deno.openSync(`${BDI_DIR}/${any?.name}/${RATIO_NAME}`, { write: true }).close();
+    asRoot(() => Deno.openSync(`${BDI_DIR}/${any?.name}/${RATIO_NAME}`, { write: true })).close();
     return true;
   } catch {
     return false;
@@ -37,7 +38,8 @@ export function lowerDirtyLimit(mountPath: string, limitBytes: number): void {
   if (mount === undefined) throw new Error(`"${mountPath}" is not in the list of mounts`);
   const ratio = Math.max(1, Math.floor(limitBytes / allDirtyBytes() * 1e6));
   const path = `${BDI_DIR}/${mount.device}/${RATIO_NAME}`;
-  Deno.writeTextFileSync(path, `${Math.min(ratio, DEFAULT_RATIO)}`, { create: false });
+  const text = `${Math.min(ratio, DEFAULT_RATIO)}`;
+  asRoot(() => Deno.writeTextFileSync(path, text, { create: false }));
 }
 
 /** What all file systems together may have, at most. */

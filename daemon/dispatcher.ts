@@ -13,7 +13,6 @@ import { DEFAULT_SETTINGS } from "../fuse/mod.ts";
 import {
   type CommitWorker,
   type OverlayCounters,
-  readWorkerCount,
   type ReadWorkers,
   startCommitWorker,
   startReadWorkers,
@@ -23,6 +22,7 @@ import type { Log } from "./log.ts";
 import { Errands } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
+import type { Threads } from "./threads.ts";
 import { TraceLines } from "./trace_lines.ts";
 
 /** What a dispatcher is started with. */
@@ -74,12 +74,13 @@ export class Dispatcher {
   }
 
   static async start(
+    threads: Threads,
     options: DispatcherOptions,
     log: Log,
   ): Promise<Dispatcher> {
     const trace = new TraceLines((line) => log.trace(line));
     const { fastPaths, ...rest } = options;
-    const { reads, commits } = await startHelpers(options, (news) => {
+    const { reads, commits } = await startHelpers(threads, options, (news) => {
       if ("problem" in news) tellProblem(log, news.problem);
       else trace.tell({ ...news.replied, replied: news.replied.request });
     });
@@ -91,9 +92,7 @@ export class Dispatcher {
       commits: commits && { state: commits.state, channel: commits.channel },
       reads: reads && { queue: reads.queue, count: reads.count },
     };
-    const worker = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
-      type: "module",
-    });
+    const worker = threads.dispatcher;
     const mounted = Promise.withResolvers<readonly string[]>();
     const ended = Promise.withResolvers<void>();
     const disconnected = Promise.withResolvers<void>();
@@ -163,14 +162,15 @@ function tellProblem(log: Log, { what, error }: { what: string; error: ErrorData
 
 /** Starts the threads that help the dispatcher, all at once. */
 async function startHelpers(
+  { reads, commits }: Threads,
   options: DispatcherOptions,
   onNews: (news: WorkerNews) => void,
 ): Promise<{ readonly reads?: ReadWorkers; readonly commits?: CommitWorker }> {
   const { fastPaths } = options;
   const starts = [
-    fastPaths.has("read_workers")
+    reads.length > 0
       ? startReadWorkers({
-        count: readWorkerCount(),
+        workers: reads,
         backupIds: options.spec.members.map(({ id }) => id),
         readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
         systemCodecs: fastPaths.has("system_codecs"),
@@ -179,8 +179,8 @@ async function startHelpers(
         tracing: options.tracing,
       }, onNews)
       : undefined,
-    fastPaths.has("commit_thread")
-      ? startCommitWorker({
+    commits !== undefined
+      ? startCommitWorker(commits, {
         storePath: `${options.diffPath}/metadata.sqlite`,
         dataDirectory: byteStringOf(`${options.diffPath}/data`),
         reservePath: byteStringOf(`${options.diffPath}/${RESERVE_NAME}`),
@@ -191,8 +191,8 @@ async function startHelpers(
       : undefined,
   ] as const;
   try {
-    const [reads, commits] = await Promise.all(starts);
-    return { ...(reads && { reads }), ...(commits && { commits }) };
+    const [reading, committing] = await Promise.all(starts);
+    return { ...(reading && { reads: reading }), ...(committing && { commits: committing }) };
   } catch (error) {
     for (const start of await Promise.allSettled(starts)) {
       if (start.status === "fulfilled") start.value?.terminate();

@@ -12,8 +12,12 @@ import { Faults } from "../ffi/faulty_libc.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { Latencies, Session } from "../fuse/mod.ts";
 import {
+  answerLoad,
   baseFiles,
   checkDataFiles,
+  isLoadRequest,
+  type Loaded,
+  type LoadRequest,
   type Overlay,
   OverlayCounters,
   ReadPool,
@@ -35,11 +39,18 @@ import { alarmed, StoreAlarm } from "./store_alarm.ts";
 import { WatchedOverlay } from "./watched_overlay.ts";
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<DispatcherSetup>) => void;
-  postMessage(message: DispatcherNews): void;
+  onmessage: (event: MessageEvent<LoadRequest | DispatcherSetup>) => void;
+  postMessage(message: Loaded | DispatcherNews): void;
 };
 
 scope.onmessage = async ({ data }) => {
+  if (isLoadRequest(data)) {
+    const { systemCodecs } = data.load;
+    return answerLoad(
+      () => loadCodecs({ system: systemCodecs }),
+      (done) => scope.postMessage(done),
+    );
+  }
   let serving: Serving;
   try {
     serving = await prepare(data);

@@ -4,13 +4,15 @@
  * @module
  */
 
+import { isRootBehind } from "../ffi/credentials.ts";
+
 /**
  * Root may let others in; anybody else only if `/etc/fuse.conf` says `user_allow_other`.
  *
  * @param conf The file's text.
  */
 export function mayAllowOthers(conf = readConf()): boolean {
-  if (Deno.uid() === 0) return true;
+  if (isRootBehind()) return true;
   return conf.split("\n").some((line) => line.trim() === "user_allow_other");
 }
 

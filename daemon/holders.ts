@@ -11,6 +11,7 @@
  */
 
 import { byteStringOf } from "../ffi/bytes.ts";
+import { asRoot } from "../ffi/credentials.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { listMounts, type MountEntry } from "./mount_table.ts";
 import { commandOf, listOf, type MountUser, processesOf } from "./users_of.ts";
@@ -30,6 +31,10 @@ export interface MountHolder extends MountUser {
  * @param device Such as `0:45`.
  */
 export function holdersOf(device: string, procPath = "/proc"): MountHolder[] {
+  return asRoot(() => findHolders(device, procPath));
+}
+
+function findHolders(device: string, procPath: string): MountHolder[] {
   const libc = systemLibc();
   const own = namespaceOf(`${procPath}/self`);
   const isHere = copyIn(`${procPath}/self`, device) !== undefined;

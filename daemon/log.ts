@@ -45,6 +45,11 @@ interface LogPlace {
   readonly defaultPath: string;
 }
 
+/** Loads what {@link openLog} needs; it is not needed by commands that have no log. */
+export async function loadLogging(): Promise<void> {
+  await import("@logtape/logtape");
+}
+
 /**
  * Opens the log of this process; it has one at a time.
  *

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { ERRNO, PbkfsError } from "../errors.ts";
 import { bytesOf, byteStringOf } from "../ffi/bytes.ts";
+import { asRoot, hasRootBehind } from "../ffi/credentials.ts";
 import { DatagramSender } from "../ffi/datagram.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
 
@@ -40,10 +43,7 @@ export function stderrSink(libc: Libc): LogSink {
  * @throws {PbkfsError} if it cannot be opened.
  */
 export function fileSink(path: string, libc: Libc): LogSink {
-  const open = () => {
-    const flags = OPEN.readWrite | OPEN.create | OPEN.append;
-    return libc.open(byteStringOf(path), flags, 0o600);
-  };
+  const open = () => openLogFile(path, libc);
   let fd = open();
   let hasStderr = false;
   return {
@@ -60,6 +60,26 @@ export function fileSink(path: string, libc: Libc): LogSink {
     },
     close: () => libc.close(fd),
   };
+}
+
+/** A log that is not in the diff may be where only root can write: then root opens it. */
+function openLogFile(path: string, libc: Libc): Fd {
+  const flags = OPEN.readWrite | OPEN.create | OPEN.append | OPEN.noTerminal | OPEN.nonBlocking;
+  const open = (more: number) => libc.open(byteStringOf(path), flags | more, 0o600);
+  try {
+    return open(0);
+  } catch (error) {
+    const isDenied = error instanceof PbkfsError && error.errno === ERRNO.EACCES;
+    if (!isDenied || !hasRootBehind()) throw error;
+  }
+  const fd = asRoot(() => open(OPEN.noFollow));
+  const { mode, links, uid } = libc.fstat(fd);
+  if ((mode & TYPE.mask) === TYPE.file && links === 1 && uid === 0) return fd;
+  libc.close(fd);
+  throw new PbkfsError("PermissionDenied", {
+    what: `"${path}" is not a file of root's for nothing but a log`,
+    todo: "Name another file with --log-sink.",
+  });
 }
 
 /** Severities of syslog, which journald has as well. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { actForOwnerOfDiff } from "./act_for_owner.ts";
 export { mountStatus } from "./ask_status.ts";
 export { cleanup, type CleanupPlan, planCleanup } from "./cleanup.ts";
 export type { ServedMount } from "./daemon.ts";

@@ -11,6 +11,7 @@ import { systemLibc } from "../ffi/libc.ts";
 import { readWorkerCount } from "../overlay/mod.ts";
 import { checkRequest } from "./bind.ts";
 import { checkDescriptors } from "./descriptor_budget.ts";
+import { actForOwnerOf } from "./act_for_owner.ts";
 import { serveMount } from "./daemon.ts";
 import { absolute, checkDiffPlace, checkFuse, checkMountDir, environment } from "./environment.ts";
 import { DEFAULT_LOGGING, type LogOptions } from "./log_options.ts";
@@ -18,6 +19,8 @@ import type { MetricsAddress } from "./metrics.ts";
 import { notifyManager } from "./notify.ts";
 import type { MountRequest } from "./protocol.ts";
 import { interruptible, untilEnd } from "./run_daemon.ts";
+import { fastPathsWanted } from "./fast_paths.ts";
+import { loadThreads } from "./threads.ts";
 import { startDaemon, type StartedMount } from "./start.ts";
 
 /** What to mount, and where. A diff that was mounted before knows all that is left out. */
@@ -147,7 +150,10 @@ export async function mountHere(
   const request = await prepareMount(options);
   const { onProgress } = options;
   const interrupt = interruptible();
+  const threads = await loadThreads(fastPathsWanted());
+  actForOwnerOf(request);
   const served = await serveMount(request, {
+    threads,
     ...(onProgress !== undefined && { onProgress }),
     signal: interrupt.signal,
   });

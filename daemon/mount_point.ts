@@ -7,6 +7,7 @@
 
 import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
+import { asRoot } from "../ffi/credentials.ts";
 import { type Fd, FLOCK, type Libc, OPEN } from "../ffi/libc.ts";
 import { checkMountDir } from "./environment.ts";
 
@@ -18,6 +19,10 @@ import { checkMountDir } from "./environment.ts";
  * @throws {PbkfsError} `MountDirBusy` and what {@link checkMountDir} throws.
  */
 export function claimMountPoint(path: string, libc: Libc): () => void {
+  return asRoot(() => claim(path, libc));
+}
+
+function claim(path: string, libc: Libc): () => void {
   const fd = libc.open(byteStringOf(path), OPEN.readOnly | OPEN.directory);
   try {
     if (!tryLock(fd, libc)) {

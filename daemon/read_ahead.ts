@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asRoot } from "../ffi/credentials.ts";
 import { findMount } from "./mount_table.ts";
 
 /** Several requests of the largest size at a time, so that several threads have something to do. */
@@ -22,7 +23,7 @@ export async function raiseReadAhead(mountPath: string): Promise<void> {
     if (mount === undefined) return;
     const path = `/sys/class/bdi/${mount.device}/read_ahead_kb`;
     if (Number(Deno.readTextFileSync(path)) >= READ_AHEAD_KIB) return;
-    Deno.writeTextFileSync(path, `${READ_AHEAD_KIB}`, { create: false });
+    asRoot(() => Deno.writeTextFileSync(path, `${READ_AHEAD_KIB}`, { create: false }));
   } catch {
     // It is an offer of the kernel's, and its default serves.
   }

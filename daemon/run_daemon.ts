@@ -5,11 +5,14 @@
  */
 
 import { CODES, PbkfsError, toPbkfsError } from "../errors.ts";
+import { actForOwnerOf } from "./act_for_owner.ts";
 import { type ServedMount, serveMount, type ServeOptions } from "./daemon.ts";
 import { type Death, describeDeath, parseWatch, type Watch } from "./deaths.ts";
 import { FAULTS_VARIABLE } from "./faults.ts";
 import { BROKEN_STATUS } from "./guardian.ts";
 import type { MountRequest, StartAnswer } from "./protocol.ts";
+import { fastPathsWanted } from "./fast_paths.ts";
+import { loadThreads, type Threads } from "./threads.ts";
 import { carryOut, giveUp, judgeMount } from "./revive.ts";
 import { surviveErrors } from "./survive.ts";
 
@@ -27,9 +30,13 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   let mount: ServedMount | undefined;
   try {
     const watch = parseWatch(args);
-    const request: MountRequest = await new Response(Deno.stdin.readable).json();
+    const [request, threads]: [MountRequest, Threads] = await Promise.all([
+      new Response(Deno.stdin.readable).json(),
+      loadThreads(fastPathsWanted()),
+    ]);
+    actForOwnerOf(request);
     const onProgress = (progress: string) => void answer({ progress });
-    const options = { onProgress, signal: interrupt.signal, watch };
+    const options = { onProgress, signal: interrupt.signal, watch, threads };
     const death = watch?.deaths.at(-1);
     if (watch?.isEnding) interrupt.giveUp();
     if (watch === undefined || death === undefined) mount = await serveMount(request, options);

@@ -5,6 +5,7 @@
  */
 
 import { PbkfsError } from "../errors.ts";
+import { asRoot } from "../ffi/credentials.ts";
 
 /** A process with something open in a mount. */
 export interface MountUser {
@@ -15,9 +16,11 @@ export interface MountUser {
 /** Processes whose working directory, root, program or open files are in `mountPath`. */
 export function usersOf(mountPath: string, procPath = "/proc"): MountUser[] {
   const isInside = (path: string) => path === mountPath || path.startsWith(`${mountPath}/`);
-  return processesOf(procPath)
-    .filter((pid) => linksOf(`${procPath}/${pid}`).some(isInside))
-    .map((pid) => ({ pid, command: commandOf(`${procPath}/${pid}`) }));
+  return asRoot(() =>
+    processesOf(procPath)
+      .filter((pid) => linksOf(`${procPath}/${pid}`).some(isInside))
+      .map((pid) => ({ pid, command: commandOf(`${procPath}/${pid}`) }))
+  );
 }
 
 /** The processes that we see. */

@@ -318,6 +318,7 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const UMOUNT_DETACH = 2;
+const UMOUNT_NOFOLLOW = 8;
 const EINTR = 4;
 const EWOULDBLOCK = 11;
 const POLL_IN = 1;
@@ -551,7 +552,7 @@ function makeLibc(): Libc {
       return ready > 0 && (pollFds.view.getInt16(14, true) & POLL_IN) !== 0;
     },
     unmount(path, options = { lazy: false }) {
-      const flags = options.lazy ? UMOUNT_DETACH : 0;
+      const flags = UMOUNT_NOFOLLOW | (options.lazy ? UMOUNT_DETACH : 0);
       check(took(symbols.umount2(bytesOf(path, 1), flags)), "umount", printable(path));
     },
     unlink(path) {

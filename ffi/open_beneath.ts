@@ -97,3 +97,32 @@ export function openFileBeneath(
   libc.close(fd);
   return undefined;
 }
+
+/**
+ * Opens a directory by its absolute path, through no symbolic link.
+ *
+ * @param path Absolute, as realpath(3) gives it.
+ */
+export function openPlainDirectory(libc: Libc, path: ByteString, flags: number): Fd {
+  if (path === "/") return libc.open(path, flags | OPEN.directory);
+  const root = libc.open("/" as ByteString, OPEN.pathOnly | OPEN.directory);
+  try {
+    return openBeneath(libc, root, path.slice(1) as ByteString, flags | OPEN.directory);
+  } finally {
+    libc.close(root);
+  }
+}
+
+/** Who owns a directory. @throws As {@link openPlainDirectory}. */
+export function ownerOfDirectory(
+  libc: Libc,
+  path: ByteString,
+): { readonly uid: number; readonly gid: number } {
+  const fd = openPlainDirectory(libc, path, OPEN.pathOnly);
+  try {
+    const { uid, gid } = libc.fstat(fd);
+    return { uid, gid };
+  } finally {
+    libc.close(fd);
+  }
+}

@@ -13,9 +13,11 @@ import {
   FUSE_BUF_SIZE_BYTES,
   LOWLEVEL_OPERATIONS,
 } from "../ffi/fuse_layout.ts";
+import { isRootBehind } from "../ffi/credentials.ts";
 import { makeOperations, type Operations } from "../ffi/fuse_operations.ts";
 import { type Layout, readField, writeField } from "../ffi/layout.ts";
 import { type Fd, type Libc, systemLibc } from "../ffi/libc.ts";
+import { mountingOn, unmountAt } from "../ffi/mount_point.ts";
 import { type Libfuse, libfuse } from "../ffi/libfuse.ts";
 import { type Address, addressOf, allocate, type NativeBuffer } from "../ffi/memory.ts";
 import { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
@@ -97,6 +99,8 @@ export class Session {
   /** C strings that libfuse may look at for as long as the session lives. */
   readonly #arguments: unknown;
   #isInitialized = false;
+  readonly #mountPath: ByteString;
+  #hasRun = false;
   #isClosed = false;
   readonly #buffer: NativeBuffer = allocate(FUSE_BUF_SIZE_BYTES);
 
@@ -105,6 +109,7 @@ export class Session {
     this.#fuse = fuse;
     this.#libc = systemLibc();
     this.#fileSystem = options.fileSystem;
+    this.#mountPath = options.mountPath;
     this.#onError = options.onError;
     this.#requests = new RequestReader(fuse);
     this.#latencies = options.latencies ?? new Latencies();
@@ -166,7 +171,13 @@ export class Session {
       session.#operations.close();
       throw mountFailed(target, "libfuse refused the session");
     }
-    if (session.#fuse.fuse_session_mount(session.#session, bytesOf(options.mountPath, 1)) !== 0) {
+    const mount = (path: ByteString) =>
+      session.#fuse.fuse_session_mount(session.#session, bytesOf(path, 1)) === 0;
+    const { mountPath } = options;
+    const isMounted = isRootBehind()
+      ? mountingOn(session.#libc, mountPath, mount)
+      : mount(mountPath);
+    if (!isMounted) {
       session.#fuse.fuse_session_destroy(session.#session);
       session.#operations.close();
       throw mountFailed(target, "libfuse could not mount");
@@ -179,6 +190,7 @@ export class Session {
    * not return before that.
    */
   run(): void {
+    this.#hasRun = true;
     const fd = this.#fuse.fuse_session_fd(this.#session) as Fd;
     this.#libc.setNonBlocking(fd);
     while (this.#fuse.fuse_session_exited(this.#session) === 0) {
@@ -235,9 +247,16 @@ export class Session {
     if (this.#arguments === undefined) return;
     this.#isClosed = true;
     this.#seeks.close();
-    if (!this.#isCutOff) this.#fuse.fuse_session_unmount(this.#session);
+    if (!this.#isCutOff) this.#unmount();
     this.#fuse.fuse_session_destroy(this.#session);
     this.#operations.close();
+  }
+
+  /** libfuse sees by its descriptor whether it has been unmounted already, and if not, does it. */
+  #unmount(): void {
+    // As root it was given a name of its own for the mount point, see `mountingOn`.
+    if (!this.#hasRun && isRootBehind()) unmountAt(this.#libc, this.#mountPath, { lazy: true });
+    this.#fuse.fuse_session_unmount(this.#session);
   }
 
   /**

@@ -15,11 +15,12 @@ import type {
   CommitWorkerMessage,
   CommitWorkerSetup,
 } from "./worker_committer.ts";
+import { answerLoad, isLoadRequest, type Loaded, type LoadRequest } from "./worker_loading.ts";
 import type { WorkerNews } from "./worker_news.ts";
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<CommitWorkerSetup>) => void;
-  postMessage(message: CommitWorkerAnswer | WorkerNews): void;
+  onmessage: (event: MessageEvent<LoadRequest | CommitWorkerSetup>) => void;
+  postMessage(message: Loaded | CommitWorkerAnswer | WorkerNews): void;
 };
 
 let ring: CommitRing;
@@ -28,7 +29,10 @@ let context: CommitContext;
 const since = new Map<Request, number>();
 const SYNC = REQUEST_KINDS.indexOf("sync");
 
-scope.onmessage = ({ data }) => begin(data);
+scope.onmessage = ({ data }) => {
+  if (!isLoadRequest(data)) begin(data);
+  else void answerLoad(() => Promise.resolve(), (done) => scope.postMessage(done));
+};
 
 function begin(setup: CommitWorkerSetup): void {
   try {

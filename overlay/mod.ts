@@ -23,7 +23,13 @@ export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
 export { openContext } from "./open_context.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
-export { ReadPool, readWorkerCount, type ReadWorkers, startReadWorkers } from "./read_pool.ts";
+export {
+  newReadWorker,
+  ReadPool,
+  readWorkerCount,
+  type ReadWorkers,
+  startReadWorkers,
+} from "./read_pool.ts";
 export { Reserve } from "./reserve.ts";
 export type { RoomOptions, VitalFiles } from "./room.ts";
 export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } from "./space.ts";
@@ -32,7 +38,15 @@ export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
 export {
   type CommitChannel,
   type CommitWorker,
+  newCommitWorker,
   startCommitWorker,
   WorkerCommitter,
 } from "./worker_committer.ts";
 export type { WorkerNews } from "./worker_news.ts";
+export {
+  answerLoad,
+  isLoadRequest,
+  type Loaded,
+  type LoadRequest,
+  loadWorker,
+} from "./worker_loading.ts";

@@ -52,10 +52,15 @@ export function readWorkerCount(cores = navigator.hardwareConcurrency): number {
   return Math.max(2, Math.min(cores, 8));
 }
 
+/** A worker that is still to be told what to do. */
+export function newReadWorker(): Worker {
+  return new Worker(new URL("./read_worker.ts", import.meta.url), { type: "module" });
+}
+
 /** Starts workers, and waits until they are ready. */
 export async function startReadWorkers(
   options: WorkerReporting & {
-    readonly count: number;
+    readonly workers: readonly Worker[];
     readonly backupIds: readonly string[];
     readonly readSizeBytesMax: number;
     readonly systemCodecs: boolean;
@@ -63,12 +68,10 @@ export async function startReadWorkers(
   },
   onNews: (news: WorkerNews) => void = () => {},
 ): Promise<ReadWorkers> {
-  const { count, backupIds, readSizeBytesMax, ...rest } = options;
+  const { workers, backupIds, readSizeBytesMax, ...rest } = options;
+  const count = workers.length;
   const queue = readQueueMemory({ backupIds, readSizeBytesMax });
   const counters = Array.from({ length: count }, () => new OverlayCounters());
-  const workers = counters.map(() =>
-    new Worker(new URL("./read_worker.ts", import.meta.url), { type: "module" })
-  );
   const terminate = () => workers.forEach((worker) => worker.terminate());
   const starts = workers.map((worker, index) => {
     const ready = Promise.withResolvers<void>();

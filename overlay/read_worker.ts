@@ -14,18 +14,26 @@ import { OverlayCounters } from "./counters.ts";
 import type { ReadWorkerSetup } from "./read_pool.ts";
 import { ReadQueue } from "./read_queue.ts";
 import { serveReads } from "./serve_reads.ts";
+import { answerLoad, isLoadRequest, type Loaded, type LoadRequest } from "./worker_loading.ts";
 import type { WorkerNews } from "./worker_news.ts";
 
 const READ = REQUEST_KINDS.indexOf("read");
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ReadWorkerSetup>) => void;
+  onmessage: (event: MessageEvent<LoadRequest | ReadWorkerSetup>) => void;
   postMessage(
-    message: { readonly ready: true } | { readonly failed: unknown } | WorkerNews,
+    message: Loaded | { readonly ready: true } | { readonly failed: unknown } | WorkerNews,
   ): void;
 };
 
 scope.onmessage = async ({ data }) => {
+  if (isLoadRequest(data)) {
+    const { systemCodecs } = data.load;
+    return answerLoad(
+      () => loadCodecs({ system: systemCodecs }),
+      (done) => scope.postMessage(done),
+    );
+  }
   try {
     const work = await prepare(data);
     scope.postMessage({ ready: true });

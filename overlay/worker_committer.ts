@@ -52,18 +52,23 @@ export interface CommitWorker {
   terminate(): void;
 }
 
+/** A worker that is still to be told what to do. */
+export function newCommitWorker(): Worker {
+  return new Worker(new URL("./commit_worker.ts", import.meta.url), { type: "module" });
+}
+
 /**
  * Starts a commit worker, and waits until it has opened the store.
  *
  * @throws {PbkfsError} as {@link SqliteStore} does.
  */
 export async function startCommitWorker(
+  worker: Worker,
   options: Omit<CommitWorkerSetup, "port" | "shared">,
   onNews: (news: WorkerNews) => void = () => {},
 ): Promise<CommitWorker> {
   const { shared } = new CommitRing();
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(new URL("./commit_worker.ts", import.meta.url), { type: "module" });
   const ready = Promise.withResolvers<MetadataState>();
   worker.onmessage = ({ data }: MessageEvent<CommitWorkerAnswer | WorkerNews>) => {
     if ("state" in data) ready.resolve(data.state);

@@ -42,6 +42,7 @@ export async function receiveDatagrams(path: string): Promise<Receiver> {
   };
   const reading = read();
   await ready.promise;
+  Deno.chmodSync(path, 0o666); // As the system's own are.
   return {
     messages,
     async [Symbol.asyncDispose]() {

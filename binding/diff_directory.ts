@@ -120,12 +120,10 @@ export class DiffDirectory {
   /**
    * Begins an empty diff: removes what an attempt that died has left, and makes the directories.
    *
-   * The diff stays ours: root writes here, so nobody else may. Another owner of the files in the
-   * tree can pass through to those that are his, and so can his group where it may read the WAL.
-   *
-   * @param owner The owner of the files in the tree.
+   * @param owner The owner of the files in the tree; their group can pass through to the WAL where
+   * it may read that.
    * @param walMode The mode of `pg_wal`: 0750 of a cluster with group access. More than that is
-   * given to nobody, since root writes there, too.
+   * given to nobody.
    */
   begin(owner: { readonly uid: number; readonly gid: number }, walMode = 0o700): void {
     removeContents(this.path);

@@ -112,6 +112,8 @@ function openFailed(file: StoredFile, error: unknown): unknown {
   return new PbkfsError("PermissionDenied", {
     what: `Cannot read backup ${file.of.backupId}: ${why}`,
     todo: "Run pbkfs as the user who owns the catalog.",
+    // Who reads the tree may do that. It is the tree that cannot be had.
+    errno: ERRNO.EIO,
     cause: error,
   });
 }

@@ -7,6 +7,8 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { PbkfsError } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
+import { OPEN, systemLibc } from "../ffi/libc.ts";
 import { StoreDirectory, StoreRefusal } from "./store_directory.ts";
 import { storeDamaged } from "./store_error.ts";
 import type { WalFile, WalPlan } from "./wal_file.ts";
@@ -37,8 +39,7 @@ export async function copyWal(plan: WalPlan, dirPath: string, owner?: WalOwner):
     const targetPath = `${dirPath}/${file.name}`;
     const unfinishedPath = `${targetPath}.unfinished`;
     try {
-      await writeCopy(file, unfinishedPath);
-      if (owner !== undefined) await Deno.chown(unfinishedPath, owner.uid, owner.gid);
+      await writeCopy(file, unfinishedPath, owner);
       await Deno.rename(unfinishedPath, targetPath);
     } catch (error) {
       await Deno.remove(unfinishedPath).catch(() => {});
@@ -63,14 +64,12 @@ export async function readWal(file: WalFile, sizeBytesMax: number): Promise<Uint
   return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
-async function writeCopy(file: WalFile, path: string): Promise<void> {
-  using target = await Deno.open(path, {
-    write: true,
-    create: true,
-    truncate: true,
-    mode: OWNER_ONLY,
-  });
-  await Deno.chmod(path, OWNER_ONLY | ((file.mode ?? 0) & GROUP_ACCESS));
+async function writeCopy(
+  file: WalFile,
+  path: string,
+  owner: WalOwner | undefined,
+): Promise<void> {
+  using target = await makeFile(path, owner, OWNER_ONLY | ((file.mode ?? 0) & GROUP_ACCESS));
   let size = 0;
   for await (const chunk of chunksOf(file)) {
     size += chunk.length;
@@ -84,6 +83,25 @@ async function writeCopy(file: WalFile, path: string): Promise<void> {
     );
   }
   await target.sync();
+}
+
+/** Makes a file that is not there, and gives it away by its descriptor. */
+async function makeFile(
+  path: string,
+  owner: WalOwner | undefined,
+  mode: number,
+): Promise<Deno.FsFile> {
+  await Deno.remove(path).catch(() => {});
+  const libc = systemLibc();
+  const flags = OPEN.readWrite | OPEN.create | OPEN.exclusive | OPEN.noFollow;
+  const fd = libc.open(byteStringOf(path), flags, OWNER_ONLY);
+  try {
+    libc.fchmod(fd, mode);
+    if (owner !== undefined) libc.fchown(fd, owner);
+    return await Deno.open(`/proc/self/fd/${fd}`, { write: true });
+  } finally {
+    libc.close(fd);
+  }
 }
 
 /** The content of a file, unpacked, in pieces. */

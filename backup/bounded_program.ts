@@ -13,6 +13,8 @@ export interface ProgramLimits {
   readonly timeoutMs: number;
   /** Of stdout; of stderr only the last part is kept, however much there is. */
   readonly outputBytesMax: number;
+  /** Who runs it, if not we: then it gets no group but this one, and hardly anything of our environment. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** How a program ended: by itself, or because it was ended for being too slow or too talkative. */
@@ -34,6 +36,7 @@ const GRACE_MS = 500;
 const DRAIN_MS = 1_000;
 const STDERR_BYTES_MAX = 64 * 1024;
 const TIMER_MS_MAX = 2 ** 31 - 1;
+const PUBLIC_VARIABLES = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ"];
 /** What would end us leaves the program, which has a session of its own, alone. */
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -46,14 +49,18 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export async function runBounded(
   program: string,
   args: readonly string[],
-  { timeoutMs, outputBytesMax }: ProgramLimits,
+  { timeoutMs, outputBytesMax, user }: ProgramLimits,
 ): Promise<ProgramEnd> {
   const limits = { timeoutMs: Math.min(timeoutMs, TIMER_MS_MAX), outputBytesMax };
   const started: { child?: ChildProcess } = {};
   // Before there is a program: whoever ends us then ends it as well.
   using _ending = whenEnding(() => started.child && signalAll(started.child, "SIGKILL"));
   // Detached: in a session of its own, so that all of it can be killed at once.
-  const child = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(user === undefined ? program : absolute(program), args, {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(user !== undefined && { ...user, cwd: "/", env: publicEnvironment() }),
+  });
   started.child = child;
   try {
     const end = await endOf(child, limits);
@@ -63,6 +70,20 @@ export async function runBounded(
     for (const stream of [child.stdout, child.stderr] as Readable[]) stream.destroy();
     if (child.pid !== undefined) child.unref();
   }
+}
+
+/** For another user, who may not reach our directory, and can read the environment of the program. */
+function publicEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    PUBLIC_VARIABLES.map((name) => [name, Deno.env.get(name)])
+      .filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}
+
+/** A program that is not looked for on PATH is meant from our directory on. */
+function absolute(program: string): string {
+  const isRelative = program.includes("/") && !program.startsWith("/");
+  return isRelative ? `${Deno.cwd()}/${program}` : program;
 }
 
 /** Listens to a program, until it has ended or has reached a limit. */

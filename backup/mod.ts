@@ -38,6 +38,7 @@ export {
   type StoredWal,
   type TreeLayout,
 } from "./open_chain.ts";
+export { catalogUser } from "./catalog_user.ts";
 export { ownerOf } from "./open_instance.ts";
 export { buffersOf, FileLists, type FileListsData } from "./file_lists.ts";
 export { readFileLists } from "./read_lists.ts";

@@ -8,6 +8,7 @@ import { PbkfsError } from "../errors.ts";
 import { type ByteString, byteString, byteStringOf, printable } from "../ffi/bytes.ts";
 import { backupInfoOf } from "./backup_info.ts";
 import { type ProgramEnd, runBounded } from "./bounded_program.ts";
+import { catalogUser } from "./catalog_user.ts";
 import { controlKey, type ControlValues } from "./control_file.ts";
 import type { FoundBackup } from "./control_catalog.ts";
 
@@ -58,7 +59,8 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const TALK_LENGTH_MAX = 1000;
 
 /**
- * Runs `pg_probackup show --format=json` for one instance.
+ * Runs `pg_probackup show --format=json` for one instance; root does so as the user whose catalog it
+ * is, since the program follows what that user lays out there.
  *
  * @returns Its backups, oldest first; undefined if no program was named and PATH has none.
  * @throws {ShowFailure} If it fails, does not end, or says nothing that makes sense.
@@ -70,7 +72,8 @@ export async function runShow(options: ShowOptions): Promise<FoundBackup[] | und
   const args = ["show", "--format=json", "-B", catalogPath, `--instance=${instance}`];
   let end: ProgramEnd;
   try {
-    end = await runBounded(program, args, { timeoutMs, outputBytesMax: OUTPUT_BYTES_MAX });
+    const user = Deno.uid() === 0 ? catalogUser(catalogPath, options.instance) : undefined;
+    end = await runBounded(program, args, { timeoutMs, outputBytesMax: OUTPUT_BYTES_MAX, user });
   } catch (error) {
     if (options.probackup !== undefined) throw cannotRun(program, error);
     if (error instanceof Deno.errors.NotFound) return undefined;

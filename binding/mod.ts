@@ -30,5 +30,4 @@ export {
 } from "./diff_lock.ts";
 export { describeOwner, type Machine, type Owner } from "./owner.ts";
 export { isAlive } from "./process.ts";
-export { LockKeeper } from "./lock_keeper.ts";
 export { type LockedMember, StoreLock, type StoreLockOptions } from "./store_lock.ts";

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
-import { LockKeeper } from "./lock_keeper.ts";
-import { isAlive } from "./process.ts";
 import { StoreLock, type StoreLockOptions } from "./store_lock.ts";
 
 const isRoot = Deno.uid() === 0;
@@ -215,46 +213,6 @@ Deno.test("FR-713 links that lie where lock files go are not followed", async ()
   const lock = await store.take();
   await lock.release();
   assert.equal(Deno.readTextFileSync(target), "precious");
-});
-
-Deno.test({
-  name: "FR-713 as root, a process of the owner keeps the lock; it ends with us, and not before",
-  ignore: !isRoot,
-  async fn() {
-    const owner = { uid: 65534, gid: 65534 };
-    const keeper = LockKeeper.start(owner, "/backup");
-    assert.equal(Deno.statSync(`/proc/${keeper.pid}`).uid, owner.uid);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    Deno.kill(keeper.pid, "SIGTERM");
-    Deno.kill(keeper.pid, "SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    assert(isAlive(keeper.pid));
-    await keeper.stop();
-    assert(!isAlive(keeper.pid));
-  },
-});
-
-Deno.test("FR-713 the process that keeps the lock ends when its parent is killed", async () => {
-  const program = `
-    import { LockKeeper } from ${JSON.stringify(new URL("./lock_keeper.ts", import.meta.url).href)};
-    const keeper = LockKeeper.start({ uid: ${Deno.uid()}, gid: ${Deno.gid()} }, "/backup");
-    console.log(keeper.pid);
-    setInterval(() => {}, 1000);`;
-  const file = Deno.makeTempFileSync({ suffix: ".ts" });
-  Deno.writeTextFileSync(file, program);
-  const args = ["run", "-A", "--no-lock", "--quiet", file];
-  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
-  const reader = child.stdout.getReader();
-  const pid = Number(new TextDecoder().decode((await reader.read()).value));
-  assert(isAlive(pid), `process ${pid}`);
-  child.kill("SIGKILL");
-  await child.status;
-  await reader.cancel();
-  for (let tries = 0; isAlive(pid) && tries < 100; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert(!isAlive(pid));
-  Deno.removeSync(file);
 });
 
 Deno.test("FR-714 a catalog that cannot be written to is told by its errno", async () => {

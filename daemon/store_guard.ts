@@ -6,7 +6,7 @@
  */
 
 import { type ChainSpec, changeOfChain, destOf, ownerOf } from "../backup/mod.ts";
-import { LockKeeper, StoreLock, type StoreLockOptions } from "../binding/mod.ts";
+import { StoreLock, type StoreLockOptions } from "../binding/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import type { StoreAlarm } from "./store_alarm.ts";
 
@@ -65,13 +65,11 @@ async function lockOrWatch(spec: ChainSpec, options: GuardOptions): Promise<Stor
 }
 
 async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
-  const keeper = keeperFor(spec);
+  mustBeSignalable(spec);
   let lock: StoreLock;
   try {
-    const pid = keeper?.pid ?? Deno.pid;
-    lock = await StoreLock.take({ ...options, members: spec.members, pid });
+    lock = await StoreLock.take({ ...options, members: spec.members, pid: Deno.pid });
   } catch (error) {
-    await keeper?.stop();
     if (error instanceof PbkfsError && error.code === "Io" && !NOT_WRITABLE.includes(error.errno)) {
       throw new PbkfsError("CatalogUnreadable", {
         what: `Cannot lock the backups: ${error.message}`,
@@ -81,35 +79,24 @@ async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuar
     }
     throw error;
   }
-  let watch: StoreGuard | undefined;
-  void keeper?.lost.then(() => {
-    watch = watched(spec, options, `process ${keeper.pid}, which kept the locks, was killed`);
-    for (const note of watch.notes) options.log(note);
-  });
   return {
     notes: [
       `the backups are locked: pg_probackup delete and merge of ${destOf(spec).id} and its ` +
       "parents wait a minute and then fail, until it is unmounted",
     ],
-    async release() {
-      await watch?.release();
-      await lock.release();
-      await keeper?.stop();
-    },
+    release: () => lock.release(),
   };
 }
 
 /**
- * Whose process is in the list: ours, if pg_probackup may send it a signal, else one that is made
- * for this.
+ * pg_probackup asks by a signal whether the process in the list is alive, and gives up, restores
+ * included, if it may not. The daemon of root's mount has the real user id of the backup's owner.
  *
- * @throws {PbkfsError} `Io` if it can be neither.
+ * @throws {PbkfsError} `Io` if it may not signal us.
  */
-function keeperFor(spec: ChainSpec): LockKeeper | undefined {
-  const { uid, gid } = ownerOf(spec);
-  const ours = Deno.uid();
-  if (uid === ours || uid === 0) return undefined;
-  if (ours === 0) return LockKeeper.start({ uid, gid }, spec.catalogPath);
+function mustBeSignalable(spec: ChainSpec): void {
+  const { uid } = ownerOf(spec);
+  if (uid === Deno.uid() || uid === 0) return;
   throw new PbkfsError("Io", {
     what: `they belong to user ${uid}, whose pg_probackup cannot ask whether our process is alive`,
     errno: ERRNO.EPERM,

@@ -5,6 +5,9 @@
  */
 
 import { PbkfsError } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
+import { OPEN, systemLibc } from "../ffi/libc.ts";
+import { openPlainDirectory } from "../ffi/open_beneath.ts";
 import { LOCK_NAME } from "./diff_lock.ts";
 
 /** The name of the file that says which backup a diff belongs to. */
@@ -60,19 +63,43 @@ export function mustHoldOnlyOurs(path: string): void {
 /**
  * Removes all that is ours but the lock; the binding first, so that what is left, should we be
  * interrupted, is no diff but the rest of one. Links are removed, not what they lead to.
+ *
+ * @param path Absolute, without symbolic links.
+ * @throws {PbkfsError} `PermissionDenied` if we are root, and it belongs to somebody else.
  */
 export function removeContents(path: string): void {
-  const names = [...Deno.readDirSync(path)].map(({ name }) => name)
+  const libc = systemLibc();
+  const directory = openPlainDirectory(libc, byteStringOf(path), OPEN.readOnly | OPEN.noFollow);
+  try {
+    const { uid } = libc.fstat(directory);
+    if (Deno.uid() === 0 && uid !== 0) throw changedHands(path, uid);
+    // What is removed is in this directory, whatever has the path by now.
+    removeBelow(`/proc/self/fd/${directory}`);
+  } finally {
+    libc.close(directory);
+  }
+}
+
+function removeBelow(directory: string): void {
+  const names = [...Deno.readDirSync(directory)].map(({ name }) => name)
     .filter((name) => OURS.test(name) && name !== LOCK_NAME)
     .sort((a, b) => Number(b === BINDING_NAME) - Number(a === BINDING_NAME));
   for (const name of names) {
     try {
-      Deno.removeSync(`${path}/${name}`, { recursive: true });
+      Deno.removeSync(`${directory}/${name}`, { recursive: true });
     } catch (error) {
       // A thread of ours that ends closes its database, which removes a file or two.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
+
+/** Root removes as the user whose it is, see `act_for_owner.ts` of `daemon/`. */
+function changedHands(path: string, uid: number): PbkfsError {
+  return new PbkfsError("PermissionDenied", {
+    what: `"${path}" belongs to user ${uid} by now; nothing was removed`,
+    todo: "Look at what is there, and try again.",
+  });
 }
 
 function isForeign(name: string): boolean {

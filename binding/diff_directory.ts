@@ -259,7 +259,7 @@ function makeDirectory(path: string, libc: Libc): boolean {
  * is given is empty, whatever has been put in its place meanwhile.
  */
 function makeForUser(path: string, libc: Libc): void {
-  asRoot(() => Deno.mkdirSync(path, { mode: 0o700 }));
+  asRoot(() => inParent(path, libc, (place) => Deno.mkdirSync(place, { mode: 0o700 })));
   if (!takeOver(path, libc)) {
     throw new PbkfsError("DiffMisplaced", {
       what: `The diff directory "${path}" was replaced while it was being made`,
@@ -312,19 +312,26 @@ function mustBeOwn(path: string): void {
 }
 
 function removeIfEmpty(path: string, libc: Libc): void {
-  const slash = path.lastIndexOf("/");
   try {
-    // It may be where only root can make and remove something.
-    asRoot(() => {
-      const parent = byteStringOf(path.slice(0, slash) || "/");
-      const fd = openPlainDirectory(libc, parent, OPEN.pathOnly);
-      try {
-        Deno.removeSync(`/proc/self/fd/${fd}/${path.slice(slash + 1)}`);
-      } finally {
-        libc.close(fd);
-      }
-    });
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied) || !hasRootBehind()) throw error;
+      // It is where only root can make and remove something.
+      asRoot(() => inParent(path, libc, (place) => Deno.removeSync(place)));
+    }
   } catch {
     // Somebody has put something there meanwhile; it stays.
+  }
+}
+
+/** Calls `use` with a name for `path` in its directory, which was reached through no link. */
+function inParent(path: string, libc: Libc, use: (place: string) => void): void {
+  const slash = path.lastIndexOf("/");
+  const fd = openPlainDirectory(libc, byteStringOf(path.slice(0, slash) || "/"), OPEN.pathOnly);
+  try {
+    use(`/proc/self/fd/${fd}/${path.slice(slash + 1)}`);
+  } finally {
+    libc.close(fd);
   }
 }

@@ -36,12 +36,12 @@ export const CLEANUP: CommandSpec = {
   codes: ["DiffMissing", "DiffForeign", "DiffInUse", "PermissionDenied"],
   run(given) {
     const { diffDir, yes, force } = given as CleanupFlags;
-    actForOwnerOfDiff(diffDir);
-    const plan = planCleanup(diffDir);
+    const diffPath = actForOwnerOfDiff(diffDir);
+    const plan = planCleanup(diffPath);
     if (plan.parts.length === 0) return say(`${plan.diffPath} is empty already`);
     show(plan);
     if (yes !== true && !isWanted()) return say("nothing was removed");
-    cleanup(diffDir, { force: force === true });
+    cleanup(diffPath, { force: force === true });
     say(`${plan.diffPath} is empty now, and can be used again`);
   },
 };

@@ -6,47 +6,68 @@
  * @module
  */
 
-import { ownerOf } from "../backup/mod.ts";
+import { catalogUser, type ChainSpec, destOf, ownerOf } from "../backup/mod.ts";
+import { PbkfsError } from "../errors.ts";
+import { byteStringOf } from "../ffi/bytes.ts";
 import { accountOf, actAs } from "../ffi/credentials.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ownerOfDirectory } from "../ffi/open_beneath.ts";
-import { byteStringOf } from "../ffi/bytes.ts";
+import { absolute, realPathOf } from "./environment.ts";
 import type { MountRequest } from "./protocol.ts";
 
+/** A user, with the group that counts. */
+type User = NonNullable<MountRequest["actFor"]>;
+
+const ROOT = 0;
+
 /**
- * From now on this process has the rights of the owner of the backup, if it is root's and he is not
- * root. Mounting and unmounting go on being done as root, see `asRoot`.
+ * For whom root mounts a backup. It is settled once, by the command, and not looked up again: who
+ * owns the catalog could show the daemon another owner later.
  *
- * @throws {PbkfsError} `CatalogUnreadable`.
+ * @returns undefined if we are not root: then for ourselves.
+ * @throws {PbkfsError} `CatalogUnreadable`; `PermissionDenied` if the backup is root's, but somebody
+ * else could put another one in its place, which root would then mount with all its rights.
  */
-export function actForOwnerOf({ spec, diffPath }: MountRequest): void {
-  if (Deno.uid() !== 0) return;
-  let owner: { readonly uid: number; readonly gid: number };
-  try {
-    owner = ownerOf(spec);
-  } catch (error) {
-    // A dead mount is to be taken away even if its catalog has gone: its diff is the owner's, too.
-    try {
-      owner = ownerOfDirectory(systemLibc(), byteStringOf(diffPath));
-    } catch {
-      throw error;
-    }
-  }
-  actForUser(owner);
+export function userOf(spec: ChainSpec): User | undefined {
+  if (Deno.uid() !== ROOT) return undefined;
+  const owner = ownerOf(spec);
+  if (owner.uid !== ROOT) return owner;
+  const other = catalogUser(spec.catalogPath, spec.instance);
+  if (other === undefined) return owner;
+  const { id, dirPath } = destOf(spec);
+  throw new PbkfsError("PermissionDenied", {
+    what: `Backup ${id} belongs to root, the catalog that it is in to user ${other.uid}`,
+    todo: `Give it to that user: chown -R ${other.uid} "${dirPath}". Or give the catalog to root.`,
+  });
 }
 
-/** The same for a diff alone, whose directory says whose it is. */
-export function actForOwnerOfDiff(diffPath: string): void {
-  if (Deno.uid() !== 0) return;
-  let owner: { readonly uid: number; readonly gid: number };
+/**
+ * From now on this process has the rights of who the mount is for, if it is root's and he is not
+ * root. Mounting and unmounting go on being done as root, see `asRoot`.
+ */
+export function actForOwnerOf({ actFor }: Pick<MountRequest, "actFor">): void {
+  if (Deno.uid() === ROOT && actFor !== undefined) actForUser(actFor);
+}
+
+/**
+ * The same for a diff alone, whose directory says whose it is.
+ *
+ * @returns The path to go on with: for root without links, so that it still means that directory.
+ * @throws {PbkfsError} `PermissionDenied` if somebody's link leads to what is somebody else's.
+ */
+export function actForOwnerOfDiff(givenPath: string): string {
+  if (Deno.uid() !== ROOT) return givenPath;
+  const diffPath = realPathOf(absolute(givenPath));
+  let owner: User;
   try {
-    owner = ownerOfDirectory(systemLibc(), byteStringOf(Deno.realPathSync(diffPath)));
+    owner = ownerOfDirectory(systemLibc(), byteStringOf(diffPath));
   } catch {
-    return; // Whoever looks for the diff next tells what is wrong with it.
+    return diffPath; // Whoever looks for the diff next tells what is wrong with it.
   }
   actForUser(owner);
+  return diffPath;
 }
 
-function actForUser(owner: { readonly uid: number; readonly gid: number }): void {
-  if (owner.uid !== 0) actAs(accountOf(owner));
+function actForUser(owner: User): void {
+  if (owner.uid !== ROOT) actAs(accountOf(owner));
 }

@@ -14,7 +14,7 @@ import {
 } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { absolute } from "./environment.ts";
+import { absolute, realPath } from "./environment.ts";
 import { mountsOfDiff } from "./find_mount.ts";
 import { listMounts } from "./mount_table.ts";
 
@@ -82,10 +82,11 @@ export function cleanup(path: string, options: { readonly force?: boolean } = {}
 
 function realDirectory(path: string): string {
   try {
-    const real = Deno.realPathSync(path);
+    const real = realPath(path);
     if (Deno.statSync(real).isDirectory) return real;
     throw new Deno.errors.NotADirectory("it is not a directory");
   } catch (error) {
+    if (error instanceof PbkfsError && error.code === "PermissionDenied") throw error;
     throw new PbkfsError("DiffMissing", {
       what: `There is no diff "${absolute(path)}": ${(error as Error).message}`,
       todo: "Give the directory that mount got with -d.",

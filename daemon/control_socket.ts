@@ -11,7 +11,7 @@ import { rmSync } from "node:fs";
 import { PbkfsError, toPbkfsError } from "../errors.ts";
 import { BoundedListener, type Visit } from "./bounded_listener.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
-import { withSocketPath } from "./socket_path.ts";
+import { withSocketAt, withSocketPath } from "./socket_path.ts";
 import type { Complain } from "./survive.ts";
 
 /** Answers one request. */
@@ -134,7 +134,7 @@ export async function ask(
 
 async function connect(path: string): Promise<Deno.UnixConn | undefined> {
   try {
-    return await withSocketPath(path, (path) => Deno.connect({ transport: "unix", path }));
+    return await withSocketAt(path, (path) => Deno.connect({ transport: "unix", path }));
   } catch (error) {
     const { ConnectionRefused, NotFound } = Deno.errors;
     if (error instanceof ConnectionRefused || error instanceof NotFound) return undefined;

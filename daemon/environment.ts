@@ -8,7 +8,8 @@ import { describeOwner, isLocked, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { libfuse } from "../ffi/libfuse.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
-import { OPEN, systemLibc } from "../ffi/libc.ts";
+import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
+import { trustedPath } from "../ffi/trusted_path.ts";
 import { listMounts, SOURCE_PREFIX } from "./mount_table.ts";
 
 /** Where to look; tests look elsewhere. */
@@ -71,9 +72,10 @@ export function checkMountDir(path: string): string {
   mustNotBeMounted(absolute(path));
   let real: string;
   try {
-    real = Deno.realPathSync(path);
+    real = realPath(path);
     if (!Deno.statSync(real).isDirectory) throw new Deno.errors.NotADirectory("not a directory");
   } catch (error) {
+    if (error instanceof PbkfsError && error.code === "PermissionDenied") throw error;
     throw new PbkfsError("MountDirMissing", {
       what: `The mount directory "${path}" is not there: ${(error as Error).message}`,
       todo: `Make it: mkdir -p "${path}"`,
@@ -81,13 +83,7 @@ export function checkMountDir(path: string): string {
     });
   }
   mustNotBeMounted(real);
-  const [first] = Deno.readDirSync(real);
-  if (first !== undefined) {
-    throw new PbkfsError("MountDirNotEmpty", {
-      what: `The mount directory "${path}" is not empty: it holds "${first.name}"`,
-      todo: "Give an empty directory with -D; what is in this one would be hidden.",
-    });
-  }
+  mustBeEmpty(path, real);
   return real;
 }
 
@@ -135,7 +131,20 @@ export function absolute(path: string): string {
   return `/${parts.join("/")}`;
 }
 
-function realPathOf(path: string): string {
+/**
+ * A path without symbolic links, for what is there. Root is led by links of root's only, or of who
+ * owns what they lead to, see {@link trustedPath}.
+ */
+export function realPath(path: string): string {
+  if (Deno.uid() !== 0) return Deno.realPathSync(path);
+  const real = trustedPath(systemLibc(), absolute(path));
+  Deno.lstatSync(real);
+  return real;
+}
+
+/** As {@link realPath}, but the last parts need not be there. @param path Absolute. */
+export function realPathOf(path: string): string {
+  if (Deno.uid() === 0) return trustedPath(systemLibc(), path);
   try {
     return Deno.realPathSync(path);
   } catch (error) {
@@ -149,6 +158,25 @@ function realPathOf(path: string): string {
 function isWithin(path: string, directory: string): boolean {
   return path === directory ||
     path.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
+}
+
+/**
+ * Checks once more, for who has the directory open.
+ *
+ * @throws {PbkfsError} `MountDirBusy`, `MountDirNotEmpty`.
+ */
+export function checkOpenedMountDir(path: string, fd: Fd): void {
+  mustNotBeMounted(path);
+  mustBeEmpty(path, `/proc/self/fd/${fd}`);
+}
+
+function mustBeEmpty(path: string, openedPath: string): void {
+  const [first] = Deno.readDirSync(openedPath);
+  if (first === undefined) return;
+  throw new PbkfsError("MountDirNotEmpty", {
+    what: `The mount directory "${path}" is not empty: it holds "${first.name}"`,
+    todo: "Give an empty directory with -D; what is in this one would be hidden.",
+  });
 }
 
 function mustNotBeMounted(path: string): void {

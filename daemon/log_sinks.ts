@@ -11,6 +11,8 @@ import { DatagramSender } from "../ffi/datagram.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
+import { openPlainDirectory } from "../ffi/open_beneath.ts";
+import { trustedPath } from "../ffi/trusted_path.ts";
 
 /** One line. */
 export interface LogLine {
@@ -65,21 +67,36 @@ export function fileSink(path: string, libc: Libc): LogSink {
 /** A log that is not in the diff may be where only root can write: then root opens it. */
 function openLogFile(path: string, libc: Libc): Fd {
   const flags = OPEN.readWrite | OPEN.create | OPEN.append | OPEN.noTerminal | OPEN.nonBlocking;
-  const open = (more: number) => libc.open(byteStringOf(path), flags | more, 0o600);
   try {
-    return open(0);
+    return libc.open(byteStringOf(path), flags, 0o600);
   } catch (error) {
     const isDenied = error instanceof PbkfsError && error.errno === ERRNO.EACCES;
     if (!isDenied || !hasRootBehind()) throw error;
   }
-  const fd = asRoot(() => open(OPEN.noFollow));
-  const { mode, links, uid } = libc.fstat(fd);
-  if ((mode & TYPE.mask) === TYPE.file && links === 1 && uid === 0) return fd;
-  libc.close(fd);
+  const fd = asRoot(() => openLogOfRoot(path, flags | OPEN.noFollow, libc));
+  if (fd !== undefined) return fd;
   throw new PbkfsError("PermissionDenied", {
-    what: `"${path}" is not a file of root's for nothing but a log`,
+    what: `"${path}" is not a file of root's, in a directory of root's`,
     todo: "Name another file with --log-sink.",
   });
+}
+
+/** @returns undefined if somebody else than root has a say in what is there. */
+function openLogOfRoot(path: string, flags: number, libc: Libc): Fd | undefined {
+  const slash = path.lastIndexOf("/");
+  const parent = trustedPath(libc, path.slice(0, slash));
+  const directory = openPlainDirectory(libc, byteStringOf(parent), OPEN.pathOnly);
+  try {
+    if (libc.fstat(directory).uid !== 0) return undefined;
+    const place = `/proc/self/fd/${directory}${path.slice(slash)}`;
+    const fd = libc.open(byteStringOf(place), flags, 0o600);
+    const { mode, links, uid } = libc.fstat(fd);
+    if ((mode & TYPE.mask) === TYPE.file && links === 1 && uid === 0) return fd;
+    libc.close(fd);
+    return undefined;
+  } finally {
+    libc.close(directory);
+  }
 }
 
 /** Severities of syslog, which journald has as well. */

@@ -11,9 +11,16 @@ import { systemLibc } from "../ffi/libc.ts";
 import { readWorkerCount } from "../overlay/mod.ts";
 import { checkRequest } from "./bind.ts";
 import { checkDescriptors } from "./descriptor_budget.ts";
-import { actForOwnerOf } from "./act_for_owner.ts";
+import { actForOwnerOf, userOf } from "./act_for_owner.ts";
 import { serveMount } from "./daemon.ts";
-import { absolute, checkDiffPlace, checkFuse, checkMountDir, environment } from "./environment.ts";
+import {
+  absolute,
+  checkDiffPlace,
+  checkFuse,
+  checkMountDir,
+  environment,
+  realPathOf,
+} from "./environment.ts";
 import { DEFAULT_LOGGING, type LogOptions } from "./log_options.ts";
 import type { MetricsAddress } from "./metrics.ts";
 import { notifyManager } from "./notify.ts";
@@ -57,15 +64,19 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
   const { wal, storeLock, force, waitMs, logging = DEFAULT_LOGGING, metrics } = options;
   checkDescriptors(systemLibc().descriptorsMax(), readWorkerCount());
   checkFuse(environment());
-  const binding = readBinding(absolute(options.diffPath));
+  const givenDiff = realPathOf(absolute(options.diffPath));
+  const binding = readBinding(givenDiff);
   const place = completed(options, binding);
   const mountPath = checkMountDir(place.mountPath);
+  if (options.mountPath === undefined) mustBeOfOwner(mountPath, givenDiff);
   const spec = await findChain(options, place, binding);
   const diffPath = checkDiffPlace(options.diffPath, { catalogPath: spec.catalogPath, mountPath });
   if (binding !== undefined) checkRequest(binding, { spec, diffPath, wal });
+  const actFor = userOf(spec);
   return {
     ...{ spec, diffPath, mountPath, wal, logging, metrics },
     ...(storeLock !== undefined && { storeLock }),
+    ...(actFor !== undefined && { actFor }),
     ...(force !== undefined && { force }),
     ...(waitMs !== undefined && { waitMs }),
   };
@@ -81,6 +92,21 @@ function completed(
   throw new PbkfsError("Usage", {
     what: `There is no diff in "${diffPath}" yet that would tell the catalog and the mount point`,
     todo: "Give the catalog with -B, and the mount directory with -D.",
+  });
+}
+
+/**
+ * What the diff says is what its owner says. Root follows that to a mount directory of his, since he
+ * could mount there himself; but not to one of root's, such as where a program looks for its settings.
+ */
+function mustBeOfOwner(mountPath: string, diffPath: string): void {
+  if (Deno.uid() !== 0) return;
+  const { uid } = Deno.statSync(diffPath);
+  if (uid === 0 || Deno.statSync(mountPath).uid === uid) return;
+  throw new PbkfsError("PermissionDenied", {
+    what:
+      `The diff, which is of user ${uid}, names the mount directory "${mountPath}", which is not`,
+    todo: `If it is to be mounted there, say so: -D "${mountPath}"`,
   });
 }
 

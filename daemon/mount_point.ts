@@ -9,7 +9,8 @@ import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot } from "../ffi/credentials.ts";
 import { type Fd, FLOCK, type Libc, OPEN } from "../ffi/libc.ts";
-import { checkMountDir } from "./environment.ts";
+import { openPlainDirectory } from "../ffi/open_beneath.ts";
+import { checkOpenedMountDir } from "./environment.ts";
 
 /**
  * Claims a mount directory for this process, and checks it once more.
@@ -23,7 +24,7 @@ export function claimMountPoint(path: string, libc: Libc): () => void {
 }
 
 function claim(path: string, libc: Libc): () => void {
-  const fd = libc.open(byteStringOf(path), OPEN.readOnly | OPEN.directory);
+  const fd = openPlainDirectory(libc, byteStringOf(path), OPEN.readOnly | OPEN.noFollow);
   try {
     if (!tryLock(fd, libc)) {
       throw new PbkfsError("MountDirBusy", {
@@ -31,7 +32,7 @@ function claim(path: string, libc: Libc): () => void {
         todo: "Give another directory with -D.",
       });
     }
-    checkMountDir(path);
+    checkOpenedMountDir(path, fd);
   } catch (error) {
     libc.close(fd);
     throw error;

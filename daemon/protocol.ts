@@ -29,6 +29,8 @@ export interface MountRequest {
   readonly storeLock?: boolean;
   /** Take the diff although another machine may have it. */
   readonly force?: boolean;
+  /** For whom root mounts: whose rights the daemon has. */
+  readonly actFor?: { readonly uid: number; readonly gid: number };
   /** For others to let go of the backups; for the diff, too, if given. */
   readonly waitMs?: number;
   readonly logging: LogOptions;

@@ -5,7 +5,9 @@
  * @module
  */
 
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
+import { TYPE } from "../ffi/file_type.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
 
 /** `sun_path` of `struct sockaddr_un` has 108 bytes, one of them for the zero at the end. */
@@ -28,6 +30,37 @@ export async function withSocketPath<T>(
   const fd = libc.open(byteStringOf(directory), OPEN.readOnly | OPEN.directory);
   try {
     return await use(`/proc/self/fd/${fd}/${path.slice(slash + 1)}`);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/**
+ * Calls `use` with a path that means the socket that is at `path` now. A link is none: who owns the
+ * directory must not have root talk to somebody else's socket.
+ *
+ * @throws What `use` throws; `Deno.errors.NotFound` if there is no such socket,
+ * `Deno.errors.PermissionDenied` if we may not look.
+ */
+export async function withSocketAt<T>(
+  path: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  const libc = systemLibc();
+  let fd;
+  try {
+    fd = libc.open(byteStringOf(path), OPEN.pathOnly | OPEN.noFollow);
+  } catch (error) {
+    if (!(error instanceof PbkfsError)) throw error;
+    const { PermissionDenied, NotFound } = Deno.errors;
+    if (errnoOf(error) === ERRNO.EACCES) throw new PermissionDenied(error.message);
+    throw new NotFound(error.message);
+  }
+  try {
+    if ((libc.fstat(fd).mode & TYPE.mask) !== TYPE.socket) {
+      throw new Deno.errors.NotFound(`"${path}" is not a socket`);
+    }
+    return await use(`/proc/self/fd/${fd}`);
   } finally {
     libc.close(fd);
   }

@@ -14,7 +14,7 @@ import { findServed, type MountPlace } from "./find_mount.ts";
 import { endGuardian, guardianOf } from "./guardian.ts";
 import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
-import { findMount, listMounts, type PbkfsMount } from "./mount_table.ts";
+import { findMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { type MountUser, namingUsers, usersOf } from "./users_of.ts";
 
@@ -86,13 +86,13 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
     if (!isBusy || !force) throw await named(error, mount);
     if (!isMounted) throw stuck(mount, pid, error);
     const users = usersOf(mountPath);
-    await hide(mountPath);
+    await hide(mount);
     const ended = await isGone(mount, served, LAZY_WAIT_MS);
     return ended ? done("unmounted") : done("detached", users);
   }
   if (answer !== undefined && "kept" in answer) {
     const { device } = answer.kept;
-    await detachCopy(mountPath, device);
+    await detachCopy({ mountPath, diffPath }, device);
     if (!force) {
       await untilLetGo({ mount, served, ...answer.kept }, options);
       return done("unmounted");
@@ -113,20 +113,27 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
 }
 
 /** Detaches a mount, and what was made of it by mount --bind. */
-async function hide(mountPath: string): Promise<void> {
+async function hide({ mountPath, diffPath }: PbkfsMount): Promise<void> {
   const device = findMount(mountPath)?.device;
   await detach(mountPath, systemLibc(), { lazy: true });
   const copies = listMounts().filter((mount) => mount.device === device);
-  for (const copy of copies.reverse()) await detachCopy(copy.mountPath, device, { lazy: true });
+  for (const copy of copies.reverse()) {
+    await detachCopy({ mountPath: copy.mountPath, diffPath }, device, { lazy: true });
+  }
 }
 
-/** The daemon unmounts in its own mount namespace. Ours may be another one, with a copy. */
+/**
+ * The daemon unmounts in its own mount namespace. Ours may be another one, with a copy. Place and
+ * device may be what who answers has said; that it is a mount of this diff is what the kernel says.
+ */
 async function detachCopy(
-  mountPath: string,
+  { mountPath, diffPath }: PbkfsMount,
   device: string | undefined,
   options = { lazy: false },
 ): Promise<void> {
-  if (findMount(mountPath)?.device === device) await detach(mountPath, systemLibc(), options);
+  const found = findMount(mountPath);
+  const isCopy = found?.type === "fuse.pbkfs" && found.source === `${SOURCE_PREFIX}${diffPath}`;
+  if (isCopy && found.device === device) await detach(mountPath, systemLibc(), options);
 }
 
 /**

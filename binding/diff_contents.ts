@@ -80,6 +80,25 @@ export function removeContents(path: string): void {
   }
 }
 
+/**
+ * Removes what an earlier process has left in the place of a file that is to be made.
+ *
+ * @throws {PbkfsError} `DiffDamaged` if it is a directory with something in it: we make none there.
+ */
+export function removeRest(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (!Deno.lstatSync(path).isDirectory) throw error;
+    throw new PbkfsError("DiffDamaged", {
+      what: `"${path}" is a directory with something in it, and not from pbkfs`,
+      todo: "Move it elsewhere, and mount again.",
+      cause: error,
+    });
+  }
+}
+
 function removeBelow(directory: string): void {
   const names = [...Deno.readDirSync(directory)].map(({ name }) => name)
     .filter((name) => OURS.test(name) && name !== LOCK_NAME)

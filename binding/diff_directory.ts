@@ -14,14 +14,13 @@
  * @module
  */
 
-import { rmSync } from "node:fs";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, hasRootBehind, isRootBehind } from "../ffi/credentials.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
 import { openPlainDirectory } from "../ffi/open_beneath.ts";
 import { type Binding, parseBinding } from "./binding.ts";
-import { BINDING_NAME, mustHoldOnlyOurs, removeContents } from "./diff_contents.ts";
+import { BINDING_NAME, mustHoldOnlyOurs, removeContents, removeRest } from "./diff_contents.ts";
 import { DiffLock, type LockOptions } from "./diff_lock.ts";
 import type { Owner } from "./owner.ts";
 import { readPlainText } from "./plain_text.ts";
@@ -153,7 +152,7 @@ export class DiffDirectory {
   /** Replaces the binding, all or nothing. */
   writeBinding(binding: Binding): void {
     const path = `${this.path}/${BINDING_NAME}`;
-    rmSync(`${path}.tmp`, { force: true });
+    removeRest(`${path}.tmp`);
     const file = Deno.openSync(`${path}.tmp`, { createNew: true, write: true, mode: 0o600 });
     try {
       const bytes = new TextEncoder().encode(`${JSON.stringify(binding, null, 2)}\n`);

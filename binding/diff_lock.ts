@@ -17,6 +17,7 @@ import {
   thisMachine,
   thisOwner,
 } from "./owner.ts";
+import { openDiffFile } from "../ffi/open_beneath.ts";
 import { readPlainText } from "./plain_text.ts";
 import { isAlive } from "./process.ts";
 
@@ -68,7 +69,8 @@ export class DiffLock {
   /**
    * Takes the lock of a diff directory, which exists.
    *
-   * @throws {PbkfsError} `DiffInUse` if another process has it, or may have it; `PermissionDenied`.
+   * @throws {PbkfsError} `DiffInUse` if another process has it, or may have it; `PermissionDenied`;
+   * `DiffDamaged` if the lock is no regular file.
    */
   static take(dirPath: string, libc: Libc, options: LockOptions = {}): DiffLock {
     const path = `${dirPath}/${LOCK_NAME}`;
@@ -150,8 +152,7 @@ export async function afterDeath(
 export function isLocked(dirPath: string, libc: Libc): boolean | undefined {
   let fd: Fd;
   try {
-    const flags = OPEN.readWrite | OPEN.noFollow | OPEN.nonBlocking;
-    fd = libc.open(byteStringOf(`${dirPath}/${LOCK_NAME}`), flags);
+    fd = openDiffFile(libc, byteStringOf(`${dirPath}/${LOCK_NAME}`), OPEN.readWrite);
   } catch (error) {
     return error instanceof PbkfsError && error.errno === ERRNO.ENOENT ? false : undefined;
   }
@@ -167,9 +168,9 @@ function lockFile(path: string, dirPath: string, libc: Libc): Fd {
   for (let lookers = 0;;) {
     let fd: Fd;
     try {
-      const flags = OPEN.readWrite | OPEN.create | OPEN.noFollow | OPEN.nonBlocking;
-      fd = libc.open(byteStringOf(path), flags, 0o600);
+      fd = openDiffFile(libc, byteStringOf(path), OPEN.readWrite | OPEN.create, 0o600);
     } catch (error) {
+      if (error instanceof PbkfsError && error.code === "DiffDamaged") throw error;
       throw new PbkfsError("PermissionDenied", {
         what: `Cannot write to the diff directory "${dirPath}": ${(error as Error).message}`,
         todo: "Give a directory that you may write to with -d.",

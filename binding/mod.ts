@@ -18,6 +18,7 @@ export {
   type DiffPart,
   readContents,
   removeContents,
+  removeRest,
   RESERVE_NAME,
 } from "./diff_contents.ts";
 export {

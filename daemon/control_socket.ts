@@ -8,6 +8,7 @@
  */
 
 import { rmSync } from "node:fs";
+import { removeRest } from "../binding/mod.ts";
 import { PbkfsError, toPbkfsError } from "../errors.ts";
 import { BoundedListener, type Visit } from "./bounded_listener.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
@@ -49,7 +50,7 @@ export class ControlServer {
     const listener = await BoundedListener.open({
       listen() {
         // The lock on the diff is ours, so a socket that is there belongs to a process that died.
-        rmSync(path, { force: true });
+        removeRest(path);
         return withSocketPath(path, listenPrivately);
       },
       connectionsMax: CONTROL_CONNECTIONS_MAX,

@@ -9,6 +9,7 @@ import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
+import { openDiffFile } from "../ffi/open_beneath.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Ino, ROOT_INO } from "../fuse/mod.ts";
 import type { Overlay } from "../overlay/mod.ts";
@@ -37,7 +38,7 @@ export function importWal(overlay: Overlay, options: {
   const buffer = allocate(CHUNK_SIZE_BYTES);
   for (const { name } of Deno.readDirSync(fromPath)) {
     const place = { parent: directory.ino, name: byteStringOf(name) };
-    const mode = TYPE.file | ((Deno.statSync(`${fromPath}/${name}`).mode ?? 0) & 0o777);
+    const mode = TYPE.file | ((Deno.lstatSync(`${fromPath}/${name}`).mode ?? 0) & 0o777);
     const node = { mode, rdev: 0, caller: owner };
     const known = overlay.lookup(place);
     if (known !== undefined) {
@@ -45,7 +46,7 @@ export function importWal(overlay: Overlay, options: {
       overlay.forget(known.ino, 1);
     }
     const { ino } = overlay.makeNode(place, node);
-    const fd = libc.open(byteStringOf(`${fromPath}/${name}`), OPEN.readOnly);
+    const fd = openDiffFile(libc, byteStringOf(`${fromPath}/${name}`), OPEN.readOnly);
     try {
       copy(ino, fd);
     } finally {

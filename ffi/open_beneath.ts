@@ -6,7 +6,7 @@
  */
 
 import { ERRNO, PbkfsError } from "../errors.ts";
-import type { ByteString } from "./bytes.ts";
+import { type ByteString, printable } from "./bytes.ts";
 import { TYPE } from "./file_type.ts";
 import { type Fd, type FileStatus, type Libc, OPEN, RESOLVE } from "./libc.ts";
 
@@ -125,4 +125,38 @@ export function ownerOfDirectory(
   } finally {
     libc.close(fd);
   }
+}
+
+/** What the system answers of a link, a directory, and a socket, where a file is to be opened. */
+const NO_FILE: readonly number[] = [ERRNO.ELOOP, ERRNO.EISDIR, ERRNO.ENXIO];
+
+/**
+ * Opens a file of a diff by its path. It returns at once, whatever has been put in its place.
+ *
+ * @param flags More than {@link OPEN.noFollow} and {@link OPEN.nonBlocking}, which it has anyway.
+ * @throws {PbkfsError} `DiffDamaged` if it is no regular file; `Io` with the errno.
+ */
+export function openDiffFile(libc: Libc, path: ByteString, flags: number, mode = 0): Fd {
+  let fd: Fd;
+  try {
+    fd = libc.open(path, flags | OPEN.noFollow | OPEN.nonBlocking, mode);
+  } catch (error) {
+    if (error instanceof PbkfsError && NO_FILE.includes(error.errno)) throw noFile(path, error);
+    throw error;
+  }
+  try {
+    if ((libc.fstat(fd).mode & TYPE.mask) !== TYPE.file) throw noFile(path);
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+function noFile(path: ByteString, cause?: unknown): PbkfsError {
+  return new PbkfsError("DiffDamaged", {
+    what: `"${printable(path)}" is not a regular file, but a link, a directory, a pipe or the like`,
+    todo: "Put the file back, from a copy of the diff if there is one; or begin a new diff.",
+    cause,
+  });
 }

@@ -6,6 +6,7 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import { openDiffFile } from "../ffi/open_beneath.ts";
 import { ERRNO, errnoOf } from "../errors.ts";
 import type { DataId } from "./metadata_store.ts";
 import type { SpareFiles } from "./spare_files.ts";
@@ -102,7 +103,7 @@ export class DataFiles {
 
   #remember(id: DataId, flags: number): Fd {
     if (this.#open.size >= this.#openMax) this.forget(this.#open.keys().next().value as DataId);
-    const fd = this.#libc.open(dataFilePath(this.#directory, id), flags, 0o600);
+    const fd = openDiffFile(this.#libc, dataFilePath(this.#directory, id), flags, 0o600);
     this.#open.set(id, fd);
     if ((flags & OPEN.create) !== 0) this.directoryChanged = true;
     return fd;

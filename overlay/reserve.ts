@@ -13,6 +13,7 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import { openDiffFile } from "../ffi/open_beneath.ts";
 
 /** The least that is taken at a time: smaller steps would only be repeated. */
 const STEP_SIZE_BYTES = 1 << 18;
@@ -37,7 +38,7 @@ export class Reserve {
     this.#path = options.path;
     this.targetBytes = options.targetBytes;
     const create = this.targetBytes > 0 ? OPEN.create : 0;
-    this.#fd = this.#libc.open(this.#path, OPEN.readWrite | OPEN.noFollow | create, 0o600);
+    this.#fd = openDiffFile(this.#libc, this.#path, OPEN.readWrite | create, 0o600);
     // After a crash, a longer one may be there.
     if (this.targetBytes > 0 && this.sizeBytes > this.targetBytes) this.#cut(this.targetBytes);
   }

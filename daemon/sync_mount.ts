@@ -40,6 +40,9 @@ async function run(args: string[], signal: AbortSignal): Promise<string | undefi
   try {
     const child = new Deno.Command("sync", {
       ...{ args, signal, cwd: "/", stdin: "null", stdout: "null", stderr: "piped" },
+      // Root's own environment is not for the user for whom root mounts, who could read it there.
+      clearEnv: true,
+      env: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin", LC_ALL: "C" },
     });
     const { success, stderr } = await child.output();
     if (success) return undefined;

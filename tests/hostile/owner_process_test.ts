@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../binding/mod.ts";
 import { guardianOf } from "../../daemon/guardian.ts";
 import { runCli } from "../support/cli.ts";
-import { crash, nextDaemon, ownerOf } from "../support/daemon_process.ts";
+import { crash, nextDaemon, ownerOf, Visitor } from "../support/daemon_process.ts";
 import { Scene } from "../support/scene.ts";
 import { mountObstacle, testUnless } from "../support/skip.ts";
 import { commandAs, isRoot, ordinaryUser } from "../support/users.ts";
@@ -37,7 +37,16 @@ testUnless(
     try {
       const { pid } = ownerOf(scene.diffDir);
       // What it does as root in between leaves it as it is.
-      await runCli(["status"]);
+      {
+        await using _visitor = new Visitor(scene.mountDir);
+        const { stderr } = await runCli(["unmount", "-D", scene.mountDir]);
+        assert.match(stderr, /is in use/);
+      }
+      const { uid } = scene.owner;
+      for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+        const status = Deno.readTextFileSync(`/proc/${pid}/task/${name}/status`);
+        assert.match(status, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t0\\t${uid}$`, "m"), name);
+      }
       for (const [what, command] of Object.entries(PRYING(pid))) {
         assert(!await succeeds(command), what);
       }

@@ -48,6 +48,9 @@ testUnless(
       assert.deepEqual(new Set(field("Groups")), new Set(groups.map(String)), name);
       assert.match(field("CapEff").join(), /^0+$/, name);
     }
+    const line = Deno.readTextFileSync("/proc/self/mountinfo").split("\n")
+      .find((one) => one.split(" ")[4] === scene.mountDir);
+    assert.match(line ?? "", /nosuid,nodev/, "whatever modes a diff gives, nobody becomes root");
     for (const name of ["", "/data", "/wal", "/.pbkfs-binding.json", "/metadata.sqlite"]) {
       assert.equal(Deno.lstatSync(scene.diffDir + name).uid, owner.uid, name);
     }

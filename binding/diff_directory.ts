@@ -17,7 +17,7 @@
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, hasRootBehind, isRootBehind } from "../ffi/credentials.ts";
-import { type Libc, OPEN } from "../ffi/libc.ts";
+import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { openPlainDirectory } from "../ffi/open_beneath.ts";
 import { type Binding, parseBinding } from "./binding.ts";
 import { BINDING_NAME, mustHoldOnlyOurs, removeContents, removeRest } from "./diff_contents.ts";
@@ -58,14 +58,14 @@ export class DiffDirectory {
    */
   static open(path: string, libc: Libc, options: LockOptions = {}): DiffDirectory {
     const isMade = makeDirectory(path, libc);
-    const isGiven = !isMade && takeOver(path, libc);
+    const given = isMade ? undefined : takeOver(path, libc);
     mustBeOwn(path);
     const { mode, uid, gid } = Deno.statSync(path);
     const undo = () => {
       if (isMade) return removeIfEmpty(path, libc);
       if (Deno.uid() === 0 || Deno.statSync(path).gid !== gid) Deno.chownSync(path, uid, gid);
       Deno.chmodSync(path, (mode ?? 0) & 0o7777);
-      if (isGiven) giveBack(path, libc);
+      if (given !== undefined) giveBack(path, given, libc);
     };
     try {
       if (readBinding(path) === undefined) mustHoldOnlyOurs(path);
@@ -81,7 +81,7 @@ export class DiffDirectory {
       return diff;
     } catch (error) {
       if (isMade) removeIfEmpty(path, libc);
-      else if (isGiven) giveBack(path, libc);
+      else if (given !== undefined) giveBack(path, given, libc);
       throw error;
     }
   }
@@ -259,7 +259,7 @@ function makeDirectory(path: string, libc: Libc): boolean {
  */
 function makeForUser(path: string, libc: Libc): void {
   asRoot(() => inParent(path, libc, (place) => Deno.mkdirSync(place, { mode: 0o700 })));
-  if (!takeOver(path, libc)) {
+  if (takeOver(path, libc) === undefined) {
     throw new PbkfsError("DiffMisplaced", {
       what: `The diff directory "${path}" was replaced while it was being made`,
       todo: "Choose a place that other users may not write to.",
@@ -267,35 +267,41 @@ function makeForUser(path: string, libc: Libc): void {
   }
 }
 
-/** An empty directory that root has made for the diff. @returns Whether it is one. */
-function takeOver(path: string, libc: Libc): boolean {
-  if (!hasRootBehind()) return false;
+/** Gives the user an empty directory of root's. @returns Its inode; undefined if it is not one. */
+function takeOver(path: string, libc: Libc): number | undefined {
+  if (!hasRootBehind()) return undefined;
   const owner = { uid: Deno.uid() as number, gid: Deno.gid() as number };
   return asRoot(() => {
     const fd = openPlainDirectory(libc, byteStringOf(path), OPEN.readOnly | OPEN.noFollow);
     try {
-      const { uid } = libc.fstat(fd);
-      const [something] = Deno.readDirSync(`/proc/self/fd/${fd}`);
-      if (uid !== 0 || something !== undefined) return false;
+      const { uid, inode } = libc.fstat(fd);
+      if (uid !== 0 || !isEmpty(fd)) return undefined;
       libc.fchown(fd, owner);
-      return true;
+      return inode;
     } finally {
       libc.close(fd);
     }
   });
 }
 
-/** The other way round. What is in it stays its owner's. */
-function giveBack(path: string, libc: Libc): void {
+/** The other way round, if it is still that directory, and empty. */
+function giveBack(path: string, inode: number, libc: Libc): void {
   const own = Deno.uid();
   asRoot(() => {
     const fd = openPlainDirectory(libc, byteStringOf(path), OPEN.readOnly | OPEN.noFollow);
     try {
-      if (libc.fstat(fd).uid === own) libc.fchown(fd, { uid: 0, gid: 0 });
+      const found = libc.fstat(fd);
+      if (found.uid !== own || found.inode !== inode || !isEmpty(fd)) return;
+      libc.fchown(fd, { uid: 0, gid: 0 });
     } finally {
       libc.close(fd);
     }
   });
+}
+
+function isEmpty(directory: Fd): boolean {
+  const [something] = Deno.readDirSync(`/proc/self/fd/${directory}`);
+  return something === undefined;
 }
 
 /** Root mounts for a user what is that user's, and nobody else's. */

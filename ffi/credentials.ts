@@ -75,7 +75,8 @@ export function accountOf({ uid, gid }: { readonly uid: number; readonly gid: nu
  * From now on all threads of this process, and those that it starts, have the rights of `account`.
  * Only {@link asRoot} can still do more. Processes that it starts cannot.
  *
- * @throws {PbkfsError} `Io` with EPERM if this process is not root's.
+ * @throws {PbkfsError} `Io` with EPERM if this process is not root's; `PermissionDenied` if it would
+ * keep more rights than that.
  */
 export function actAs({ uid, gid, groups }: Account): void {
   const { setgroups, setresgid, setresuid, __errno_location } = libc();
@@ -87,6 +88,7 @@ export function actAs({ uid, gid, groups }: Account): void {
     const number = errno[0] || ERRNO.EPERM;
     throw new PbkfsError("Io", {
       what: `${call} for user ${uid} failed with ${errnoName(number)}`,
+      todo: "A container needs the capabilities SETUID and SETGID for it; or mount as that user.",
       errno: number,
     });
   };
@@ -94,6 +96,17 @@ export function actAs({ uid, gid, groups }: Account): void {
   check(setresgid(gid, gid, gid), "setresgid");
   // The real id is the user's, so that the user's programs may look whether we are alive.
   check(setresuid(uid, uid, ROOT), "setresuid");
+  mustHaveNoCapabilities(uid);
+}
+
+/** They go with the user id, unless whoever started us has set securebits(7) against that. */
+function mustHaveNoCapabilities(uid: number): void {
+  const effective = /^CapEff:\s*(\w+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+  if (effective !== undefined && /^0+$/.test(effective)) return;
+  throw new PbkfsError("PermissionDenied", {
+    what: `This process acts for user ${uid}, but has kept capabilities: ${effective}`,
+    todo: "Start it without the secure bit no-setuid-fixup, or mount as that user.",
+  });
 }
 
 /** Whether this process acts for another user, and {@link asRoot} can do more than that user. */

@@ -6,10 +6,11 @@ const NOBODY = { uid: 65534, gid: 65534, groups: [65534] };
 const MODULE = new URL("./credentials.ts", import.meta.url).href;
 
 /** What a process prints that runs `code` with the functions of this module: a change is for good. */
-async function run(code: string): Promise<unknown> {
+async function run(code: string, starter: readonly string[] = []): Promise<unknown> {
   const script = `import { accountOf, actAs, asRoot, hasRootBehind } from "${MODULE}";\n${code}`;
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", script],
+  const [program = "", ...args] = [...starter, Deno.execPath(), "eval", script];
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
     cwd: "/",
     env: { DENO_NO_UPDATE_CHECK: "1" },
   }).output();
@@ -78,6 +79,20 @@ Deno.test({
     assert.deepEqual(found, {
       ...{ during: ["yes", "65534"], thrown: "RangeError", after: "PermissionDenied" },
     });
+  },
+});
+
+Deno.test({
+  name: "FR-860 where capabilities would stay with the process, it does not act for a user",
+  ignore: !IS_ROOT,
+  async fn() {
+    const found = await run(
+      `let code;
+      try { actAs(${JSON.stringify(NOBODY)}); } catch (error) { code = error.code; }
+      console.log(JSON.stringify(code));`,
+      ["setpriv", "--securebits", "+no_setuid_fixup"],
+    );
+    assert.equal(found, "PermissionDenied");
   },
 });
 

@@ -51,25 +51,27 @@ export class DataFiles {
     this.directoryFd = options.libc.open(this.#directory, OPEN.readOnly | OPEN.directory);
   }
 
-  /** Makes an empty file; what a crash left under that name is cut. */
+  /** Makes an empty file; what a crash left under that name is removed. */
   create(id: DataId): Fd {
     this.isOutOfFiles = false;
     try {
-      return this.#remember(id, OPEN.readWrite | OPEN.create | OPEN.truncate);
+      const fd = this.#remember(id, (path) => this.#make(path));
+      this.directoryChanged = true;
+      return fd;
     } catch (error) {
       const errno = errnoOf(error);
       this.isOutOfFiles = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
       const path = dataFilePath(this.#directory, id);
       if (!this.isOutOfFiles || !this.mayUseSpares || !this.#spares?.become(path)) throw error;
       this.directoryChanged = true;
-      return this.#remember(id, OPEN.readWrite);
+      return this.#remember(id, (path) => this.#reopen(path));
     }
   }
 
   fd(id: DataId): Fd {
     if (id === this.#lastId) return this.#lastFd;
     const known = this.#open.get(id);
-    if (known === undefined) return this.#remember(id, OPEN.readWrite);
+    if (known === undefined) return this.#remember(id, (path) => this.#reopen(path));
     this.#open.delete(id);
     this.#open.set(id, known);
     this.#lastId = id;
@@ -101,11 +103,26 @@ export class DataFiles {
     this.#libc.close(this.directoryFd);
   }
 
-  #remember(id: DataId, flags: number): Fd {
+  #remember(id: DataId, open: (path: ByteString) => Fd): Fd {
     if (this.#open.size >= this.#openMax) this.forget(this.#open.keys().next().value as DataId);
-    const fd = openDiffFile(this.#libc, dataFilePath(this.#directory, id), flags, 0o600);
+    const fd = open(dataFilePath(this.#directory, id));
     this.#open.set(id, fd);
-    if ((flags & OPEN.create) !== 0) this.directoryChanged = true;
     return fd;
+  }
+
+  #reopen(path: ByteString): Fd {
+    return openDiffFile(this.#libc, path, OPEN.readWrite);
+  }
+
+  /** A file that is new cannot be a link, a pipe or anybody else's. */
+  #make(path: ByteString): Fd {
+    const make = () => this.#libc.open(path, OPEN.readWrite | OPEN.create | OPEN.exclusive, 0o600);
+    try {
+      return make();
+    } catch (error) {
+      if (errnoOf(error) !== ERRNO.EEXIST) throw error;
+      this.#libc.unlink(path);
+      return make();
+    }
   }
 }

@@ -11,6 +11,7 @@ import { byteStringOf } from "../ffi/bytes.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { DEFAULT_SETTINGS } from "../fuse/mod.ts";
 import {
+  buffersOfState,
   type CommitWorker,
   type OverlayCounters,
   type ReadWorkers,
@@ -119,7 +120,8 @@ export class Dispatcher {
     };
     const buffers = options.lists === undefined ? [] : buffersOf(options.lists);
     const ports = commits === undefined ? [] : [commits.channel.port];
-    worker.postMessage(setup, [...ports, ...buffers]);
+    const stored = commits === undefined ? [] : buffersOfState(commits.state);
+    worker.postMessage(setup, [...ports, ...buffers, ...stored]);
     const terminate = () => {
       worker.terminate();
       errands.close();

@@ -10,8 +10,8 @@ import {
   type CommitContext,
   type Committer,
   InlineCommitter,
-  type MetadataState,
   openContext,
+  StoredState,
   WorkerCommitter,
 } from "../overlay/mod.ts";
 import { RESERVE_NAME } from "../binding/mod.ts";
@@ -21,9 +21,12 @@ import type { DispatcherSetup } from "./protocol.ts";
 export function openCommitter(
   { commits, diffPath, faults }: Pick<DispatcherSetup, "commits" | "diffPath" | "faults">,
   onError: CommitContext["onError"],
-): { readonly state: MetadataState; readonly committer: Committer } {
+): { readonly state: StoredState; readonly committer: Committer } {
   if (commits !== undefined) {
-    return { state: commits.state, committer: new WorkerCommitter(commits.channel) };
+    return {
+      state: new StoredState(commits.state),
+      committer: new WorkerCommitter(commits.channel),
+    };
   }
   const context = openContext({
     storePath: `${diffPath}/metadata.sqlite`,
@@ -33,5 +36,8 @@ export function openCommitter(
     reply: replyError,
     onError,
   });
-  return { state: context.store.load(), committer: new InlineCommitter(context) };
+  return {
+    state: new StoredState(context.store.loadPacked()),
+    committer: new InlineCommitter(context),
+  };
 }

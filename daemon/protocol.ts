@@ -7,7 +7,7 @@
 
 import type { ChainSpec, FileListsData } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
-import type { CommitChannel, MetadataState, ReadWorkers } from "../overlay/mod.ts";
+import type { CommitChannel, PackedState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { ErrandsData } from "./errands.ts";
@@ -65,7 +65,7 @@ export interface DispatcherSetup {
    * What the diff's store holds, and the way to the thread that has it open; without one, the
    * dispatcher opens it.
    */
-  readonly commits: { readonly state: MetadataState; readonly channel: CommitChannel } | undefined;
+  readonly commits: { readonly state: PackedState; readonly channel: CommitChannel } | undefined;
   /** The way to the threads that do long reads, if there are any. */
   readonly reads: Pick<ReadWorkers, "queue" | "count"> | undefined;
   readonly errands: ErrandsData;

@@ -41,6 +41,7 @@ const FD_CALLS = [
   "fstat",
   "flock",
   "fstatvfs",
+  "syncFileSystem",
 ] as const;
 /** Calls that act on a name. */
 const PATH_CALLS = ["open", "unlink"] as const;
@@ -66,7 +67,7 @@ export interface FaultRule {
   readonly action: FaultAction;
 }
 
-const RULE = /^([a-z]+)(?::([^@=;]+))?@([1-9]\d{0,8})(-([1-9]\d{0,8})?)?=([A-Za-z-]+)$/;
+const RULE = /^([a-zA-Z]+)(?::([^@=;]+))?@([1-9]\d{0,8})(-([1-9]\d{0,8})?)?=([A-Za-z-]+)$/;
 
 /**
  * Reads a plan. Empty text is a plan without rules.
@@ -151,6 +152,8 @@ export class Faults {
       }
     }
     for (const call of PATH_CALLS) if (named.has(call)) wrap(call, printable);
+    // Nor how a file is brought to the disk.
+    if (named.has("fdatasync")) wrap("writeError", pathOfDescriptor, "fdatasync");
     // How a file is found does not matter to a plan, either.
     if (named.has("open")) {
       for (const call of ["openAt", "openResolved"]) wrap(call, pathBelow, "open");

@@ -191,7 +191,25 @@ export interface Libc {
   fallocate(fd: Fd, mode: number, range: ByteRange): void;
   fdatasync(fd: Fd): void;
   fsync(fd: Fd): void;
+  /**
+   * Brings a whole file system to disk, syncfs(2). Whether that went well for one file of it,
+   * {@link Libc.writeError} tells.
+   *
+   * @returns false if it is one of which we do not know that this does what fsync(2) does.
+   */
+  syncFileSystem(fd: Fd): boolean;
+  /**
+   * Waits for what is on its way to the disk, and fails if bytes of the file could not be written
+   * since somebody was told last; as fsync(2) does, but nothing is sent to the disk.
+   *
+   * @see sync_file_range(2), file_fdatawait_range() of Linux
+   */
+  writeError(fd: Fd): void;
   fstat(fd: Fd): FileStatus;
+  /** As {@link Libc.fstat}, by name; links are not followed. */
+  statAt(directory: Fd, name: ByteString): FileStatus;
+  /** The names in an open directory, from where it stands on; `.` and `..` are left out. */
+  names(directory: Fd): Generator<ByteString>;
   /**
    * The device that a file is on, as the kernel's list of mounts writes it, such as `0:45`. No file
    * system is asked for it, so it can be called for files of one that does not answer.
@@ -267,6 +285,12 @@ const SYMBOLS = {
   fdatasync: { parameters: ["i32"], result: "i32" },
   // int fsync(int fd)
   fsync: { parameters: ["i32"], result: "i32" },
+  // int syncfs(int fd)
+  syncfs: { parameters: ["i32"], result: "i32" },
+  // int fstatfs(int fd, struct statfs *target)
+  fstatfs: { parameters: ["i32", "usize"], result: "i32" },
+  // int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags)
+  sync_file_range: { parameters: ["i32", "i64", "i64", "u32"], result: "i32" },
   // int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *target)
   statx: { parameters: ["i32", "buffer", "i32", "u32", "usize"], result: "i32" },
   // int fchmod(int fd, mode_t mode)
@@ -308,6 +332,16 @@ const RLIMIT = {
 
 /** The same on all processors. Source: asm-generic/unistd.h. */
 export const SYS_OPENAT2 = 437;
+/** Of getdents64(2). Source: asm/unistd_64.h, asm-generic/unistd.h. */
+const SYS_GETDENTS64 = Deno.build.arch === "aarch64" ? 61 : 217;
+/** `struct linux_dirent64`. Source: linux/dirent.h. */
+const DIRENT = { size: { kind: "u16", at: 16 }, nameAt: 19 } as const;
+/** What {@link Libc.names} asks for at a time. */
+const NAMES_SIZE_BYTES = 32 * 1024;
+/** ext2 to ext4, XFS, btrfs, tmpfs. Source: linux/magic.h. */
+const SYNCED_AS_A_WHOLE = [0xef53, 0x58465342, 0x9123683e, 0x01021994];
+const SYNC_FILE_RANGE_WAIT_BEFORE = 1;
+const AT_SYMLINK_NOFOLLOW = 0x100;
 const LINK_BYTES_MAX = 4096;
 const AT_EMPTY_PATH = 0x1000;
 const AT_FDCWD = -100;
@@ -365,6 +399,18 @@ function makeLibc(): Libc {
   };
   const one = new IoVectors(1);
   const emptyPath = new Uint8Array(1);
+  /** What statx(2) has filled in. */
+  const fileStatus = (): FileStatus => ({
+    mode: readField(status.view, STATX.mode),
+    uid: readField(status.view, STATX.uid),
+    gid: readField(status.view, STATX.gid),
+    inode: Number(status.view.getBigUint64(STATX.inode.at, true)),
+    sizeBytes: readField(status.view, STATX.size),
+    blocks512: readField(status.view, STATX.blocks),
+    links: readField(status.view, STATX.links),
+    modifiedSeconds: readField(status.view, STATX.mtimeSeconds),
+    modifiedNanoseconds: readField(status.view, STATX.mtimeNanoseconds),
+  });
   const how = allocate(OPEN_HOW_SIZE_BYTES);
 
   /** One preadv2(2). @returns undefined if the file system cannot do what `flags` ask for. */
@@ -496,23 +542,49 @@ function makeLibc(): Libc {
     fsync(fd) {
       check(took(symbols.fsync(fd)), "fsync", fd);
     },
+    syncFileSystem(fd) {
+      check(took(symbols.fstatfs(fd, status.address)), "fstatfs", fd);
+      // The type is the first member, a long.
+      if (!SYNCED_AS_A_WHOLE.includes(status.view.getUint32(0, true))) return false;
+      check(took(symbols.syncfs(fd)), "syncfs", fd);
+      return true;
+    },
+    writeError(fd) {
+      const result = symbols.sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE);
+      check(took(result), "sync_file_range", fd);
+    },
     fstat(fd) {
       check(
         took(symbols.statx(fd, emptyPath, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address)),
         "statx",
         fd,
       );
-      return {
-        mode: readField(status.view, STATX.mode),
-        uid: readField(status.view, STATX.uid),
-        gid: readField(status.view, STATX.gid),
-        inode: Number(status.view.getBigUint64(STATX.inode.at, true)),
-        sizeBytes: readField(status.view, STATX.size),
-        blocks512: readField(status.view, STATX.blocks),
-        links: readField(status.view, STATX.links),
-        modifiedSeconds: readField(status.view, STATX.mtimeSeconds),
-        modifiedNanoseconds: readField(status.view, STATX.mtimeNanoseconds),
-      };
+      return fileStatus();
+    },
+    statAt(directory, name) {
+      const { address } = status;
+      const path = bytesOf(name, 1);
+      check(
+        took(symbols.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, address)),
+        "statx",
+        printable(name),
+      );
+      return fileStatus();
+    },
+    *names(directory) {
+      const { view, bytes } = allocate(NAMES_SIZE_BYTES);
+      for (;;) {
+        const size = took(
+          symbols.syscall(SYS_GETDENTS64, directory, bytes, NAMES_SIZE_BYTES, 0),
+        );
+        check(size, "getdents64", directory);
+        if (size === 0) return;
+        for (let at = 0; at < size; at += view.getUint16(at + DIRENT.size.at, true)) {
+          const start = at + DIRENT.nameAt;
+          const name = byteString(bytes.subarray(start, bytes.indexOf(0, start)));
+          if (name !== "." && name !== "..") yield name;
+        }
+      }
     },
     deviceOf(path) {
       check(

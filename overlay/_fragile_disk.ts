@@ -20,7 +20,9 @@ export type FaultyCall =
   | "ftruncate"
   | "fallocate"
   | "fdatasync"
-  | "fsync";
+  | "fsync"
+  | "syncFileSystem"
+  | "writeError";
 
 /** The next `after` calls succeed, the one after them fails. */
 export interface Fault {
@@ -151,6 +153,20 @@ export class FragileDisk {
         this.calls.push("fsync directory");
         mayFail("fsync");
         this.#syncedNames = new Set([...Deno.readDirSync(this.#directory)].map((e) => e.name));
+      },
+      syncFileSystem: () => {
+        this.calls.push("sync all");
+        mayFail("syncFileSystem");
+        this.#syncedNames = new Set([...Deno.readDirSync(this.#directory)].map((e) => e.name));
+        for (const name of this.#syncedNames) {
+          const path = `${this.#directory}/${name}`;
+          this.#synced.set(path, Deno.readFileSync(path));
+        }
+        return true;
+      },
+      writeError: (fd) => {
+        mayFail("writeError");
+        libc.writeError(fd);
       },
       unlink: (path) => {
         this.calls.push(`unlink ${path.split("/").at(-1)?.replace(/^0+/, "")}`);

@@ -26,6 +26,7 @@ import { OverlayCounters } from "./counters.ts";
 import { checkDataFiles } from "./data_check.ts";
 import type { MetadataBatch, MetadataStore } from "./metadata_store.ts";
 import { Overlay } from "./overlay.ts";
+import { StoredState } from "./stored_state.ts";
 
 /** The largest file that is read at once. */
 const READ_SIZE_BYTES = 4 << 20;
@@ -48,6 +49,10 @@ export class FaultyStore implements MetadataStore {
 
   load() {
     return this.#store.load();
+  }
+
+  loadPacked() {
+    return this.#store.loadPacked();
   }
 
   commit(batches: readonly MetadataBatch[]): void {
@@ -359,7 +364,7 @@ export class World {
 
   #openOverlay(): Overlay {
     const { libc } = this.disk;
-    const state = this.store.load();
+    const state = new StoredState(this.store.loadPacked());
     checkDataFiles(this.#dataPath, state);
     const dataDirectory = byteString(new TextEncoder().encode(this.#dataPath));
     this.#directoryFd = libc.open(dataDirectory, OPEN.readOnly | OPEN.directory);

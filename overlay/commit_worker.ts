@@ -10,6 +10,7 @@ import { CommitIntake } from "./commit_intake.ts";
 import { CommitRing } from "./commit_ring.ts";
 import { type CommitContext, runJobs } from "./committer.ts";
 import { openContext } from "./open_context.ts";
+import { buffersOfState } from "./stored_state.ts";
 import type {
   CommitWorkerAnswer,
   CommitWorkerMessage,
@@ -20,7 +21,10 @@ import type { WorkerNews } from "./worker_news.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<LoadRequest | CommitWorkerSetup>) => void;
-  postMessage(message: Loaded | CommitWorkerAnswer | WorkerNews): void;
+  postMessage(
+    message: Loaded | CommitWorkerAnswer | WorkerNews,
+    transfer?: Transferable[],
+  ): void;
 };
 
 let ring: CommitRing;
@@ -50,7 +54,8 @@ function begin(setup: CommitWorkerSetup): void {
       if (job.request !== undefined) since.set(job.request, submittedAt);
       intake.take(job);
     };
-    scope.postMessage({ state: context.store.load() });
+    const state = context.store.loadPacked();
+    scope.postMessage({ state }, buffersOfState(state));
   } catch (error) {
     scope.postMessage({ error: toPbkfsError(error).toJSON() });
   }

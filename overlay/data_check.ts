@@ -5,7 +5,8 @@
  */
 
 import { PbkfsError } from "../errors.ts";
-import type { DataId, MetadataState } from "./metadata_store.ts";
+import type { DataId } from "./metadata_store.ts";
+import type { StoredState } from "./stored_state.ts";
 
 /**
  * Deletes data files that nothing points at: a crash came between making them and the commit, or
@@ -14,8 +15,9 @@ import type { DataId, MetadataState } from "./metadata_store.ts";
  * @returns How many were deleted.
  * @throws {PbkfsError} `DiffDamaged` if a file is missing that the metadata points at.
  */
-export function checkDataFiles(directory: string, state: MetadataState): number {
-  const missing = new Set<DataId>(state.contents.map(({ dataId }) => dataId));
+export function checkDataFiles(directory: string, state: StoredState): number {
+  const missing = new Set<DataId>();
+  for (const { dataId } of state.contents) missing.add(dataId);
   let deleted = 0;
   for (const { name } of Deno.readDirSync(directory)) {
     if (missing.delete(parseInt(name, 16) as DataId)) continue;

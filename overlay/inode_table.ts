@@ -12,7 +12,9 @@ import { Directory } from "./directory.ts";
 import { type BaseFile, type ContentContext, FileContent } from "./file_content.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { Inode, type NodeBody } from "./inode.ts";
-import type { DataId, InodeRecord, MetadataState } from "./metadata_store.ts";
+import type { DataId, InodeRecord } from "./metadata_store.ts";
+import { checkState } from "./state_check.ts";
+import type { StoredState } from "./stored_state.ts";
 
 /** Who owns the tree, and since when it exists. */
 export interface TreeOwner {
@@ -30,28 +32,40 @@ export interface InodeTableOptions {
   readonly baseFile: (entry: EntryIndex) => BaseFile;
   readonly content: ContentContext;
   readonly owner: TreeOwner;
-  readonly state: MetadataState;
+  readonly state: StoredState;
 }
 
 /** The base's nodes have the numbers that follow the root's, in the order of its entries. */
 const FIRST_BASE_INO = ROOT_INO + 1;
 
 /**
- * Nodes by number. A node of the base is made when somebody asks for it, since most of a large
- * base is never asked for.
+ * Nodes by number. A node is made when somebody asks for it, since most of a large base, or of a
+ * large diff, are never asked for.
  */
 export class InodeTable {
   readonly #options: InodeTableOptions;
   /** Nodes made so far. */
   readonly #inodes = new Map<Ino, Inode>();
-  /** Nodes of the base that have been deleted. */
+  /** Nodes of the base, or of the store, that have been deleted. */
   readonly #deleted = new Set<Ino>();
+  /** Directories that the store has under a name. */
+  readonly #parents: ReadonlyMap<Ino, Ino>;
   nextIno: number;
 
+  /** @throws {PbkfsError} `DiffDamaged` if the store contradicts itself, or the base. */
   constructor(options: InodeTableOptions) {
+    const { base, state } = options;
     this.#options = options;
-    this.nextIno = options.state.counters?.nextIno ?? options.base.count + FIRST_BASE_INO;
-    this.#loadDiff(options.state);
+    const firstNewIno = base.count + FIRST_BASE_INO;
+    this.nextIno = state.counters?.nextIno ?? firstNewIno;
+    this.#parents = checkState(state, {
+      firstNewIno,
+      mode: (ino) => this.#baseMode(ino),
+      parent: (ino) => {
+        const entry = this.#entryOf(ino);
+        return entry === undefined ? undefined : inoOf(base.parent(entry));
+      },
+    });
   }
 
   /** @throws {PbkfsError} ESTALE if there is no such node. */
@@ -62,15 +76,12 @@ export class InodeTable {
   }
 
   find(ino: Ino): Inode | undefined {
-    return this.#inodes.get(ino) ?? this.#fromBase(ino);
+    return this.#inodes.get(ino) ?? this.#make(ino);
   }
 
   /** The mode of a node, without making it. */
   mode(ino: Ino): number | undefined {
-    const known = this.#inodes.get(ino)?.mode;
-    if (known !== undefined) return known;
-    const entry = this.#entryOf(ino);
-    return entry === undefined ? this.find(ino)?.mode : this.#options.base.mode(entry);
+    return this.#inodes.get(ino)?.mode ?? this.#options.state.mode(ino) ?? this.#baseMode(ino);
   }
 
   /** Adds a new node. */
@@ -82,12 +93,21 @@ export class InodeTable {
 
   delete(ino: Ino): void {
     this.#inodes.delete(ino);
-    if (this.#entryOf(ino) !== undefined) this.#deleted.add(ino);
+    if (this.#isGiven(ino)) this.#deleted.add(ino);
   }
 
-  /** All nodes that are not as the base has them, and some that are. */
+  /** The nodes that somebody has asked for, or made. */
   made(): IterableIterator<Inode> {
     return this.#inodes.values();
+  }
+
+  /** Files that had bytes in the diff when it was mounted, and that have not been deleted. */
+  *inherited(): Generator<{ readonly ino: Ino; readonly dataId: DataId; readonly made?: Inode }> {
+    for (const { ino, dataId } of this.#options.state.contents) {
+      if (this.#deleted.has(ino)) continue;
+      const made = this.#inodes.get(ino);
+      yield { ino, dataId, ...(made !== undefined && { made }) };
+    }
   }
 
   /** Whether the base has this name in this directory, be it hidden or not. */
@@ -103,13 +123,45 @@ export class InodeTable {
     return index >= 0 && index < this.#options.base.count ? index as EntryIndex : undefined;
   }
 
+  /** Whether the base has such a node, or the store has. */
+  #isGiven(ino: Ino): boolean {
+    return ino === ROOT_INO || this.#entryOf(ino) !== undefined || this.#options.state.has(ino);
+  }
+
+  #baseMode(ino: Ino): number | undefined {
+    const { base, owner } = this.#options;
+    if (ino === ROOT_INO) return TYPE.directory | owner.rootMode;
+    const entry = this.#entryOf(ino);
+    return entry === undefined ? undefined : base.mode(entry);
+  }
+
+  /** A node as base and store have it. */
+  #make(ino: Ino): Inode | undefined {
+    if (this.#deleted.has(ino)) return undefined;
+    const { state } = this.#options;
+    const record = state.inode(ino);
+    const inode = this.#fromBase(ino) ?? (record && new Inode(ino, this.#bodyOf(record), record));
+    if (inode === undefined) return undefined;
+    if (record !== undefined) inode.restore(record);
+    for (const { name, value } of state.attributesOf(ino)) {
+      inode.extendedAttributes ??= new Map();
+      if (value !== undefined) inode.extendedAttributes.set(name, value);
+    }
+    const { body } = inode;
+    if (body.kind === "directory") this.#restoreNames(ino, body.directory);
+    else if (body.kind === "file") this.#restoreContent(ino, body.content);
+    this.#inodes.set(ino, inode);
+    return inode;
+  }
+
   #fromBase(ino: Ino): Inode | undefined {
     const entry = this.#entryOf(ino);
-    if ((entry === undefined && ino !== ROOT_INO) || this.#deleted.has(ino)) return undefined;
-    const { base, owner } = this.#options;
+    const mode = this.#baseMode(ino);
+    if (mode === undefined) return undefined;
+    const { owner } = this.#options;
     const body = entry === undefined ? this.#directory(undefined) : this.#bodyOfEntry(entry);
-    const inode = new Inode(ino, body, {
-      mode: entry === undefined ? TYPE.directory | owner.rootMode : base.mode(entry),
+    return new Inode(ino, body, {
+      mode,
       uid: owner.uid,
       gid: owner.gid,
       links: body.kind === "directory" ? 2 + this.#subdirectories(entry) : 1,
@@ -119,8 +171,22 @@ export class InodeTable {
       changed: owner.time,
       born: owner.time,
     });
-    this.#inodes.set(ino, inode);
-    return inode;
+  }
+
+  #restoreNames(ino: Ino, directory: Directory): void {
+    directory.parent = this.#parents.get(ino) ?? directory.parent;
+    for (const { name, to } of this.#options.state.namesIn(ino)) {
+      directory.delete(name);
+      if (typeof to === "number") directory.set(name, to);
+    }
+  }
+
+  #restoreContent(ino: Ino, content: FileContent): void {
+    const { state } = this.#options;
+    const record = state.content(ino);
+    if (record === undefined) return;
+    content.restore(record);
+    for (const pages of state.pagesOf(ino)) content.setPages(pages);
   }
 
   #bodyOfEntry(entry: EntryIndex): NodeBody {
@@ -159,31 +225,6 @@ export class InodeTable {
     return count;
   }
 
-  #loadDiff(state: MetadataState): void {
-    for (const record of state.inodes) {
-      const known = this.find(record.ino);
-      if (known !== undefined) known.restore(record);
-      else this.#inodes.set(record.ino, new Inode(record.ino, this.#bodyOf(record), record));
-    }
-    for (const record of state.contents) this.#content(record.ino).restore(record);
-    for (const record of state.pages) this.#content(record.ino).setPages(record);
-    for (const { ino, name, value } of state.extendedAttributes) {
-      const inode = this.#expect(ino);
-      inode.extendedAttributes ??= new Map();
-      if (value !== undefined) inode.extendedAttributes.set(name, value);
-    }
-    for (const { parent, name, to } of state.names) {
-      const body = this.find(parent)?.body;
-      // Whiteouts of a directory that has itself been removed since.
-      if (body?.kind !== "directory") continue;
-      body.directory.delete(name);
-      if (typeof to !== "number") continue;
-      const child = this.#expect(to);
-      body.directory.set(name, to);
-      if (child.body.kind === "directory") child.body.directory.parent = parent;
-    }
-  }
-
   #bodyOf(record: InodeRecord): NodeBody {
     switch (record.mode & TYPE.mask) {
       case TYPE.directory:
@@ -196,18 +237,6 @@ export class InodeTable {
         return { kind: "special" };
     }
   }
-
-  #content(ino: Ino): FileContent {
-    const { body } = this.#expect(ino);
-    if (body.kind !== "file") throw damaged(`inode ${ino} has bytes but is not a file`);
-    return body.content;
-  }
-
-  #expect(ino: Ino): Inode {
-    const inode = this.find(ino);
-    if (inode === undefined) throw damaged(`inode ${ino} is mentioned but not recorded`);
-    return inode;
-  }
 }
 
 /** The number of an entry's node; undefined stands for the root. */
@@ -215,19 +244,7 @@ function inoOf(entry: EntryIndex | undefined): Ino {
   return (entry === undefined ? ROOT_INO : entry + FIRST_BASE_INO) as Ino;
 }
 
-/** Data files that a diff's metadata points at. */
-export function dataIdsOf(state: MetadataState): Set<DataId> {
-  return new Set(state.contents.map(({ dataId }) => dataId));
-}
-
 /** An ordinary refusal of a request. */
 export function refusal(errno: keyof typeof ERRNO, what: string): PbkfsError {
   return new PbkfsError("Io", { what, errno: ERRNO[errno] });
-}
-
-function damaged(what: string): PbkfsError {
-  return new PbkfsError("DiffDamaged", {
-    what: `The diff's metadata contradicts itself: ${what}`,
-    todo: "Restore the diff from a copy, or start with an empty diff directory.",
-  });
 }

@@ -15,7 +15,7 @@ import { contentOf, type Inode } from "./inode.ts";
 import type { InodeTable } from "./inode_table.ts";
 import type { Counters, DataId, MetadataBatch, PageMapRecord } from "./metadata_store.ts";
 import { type NamesTicket, PendingNames } from "./pending_names.ts";
-import type { SyncFailures } from "./sync_failures.ts";
+import type { FailedJob, SyncFailures } from "./sync_failures.ts";
 
 /** Changes that nobody syncs are committed after this time. */
 const COMMIT_AFTER_MS = 5000;
@@ -30,6 +30,8 @@ const COMMIT_NAMES_AFTER_MS = 100;
 const SETTLE_AFTER_MS = 1000;
 /** Files synced by one job: at most as many as an outcome has bits to tell which failed. */
 const FILES_A_JOB = 30;
+/** From so many on, a flush syncs the file system once instead of each file: that waits for the disk. */
+const FILES_SYNCED_TOGETHER = 1000;
 /** Jobs that one commit of everything has under way: each holds descriptors. */
 const JOBS_AT_ONCE = 10;
 
@@ -81,6 +83,8 @@ export class Journal {
   /** The last job whose outcome is known. */
   #settled = 0;
   #epoch = 1;
+  /** Whether files that this mount has found may have bytes that are not synced. */
+  #inheritedIsUnsynced = true;
   /** Failed syncs that are known of. */
   #failuresSeen = 0;
   /** When the oldest change was made. */
@@ -92,11 +96,6 @@ export class Journal {
     this.#options = options;
     this.#clock = options.clock ?? (() => performance.now());
     this.#names = new PendingNames(options.table);
-    for (const inode of options.table.made()) {
-      if (inode.body.kind === "file" && inode.body.content.hasUnsyncedBytes) {
-        this.#unsynced.add(inode);
-      }
-    }
   }
 
   inodeChanged(inode: Inode): void {
@@ -214,6 +213,7 @@ export class Journal {
 
   /** Commits everything, and waits for it. @throws {PbkfsError} if something could not be. */
   flush(): void {
+    this.#syncTogether();
     this.commitAll({ bytes: true });
     this.#options.committer.drain();
     const errno = this.settle();
@@ -339,6 +339,74 @@ export class Journal {
     return taken;
   }
 
+  /**
+   * Syncs very many files at once. What is not known to be on disk then is left for jobs, which sync
+   * each file.
+   */
+  #syncTogether(): void {
+    const isTogether = this.#hasManyUnsynced() && this.#syncFileSystem();
+    if (this.#inheritedIsUnsynced) this.#takeInherited(isTogether);
+    this.#inheritedIsUnsynced = false;
+    if (!isTogether) return;
+    for (const inode of [...this.#unsynced]) {
+      const content = contentOf(inode);
+      const errno = this.#writeErrno(content.dataId as DataId);
+      if (errno === undefined) continue;
+      content.hasUnsyncedBytes = false;
+      this.#unsynced.delete(inode);
+      if (errno !== 0) this.#healAlone(inode, errno);
+    }
+  }
+
+  #hasManyUnsynced(): boolean {
+    let count = this.#unsynced.size;
+    if (!this.#inheritedIsUnsynced) return count >= FILES_SYNCED_TOGETHER;
+    const inherited = this.#options.table.inherited();
+    while (count < FILES_SYNCED_TOGETHER && inherited.next().done !== true) count++;
+    return count >= FILES_SYNCED_TOGETHER;
+  }
+
+  #syncFileSystem(): boolean {
+    const { data, libc } = this.#options;
+    try {
+      return libc.syncFileSystem(data.directoryFd);
+    } catch {
+      return false; // It may be about a file of others: each of ours will tell.
+    }
+  }
+
+  /**
+   * Files that were in the diff at the mount are to be synced as well: who wrote them may have died
+   * before. Where that is done already, they need not be made.
+   */
+  #takeInherited(isSynced: boolean): void {
+    const { table } = this.#options;
+    for (const { ino, dataId, made } of table.inherited()) {
+      const errno = made === undefined && isSynced ? this.#writeErrno(dataId) : undefined;
+      if (errno === 0) continue;
+      const inode = table.get(ino);
+      if (errno !== undefined) this.#healAlone(inode, errno);
+      else if (contentOf(inode).hasUnsyncedBytes) this.#unsynced.add(inode);
+    }
+  }
+
+  /** What fdatasync(2) would fail with, once all has been sent; undefined if it cannot be asked. */
+  #writeErrno(id: DataId): number | undefined {
+    const { data, libc } = this.#options;
+    let fd: Fd;
+    try {
+      fd = data.fd(id);
+    } catch {
+      return undefined;
+    }
+    try {
+      libc.writeError(fd);
+      return 0;
+    } catch (error) {
+      return errnoOf(error);
+    }
+  }
+
   /** Where there are too many descriptors, jobs under way give theirs back. */
   #duplicate(id: DataId): Fd {
     const { data, libc, committer } = this.#options;
@@ -403,20 +471,29 @@ export class Journal {
 
   /** Files that could not be synced go on with what is certain, once somebody has heard of it. */
   #healFiles(ticket: Ticket, { sequence, failedFiles, syncErrno }: CommitOutcome): void {
-    const { table, data, failures } = this.#options;
     ticket.files.forEach((inode, index) => {
-      const isThere = table.find(inode.ino) === inode;
+      const isThere = this.#options.table.find(inode.ino) === inode;
       if ((failedFiles & (1 << index)) === 0 || !isThere) return;
-      failures.failed(inode.ino, syncErrno, { ...ticket, sequence });
-      const dropped = contentOf(inode).heal();
-      if (dropped !== undefined) {
-        data.forget(dropped);
-        this.#names.dataDropped(dropped);
-      }
-      this.#unsynced.add(inode);
-      if (contentOf(inode).hasUncommittedChanges && inode.links > 0) this.#contents.add(inode);
-      this.#touch();
+      this.#heal(inode, syncErrno, { ...ticket, sequence });
     });
+  }
+
+  /** No job has failed: nobody has heard of it. */
+  #healAlone(inode: Inode, errno: number): void {
+    this.#heal(inode, errno, { sequence: this.#sequence, settled: this.#settled, pid: undefined });
+  }
+
+  #heal(inode: Inode, errno: number, job: FailedJob): void {
+    const { data, failures } = this.#options;
+    failures.failed(inode.ino, errno, job);
+    const dropped = contentOf(inode).heal();
+    if (dropped !== undefined) {
+      data.forget(dropped);
+      this.#names.dataDropped(dropped);
+    }
+    this.#unsynced.add(inode);
+    if (contentOf(inode).hasUncommittedChanges && inode.links > 0) this.#contents.add(inode);
+    this.#touch();
   }
 
   #putBackContents(ticket: Ticket): void {

@@ -493,3 +493,53 @@ Deno.test("FR-417 after a crash, a sync also covers what the process before had 
     assert.deepEqual(calls(world), [], "once is enough");
   });
 });
+
+/** Files of a page each, which nobody has synced. */
+function manyFiles(world: World): Ino[] {
+  return Array.from({ length: 1000 }, (_, n) => {
+    const ino = create(world, `file ${n}`);
+    write(world, ino, 0, 10);
+    return ino;
+  });
+}
+
+Deno.test("FR-885 a flush of very many files syncs the file system once, not each of them", () => {
+  inWorld((world) => {
+    manyFiles(world);
+    write(world, inoOf(world, "d/data"));
+    calls(world);
+    world.overlay.flush();
+    assert.deepEqual(calls(world).filter((call) => call.includes("data")), []);
+    assert.equal(world.store.load().names.length, 1000);
+    assert.equal(world.store.load().pages.length, 1);
+    world.disk.cutPower(() => false);
+    assert.equal(world.dataSizeBytes(1000), 10, "it is on disk");
+    world.overlay.flush();
+    assert.deepEqual(calls(world), [], "once is enough");
+  });
+});
+
+Deno.test("FR-885 if the file system cannot be synced as a whole, each file is", () => {
+  inWorld((world) => {
+    manyFiles(world);
+    calls(world);
+    world.disk.fault = { call: "syncFileSystem", errno: ERRNO.EIO };
+    world.overlay.flush();
+    assert.equal(calls(world).filter((call) => call.startsWith("fdatasync")).length, 1000);
+  });
+});
+
+Deno.test("FR-885 a file of very many whose bytes did not reach the disk fails the flush", () => {
+  inWorld((world) => {
+    manyFiles(world);
+    const ino = inoOf(world, "d/data");
+    const before = world.read(ino);
+    write(world, ino);
+    world.disk.fault = { call: "writeError", errno: ERRNO.EIO, after: 1000 };
+    assert.throws(() => world.overlay.flush(), { errno: ERRNO.EIO });
+    assertBytes(world.read(ino), before);
+    assert.equal(world.sync(ino), ERRNO.EIO, "who asks is told");
+    assert.equal(world.sync(ino), 0, "once");
+    world.overlay.flush();
+  });
+});

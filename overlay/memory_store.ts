@@ -16,6 +16,7 @@ import type {
   PageMapRecord,
 } from "./metadata_store.ts";
 import type { Ino } from "../fuse/mod.ts";
+import { pack, type PackedState } from "./stored_state.ts";
 
 /** A {@link MetadataStore} in memory. Two of the same `MemoryStore.Contents` see each other. */
 export class MemoryStore implements MetadataStore {
@@ -35,6 +36,10 @@ export class MemoryStore implements MetadataStore {
       extendedAttributes: [...this.#attributes.values()],
       counters: this.#counters,
     });
+  }
+
+  loadPacked(): PackedState {
+    return pack(this.load());
   }
 
   commit(batches: readonly MetadataBatch[]): void {

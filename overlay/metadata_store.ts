@@ -8,6 +8,7 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Ino, Timestamp } from "../fuse/mod.ts";
+import type { PackedState } from "./stored_state.ts";
 
 /** Names one file in the diff's data directory. Never used twice. */
 export type DataId = number & { readonly data: unique symbol };
@@ -96,6 +97,8 @@ export type MetadataState = Omit<MetadataBatch, "removed" | "counters"> & {
 export interface MetadataStore {
   /** Everything committed so far. */
   load(): MetadataState;
+  /** The same, in little memory. */
+  loadPacked(): PackedState;
   /** When it returns, the batches are durable, all of them; when it throws, none is. */
   commit(batches: readonly MetadataBatch[]): void;
   close(): void;

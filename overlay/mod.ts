@@ -21,6 +21,7 @@ export { timestamp } from "./inode.ts";
 export type { TreeOwner } from "./inode_table.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
+export { buffersOfState, type PackedState, StoredState } from "./stored_state.ts";
 export { openContext } from "./open_context.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
 export {

@@ -35,9 +35,10 @@ import { type BaseFile, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
 import { contentOf, type Inode, type NodeBody } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
-import type { DataId, InodeRecord, MetadataState } from "./metadata_store.ts";
+import type { DataId, InodeRecord } from "./metadata_store.ts";
 import type { ReadPool } from "./read_pool.ts";
 import { Room, type RoomOptions } from "./room.ts";
+import type { StoredState } from "./stored_state.ts";
 import { type ProcessTable, SyncFailures } from "./sync_failures.ts";
 
 /** What an overlay is composed of. */
@@ -45,7 +46,7 @@ export interface OverlayOptions {
   readonly base: BaseTree;
   readonly baseFile: (entry: EntryIndex) => BaseFile;
   /** What the diff's store holds. */
-  readonly state: MetadataState;
+  readonly state: StoredState;
   readonly committer: Committer;
   readonly libc: Libc;
   /** The diff's directory of data files. */

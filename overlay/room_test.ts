@@ -15,6 +15,7 @@ import { MemoryStore } from "./memory_store.ts";
 import { Overlay } from "./overlay.ts";
 import { Reserve } from "./reserve.ts";
 import type { SpaceChange } from "./space.ts";
+import { StoredState } from "./stored_state.ts";
 
 const PAGE = 8192;
 const MIB = 1 << 20;
@@ -104,7 +105,7 @@ class Setting {
     this.overlay = new Overlay({
       base: this.#base,
       baseFile: this.#base.baseFile,
-      state: store.load(),
+      state: new StoredState(store.loadPacked()),
       committer: new InlineCommitter(makeContext({
         ...{ store, libc, dataDirectory, dataDirectoryFd: directoryFd },
         reply: () => {},

@@ -10,6 +10,8 @@ import { ERRNO, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString, byteString } from "../ffi/bytes.ts";
 import type { Ino } from "../fuse/mod.ts";
 import { CommitSpace } from "./commit_space.ts";
+import { checkRows, checkTables } from "./store_checks.ts";
+import { type PackedState, StatePacker, StoredState } from "./stored_state.ts";
 import type {
   ContentRecord,
   DataId,
@@ -113,28 +115,48 @@ export class SqliteStore implements MetadataStore {
   }
 
   load(): MetadataState {
+    const { inodes, names, contents, pages, extendedAttributes, counters } = new StoredState(
+      this.loadPacked(),
+    );
+    return {
+      ...{ inodes: [...inodes], names: [...names], contents: [...contents], pages: [...pages] },
+      ...{ extendedAttributes: [...extendedAttributes], counters },
+    };
+  }
+
+  /** @throws {PbkfsError} `DiffDamaged` if something is in it that cannot be. */
+  loadPacked(): PackedState {
     return this.#guard("read", () => {
-      const all = (sql: string) => this.#database.prepare(sql).all() as Row[];
-      const counters = new Map(all("SELECT * FROM counter").map((r) => [r.name, r.value]));
-      return {
-        inodes: all("SELECT * FROM inode").map(toInode),
-        names: all("SELECT * FROM name").map(toName),
-        contents: all("SELECT * FROM content").map(toContent),
-        pages: all("SELECT * FROM page_map").map((r) => ({
-          ino: r.ino as Ino,
-          part: r.part as number,
-          bits: toBytes(r.bits),
-        })),
-        extendedAttributes: all("SELECT * FROM extended_attribute").map((r) => ({
-          ino: r.ino as Ino,
-          name: byteString(toBytes(r.name)),
-          value: toBytes(r.value),
-        })),
-        counters: counters.size === 0 ? undefined : {
+      checkRows(this.#database, this.#path);
+      const packer = new StatePacker();
+      const each = (sql: string, take: (row: Row) => void) => {
+        for (const row of this.#database.prepare(sql).iterate()) take(row as Row);
+      };
+      each("SELECT * FROM inode ORDER BY ino", (row) => packer.addInode(toInode(row)));
+      each("SELECT * FROM name ORDER BY parent, name", (row) => packer.addName(toName(row)));
+      each("SELECT * FROM content ORDER BY ino", (row) => packer.addContent(toContent(row)));
+      each(
+        "SELECT * FROM page_map ORDER BY ino, part",
+        (r) =>
+          packer.addPages({ ino: r.ino as Ino, part: r.part as number, bits: toBytes(r.bits) }),
+      );
+      each(
+        "SELECT * FROM extended_attribute ORDER BY ino, name",
+        (r) =>
+          packer.addAttribute({
+            ino: r.ino as Ino,
+            name: byteString(toBytes(r.name)),
+            value: toBytes(r.value),
+          }),
+      );
+      const counters = new Map<unknown, unknown>();
+      each("SELECT * FROM counter", (row) => counters.set(row.name, row.value));
+      return packer.done(
+        counters.size === 0 ? undefined : {
           nextIno: counters.get("next_ino") as number,
           nextDataId: counters.get("next_data_id") as number,
         },
-      };
+      );
     });
   }
 
@@ -180,6 +202,7 @@ export class SqliteStore implements MetadataStore {
         todo: "Mount this diff with the newer pbkfs that wrote it.",
       });
     }
+    checkTables(this.#database, this.#path, version);
     // A commit is durable when it returns: the write-ahead log is synced each time.
     this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     if (version === SCHEMA_VERSION) return;

@@ -14,7 +14,7 @@ import type { FaultRule } from "../ffi/faulty_libc.ts";
 import { clockMs } from "../fuse/mod.ts";
 import { CommitRing } from "./commit_ring.ts";
 import type { CommitJob, CommitOutcome, Committer } from "./committer.ts";
-import type { MetadataState } from "./metadata_store.ts";
+import type { PackedState } from "./stored_state.ts";
 import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
 
 /** What the worker needs to begin. */
@@ -35,7 +35,7 @@ export type CommitWorkerMessage =
 
 /** What the worker answers to its setup: what the store holds, or why it cannot be opened. */
 export type CommitWorkerAnswer =
-  | { readonly state: MetadataState }
+  | { readonly state: PackedState }
   | { readonly error: ErrorData };
 
 /** The way to a commit worker, to be handed to one other thread; the port is transferred. */
@@ -47,8 +47,8 @@ export interface CommitChannel {
 /** A commit worker, for the thread that starts it. */
 export interface CommitWorker {
   readonly channel: CommitChannel;
-  /** What the store holds. */
-  readonly state: MetadataState;
+  /** What the store holds; to be handed over. */
+  readonly state: PackedState;
   terminate(): void;
 }
 
@@ -69,7 +69,7 @@ export async function startCommitWorker(
 ): Promise<CommitWorker> {
   const { shared } = new CommitRing();
   const { port1, port2 } = new MessageChannel();
-  const ready = Promise.withResolvers<MetadataState>();
+  const ready = Promise.withResolvers<PackedState>();
   worker.onmessage = ({ data }: MessageEvent<CommitWorkerAnswer | WorkerNews>) => {
     if ("state" in data) ready.resolve(data.state);
     else if ("error" in data) ready.reject(PbkfsError.fromJSON(data.error));

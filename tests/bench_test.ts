@@ -44,6 +44,7 @@ const TINY = {
   manyFiles: 600,
   mounts: 2,
   newFiles: 150,
+  manyNewFiles: 150,
   writers: 2,
   segmentBlocks: 700,
 };

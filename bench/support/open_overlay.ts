@@ -15,6 +15,7 @@ import {
   Overlay,
   OverlayCounters,
   SqliteStore,
+  StoredState,
   timestamp,
 } from "../../overlay/mod.ts";
 import { type FixtureName, unpackFixture } from "../../tests/support/fixtures.ts";
@@ -52,7 +53,7 @@ export async function openOverlay(
   const overlay = new Overlay({
     base,
     baseFile: baseFiles({ base, reader, onRead: () => {} }),
-    state: store.load(),
+    state: new StoredState(store.loadPacked()),
     committer: new InlineCommitter(makeContext({
       store,
       libc,

@@ -42,6 +42,8 @@ export interface BenchOptions {
   readonly mounts: number;
   /** Files made in a turn. */
   readonly newFiles: number;
+  /** Files made in a diff that is mounted again. */
+  readonly manyNewFiles: number;
   readonly against: Rival;
   /** Who write and sync while another reads. */
   readonly writers: number;
@@ -69,6 +71,7 @@ export const DEFAULTS: BenchOptions = {
   manyFiles: 1_000_000,
   mounts: 16,
   newFiles: 10_000,
+  manyNewFiles: 200_000,
   against: "tree",
   writers: 4,
   segmentBlocks: 131_072,
@@ -97,6 +100,7 @@ const SPECS: Readonly<Record<string, OptionSpec>> = {
   "many-files": { field: "manyFiles", parse: count, text: "files of the one with one backup" },
   mounts: { field: "mounts", parse: count, text: "mounts at a time" },
   "new-files": { field: "newFiles", parse: count, text: "files made in a turn" },
+  "many-new-files": { field: "manyNewFiles", parse: count, text: "files of a large diff" },
   against: { field: "against", parse: rival, text: "what servers run on: tree, passthrough" },
   writers: { field: "writers", parse: count, text: "who sync while another reads" },
   "segment-blocks": { field: "segmentBlocks", parse: count, text: "blocks of the file indexed" },

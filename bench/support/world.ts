@@ -35,6 +35,8 @@ export interface BenchMountOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further options of `pbkfs mount`. */
   readonly extra?: readonly string[];
+  /** A diff for several mounts, kept to the end of the run; a new one if missing. */
+  readonly diffDir?: string;
 }
 
 /** How servers of a measurement differ from the default. */
@@ -104,11 +106,11 @@ export class World implements AsyncDisposable {
 
   /** Mounts the newest backup of a catalog. */
   async mount(catalogDir: string, options: BenchMountOptions = {}): Promise<BenchMount> {
-    const [mountDir, diffDir] = [this.newPath("mount"), this.newPath("diff")];
+    const [mountDir, diffDir] = [this.newPath("mount"), options.diffDir ?? this.newPath("diff")];
     Deno.mkdirSync(mountDir);
     if (this.user !== undefined) Deno.chownSync(mountDir, this.user.uid, this.user.gid);
     const start = performance.now();
-    const mounted = await mountBackup({ catalogDir, diffDir, mountDir, ...options });
+    const mounted = await mountBackup({ catalogDir, mountDir, ...options, diffDir });
     const mountSeconds = (performance.now() - start) / 1000;
     const pid = once(async () => (await mountStatus(mountDir)).pid);
     const unmount = async () => {
@@ -121,7 +123,7 @@ export class World implements AsyncDisposable {
         await unmount();
       } finally {
         detachMounts(mountDir);
-        await Deno.remove(diffDir, { recursive: true });
+        if (options.diffDir === undefined) await Deno.remove(diffDir, { recursive: true });
         await Deno.remove(mountDir);
       }
     });

@@ -75,7 +75,7 @@ function cellsOf(mount: ShownMount): string[] {
     mount.state,
     serverText(mount),
     mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
-    mount.diff === undefined ? "-" : sizeText(diffBytes(mount.diff)),
+    mount.diff === undefined ? "-" : diffText(mount.diff),
     counters === undefined ? "-" : `${counters.reads}`,
     counters === undefined ? "-" : `${counters.writes}`,
     latencies === undefined ? "-" : durationText(latencies.read.p99Micros),
@@ -98,8 +98,8 @@ export function mountFacts(mount: ShownMount): string[] {
     "deaths": restartsText(mount),
     "since": mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
     ...(diff !== undefined && {
-      "diff size": `${sizeText(diffBytes(diff))}: data ${sizeText(diff.dataBytes)}, ` +
-        `WAL ${sizeText(diff.walBytes)}, other ${sizeText(diff.otherBytes)}`,
+      "diff size": `${diffText(diff)}: data ${sizeText(diff.dataBytes)}, ` +
+        `WAL ${sizeText(diff.walBytes)}, other ${sizeText(diff.otherBytes)}${countedText(diff)}`,
     }),
     ...(space !== undefined && {
       "space": `${SPACE_TEXTS[space.state]}, ${sizeText(space.reserveBytes)} reserved`,
@@ -132,8 +132,16 @@ function hazardLines({ hazards = [] }: ShownMount): string[] {
   return hazards.map(({ from, warning }) => `warning (${from}): ${warning}`);
 }
 
-function diffBytes(diff: NonNullable<ShownMount["diff"]>): number {
-  return diff.dataBytes + diff.walBytes + diff.otherBytes;
+type ShownDiff = NonNullable<ShownMount["diff"]>;
+
+/** What serves a mount may be older than we: then it has counted all, just now. */
+function diffText({ dataBytes, walBytes, otherBytes, isComplete = true }: ShownDiff): string {
+  return `${isComplete ? "" : ">"}${sizeText(dataBytes + walBytes + otherBytes)}`;
+}
+
+function countedText({ ageSeconds = 0, isComplete = true }: ShownDiff): string {
+  if (!isComplete) return "; still being counted";
+  return ageSeconds > 0 ? `; counted ${ageSeconds} s ago` : "";
 }
 
 /** How often, and what the last death was. */

@@ -19,7 +19,7 @@ import { isListed } from "./dead_mount.ts";
 import type { Watch } from "./deaths.ts";
 import { detach } from "./detach.ts";
 import { explained } from "./detached.ts";
-import { diffSize } from "./diff_size.ts";
+import { DiffMeter } from "./diff_size.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Ending } from "./ending.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
@@ -126,6 +126,7 @@ export async function serveMount(
   const latencies = new Latencies();
   const space = new Int32Array(new SharedArrayBuffer(4));
   const mountedAt = Date.now();
+  const diffMeter = new DiffMeter(diff.path, libc);
   const serving: { dispatcher?: Dispatcher; ending?: Ending } = {};
   const ending = (): Ending => {
     if (serving.ending === undefined) throw notYet(request.mountPath);
@@ -143,7 +144,7 @@ export async function serveMount(
     isDetached: serving.ending?.isDetached ?? false,
     serverVersion: binding.serverVersion,
     mountedAt,
-    diff: await diffSize(diff.path),
+    diff: await diffMeter.size(),
     space: await spaceStatus(diff.path, space),
     counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),

@@ -199,7 +199,8 @@ function families(status: MountStatus, latencies: Latencies): MetricFamily[] {
       name: "pbkfs_diff_bytes",
       type: "gauge",
       help: "Space that the diff takes.",
-      samples: [
+      // What is not counted yet is not told.
+      samples: !status.diff.isComplete ? [] : [
         { labels: { part: "data" }, value: status.diff.dataBytes },
         { labels: { part: "wal" }, value: status.diff.walBytes },
         { labels: { part: "other" }, value: status.diff.otherBytes },

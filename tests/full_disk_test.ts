@@ -6,6 +6,7 @@ import { ERRNO } from "../errors.ts";
 import { Ballast } from "./full_disk/ballast.ts";
 import { liveOnFullDisk } from "./full_disk/story.ts";
 import { runCli } from "./support/cli.ts";
+import { DURABLE, mustBeDurable } from "./support/durable.ts";
 import { mountArguments } from "./support/mount_backup.ts";
 import { errnoFrom, filled, RawFile } from "./support/raw_file.ts";
 import { Scene } from "./support/scene.ts";
@@ -177,8 +178,9 @@ test(
     });
     assert.equal(mounted.code, 0, mounted.stderr);
     try {
-      const settings = { fsync: "on", full_page_writes: "on", shared_buffers: "1MB" };
+      const settings = { ...DURABLE, shared_buffers: "1MB" };
       await using server = await scene.startServer(scene.mountDir, settings);
+      await mustBeDurable(server);
       await server.query("create table ledger(id int primary key, payload text)");
       const acknowledged: number[] = [];
       for (let id = 1, ends = 0; ends < 30 && id < 600; id++) {

@@ -14,6 +14,7 @@ import {
   waitUntilReaped,
 } from "../../postgres/mod.ts";
 import { runCli } from "../support/cli.ts";
+import { mustBeDurable } from "../support/durable.ts";
 import { mountArguments, type MountOptions } from "../support/mount_backup.ts";
 import { detachMounts, isMounted } from "../support/mounts.ts";
 import { daemonsOf, killHard, SharedMemory } from "../support/processes.ts";
@@ -76,6 +77,7 @@ export class Clone {
     }
     this.memory.note(processesIn(this.options.mountDir));
     await this.#server.waitUntilPrimary();
+    await mustBeDurable(this.#server);
     return this.#server;
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { PostgresServer } from "../../postgres/mod.ts";
+import { DURABLE } from "../support/durable.ts";
 import type { Random } from "../support/random.ts";
 import type { Identity } from "../support/users.ts";
 import { type Ledger, MADE_ROWS, REFILL_ROWS } from "./ledger.ts";
@@ -12,10 +13,7 @@ import { PsqlSession, SessionEnded } from "./session.ts";
 
 /** So that much is written to the mount, often, and not only to the WAL. */
 export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
-  // The samples were made without.
-  fsync: "on",
-  full_page_writes: "on",
-  synchronous_commit: "on",
+  ...DURABLE,
   shared_buffers: "1MB",
   max_wal_size: "4MB",
   min_wal_size: "2MB",

@@ -11,6 +11,7 @@
 import assert from "node:assert/strict";
 import { PostgresServer, processesIn } from "../../postgres/mod.ts";
 import { PsqlSession, SessionEnded } from "../crash/session.ts";
+import { DURABLE, mustBeDurable } from "../support/durable.ts";
 import { Scene } from "../support/scene.ts";
 import { Random } from "../support/random.ts";
 import { freeBytes, mountSmallDisk } from "../support/small_disk.ts";
@@ -33,9 +34,7 @@ const MIB = 1 << 20;
 const BACKUP = "TOTL9U";
 /** Kept small, so that much is written, often. */
 const SETTINGS: Readonly<Record<string, string>> = {
-  fsync: "on",
-  full_page_writes: "on",
-  synchronous_commit: "on",
+  ...DURABLE,
   shared_buffers: "2MB",
   max_wal_size: "32MB",
   min_wal_size: "32MB",
@@ -140,6 +139,7 @@ class Life implements AsyncDisposable {
     const server = await PostgresServer.start({ dataDir, user: owner, settings: SETTINGS });
     this.#server = server;
     await server.waitUntilPrimary();
+    await mustBeDurable(server);
     return server;
   }
 

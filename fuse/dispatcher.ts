@@ -305,6 +305,8 @@ export function makeDispatcher(options: DispatcherOptions): Dispatcher {
       answer("fallocate", request, () => {
         const range = { offsetBytes: exact(at), sizeBytes: exact(sizeBytes) };
         fileSystem.allocate(ino as Ino, mode, range);
+        // Here the kernel leaves it to us to know who may keep them: whoever has CAP_FSETID.
+        if (requests.caller(request).uid !== 0) fileSystem.clearPrivileges(ino as Ino);
         modified(ino as Ino);
         reply.error(request, 0);
       });

@@ -181,7 +181,10 @@ export interface FileSystem {
    * tells those that have the file open, at their next sync.
    */
   lose?(ino: Ino, range: ByteRange, errno: number): void;
-  /** Clears set-user-ID, and set-group-ID where the group may execute, as after a write. */
+  /**
+   * Clears set-user-ID, and set-group-ID where the group may execute, as after a write. The kernel is
+   * made to forget the mode that it knows.
+   */
   clearPrivileges(ino: Ino): void;
   /** @param mode Bits of fallocate(2). Times stay. */
   allocate(ino: Ino, mode: number, range: ByteRange): void;

@@ -86,6 +86,7 @@ export class Overlay implements FileSystem {
   readonly #room: Room;
   readonly #content: { libc: Libc; data: DataFiles; newDataId: () => DataId };
   readonly #now: () => Timestamp;
+  #kernel: Kernel | undefined;
 
   constructor(options: OverlayOptions) {
     const { libc, state, base, baseFile, owner } = options;
@@ -128,6 +129,7 @@ export class Overlay implements FileSystem {
   }
 
   attach(kernel: Kernel): void {
+    this.#kernel = kernel;
     this.#room.gate.attach(kernel);
   }
 
@@ -161,7 +163,7 @@ export class Overlay implements FileSystem {
     const timeOf = (t: AttributeChange["accessed"]) => (t === "now" ? time : t);
     if (change.mode !== undefined) inode.mode = (inode.mode & TYPE.mask) | (change.mode & 0o7777);
     if ((change.clearsPrivileges ?? change.uid ?? change.gid) !== undefined) {
-      this.clearPrivileges(ino);
+      this.#clearPrivileges(inode);
     }
     inode.uid = change.uid ?? inode.uid;
     inode.gid = change.gid ?? inode.gid;
@@ -364,13 +366,8 @@ export class Overlay implements FileSystem {
   }
 
   clearPrivileges(ino: Ino): void {
-    const inode = this.#table.get(ino);
-    if (inode.body.kind === "directory") return;
-    const isGroupToo = (inode.mode & GROUP_EXECUTE) !== 0;
-    const mode = inode.mode & ~(SET_USER_ID | (isGroupToo ? SET_GROUP_ID : 0));
-    if (mode === inode.mode) return;
-    inode.mode = mode;
-    this.#statusChanged(inode);
+    // The answer to a write does not tell of the mode, and the kernel goes on with the one it knows.
+    if (this.#clearPrivileges(this.#table.get(ino))) this.#kernel?.forgetAttributes(ino);
   }
 
   allocate(ino: Ino, mode: number, range: ByteRange): void {
@@ -492,6 +489,17 @@ export class Overlay implements FileSystem {
     inode.lookups++;
     if (isFleeting) this.#room.gate.isNew(inode.ino);
     return isFleeting ? { ...attributes, isFleeting } : attributes;
+  }
+
+  /** @returns Whether there were any. */
+  #clearPrivileges(inode: Inode): boolean {
+    if (inode.body.kind === "directory") return false;
+    const isGroupToo = (inode.mode & GROUP_EXECUTE) !== 0;
+    const mode = inode.mode & ~(SET_USER_ID | (isGroupToo ? SET_GROUP_ID : 0));
+    if (mode === inode.mode) return false;
+    inode.mode = mode;
+    this.#statusChanged(inode);
+    return true;
   }
 
   #directory(ino: Ino): Directory {

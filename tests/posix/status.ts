@@ -31,6 +31,9 @@ import { fill, O, type Place, refuses } from "./place.ts";
 const b = byteStringOf;
 const bytes = (text: string) => new TextEncoder().encode(text);
 
+/** Not every file system can do that. */
+const PAST_CACHE = "a write past the cache";
+
 /** By what they promise. */
 export const STATUS_BEHAVIOURS: Readonly<Record<string, (place: Place) => void>> = {
   "chmod sets all bits, also of what was there before"(place) {
@@ -186,6 +189,33 @@ export const OWNER_BEHAVIOURS: Readonly<Record<string, (place: Place) => void>> 
       for (let at = path; (at = at.slice(0, at.lastIndexOf("/"))).length > 4;) open_(at);
       assert(place.asUser(`printf x | dd of='${path}' conv=notrunc`));
       assert.equal(lstat(b(path)).mode, 0o777);
+    }
+  },
+
+  "set-user-ID bits are gone, for everybody, when the call returns that takes them away"(place) {
+    // Of stat's figures only the mode is wanted: the kernel asks nobody for what it believes to know.
+    const changes: Readonly<Record<string, string>> = {
+      "a write": "printf x >&3",
+      [PAST_CACHE]: "dd if=/dev/zero of='FILE' bs=4096 count=1 oflag=direct conv=notrunc",
+      "fallocate": "fallocate -l 9000 'FILE'",
+      "a cut": "truncate -s 1 'FILE'",
+      "a write of a longer file": "head -c 300000 /dev/zero >&3",
+    };
+    for (const path of [place.file("f", "text"), place.takeBase().large]) {
+      for (let at = path; (at = at.slice(0, at.lastIndexOf("/"))).length > 4;) open_(at);
+      for (const [what, change] of Object.entries(changes)) {
+        Deno.chownSync(path, 0, 0);
+        Deno.chmodSync(path, 0o6777);
+        const modes = `stat -c %a '${path}'; stat -L -c %a /proc/self/fd/3`;
+        const seen = `${path}: ${what}`;
+        const script = `exec 3<>'${path}'; before=$(${modes}); ` +
+          `${change.replace("FILE", path)} 2>/dev/null || exit ${
+            what === PAST_CACHE ? 0 : 9
+          }; after=$(${modes}); ` +
+          `[ "$(echo $before)" = "6777 6777" ] && [ "$(echo $after)" = "777 777" ]`;
+        assert(place.asUser(script), seen);
+        assert.equal(lstat(b(path)).mode, 0o777, seen);
+      }
     }
   },
 

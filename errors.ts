@@ -110,6 +110,7 @@ export const CODES = {
   PermissionDenied: row(ERRNO.EACCES, 53, "a file or directory may not be read or written"),
   ProbackupFailed: row(ERRNO.EIO, 54, "the pg_probackup that was named cannot be run"),
   LimitTooLow: row(ERRNO.EMFILE, 55, "too few files may be open at a time"),
+  DiskFull: row(ERRNO.ENOSPC, 56, "there is no room on the diff's disk, or no quota left"),
 
   PostgresFailed: row(ERRNO.EIO, 60, "a PostgreSQL server or tool failed"),
 
@@ -186,10 +187,23 @@ export function errnoOf(error: unknown): number {
   return error instanceof PbkfsError ? error.errno : ERRNO.EIO;
 }
 
+/** ENOSPC or EDQUOT, if that is what an error is about; the runtime's own errors have a name for it. */
+export function diskFullErrno(error: unknown): number | undefined {
+  const { ENOSPC, EDQUOT } = ERRNO;
+  if (error instanceof PbkfsError) return [ENOSPC, EDQUOT].find((errno) => errno === error.errno);
+  const name = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return name === "ENOSPC" ? ENOSPC : name === "EDQUOT" ? EDQUOT : undefined;
+}
+
 /** Any thrown thing as a PbkfsError; what we did not foresee is a `Bug`, with its cause. */
 export function toPbkfsError(error: unknown): PbkfsError {
   if (error instanceof PbkfsError) return error;
   const what = error instanceof Error ? error.message : String(error);
+  const errno = diskFullErrno(error);
+  if (errno !== undefined) {
+    const todo = "Free some space there, or raise the quota, and try again.";
+    return new PbkfsError("DiskFull", { what, todo, errno, cause: error });
+  }
   return new PbkfsError("Bug", {
     what: `Unexpected: ${what}`,
     todo: "Run the command again with --debug and report what it prints.",

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { ERRNO, PbkfsError } from "../errors.ts";
+import { diskFullErrno, ERRNO, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, hasRootBehind, isRootBehind } from "../ffi/credentials.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
@@ -245,6 +245,7 @@ function makeDirectory(path: string, libc: Libc): boolean {
         cause: error,
       });
     }
+    if (diskFullErrno(error) !== undefined) throw error;
     throw new PbkfsError("PermissionDenied", {
       what: `The diff directory "${path}" cannot be made: ${(error as Error).message}`,
       todo: "Give a directory that you may write to with -d.",

@@ -78,7 +78,7 @@ export const MOUNT: CommandSpec = {
     ...["DiffForeign", "DiffMisplaced", "DiffVersion", "DiffDamaged"] as const,
     ...["DiffInUse", "MountDirBusy", "MountDirNotEmpty", "StoreLocked"] as const,
     ...["FuseDeviceMissing", "LibraryMissing", "MountFailed", "PermissionDenied"] as const,
-    ...["ProbackupFailed", "LimitTooLow"] as const,
+    ...["ProbackupFailed", "LimitTooLow", "DiskFull"] as const,
   ],
   async run(given) {
     const flags = given as MountFlags;

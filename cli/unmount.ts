@@ -44,7 +44,7 @@ export const UNMOUNT: CommandSpec = {
     },
   ],
   examples: ["pbkfs unmount -D /mnt/clone", "pbkfs unmount -d /var/tmp/diff --force"],
-  codes: ["NotMounted", "MountBusy", "MountKept", "MountFailed", "PermissionDenied"],
+  codes: ["NotMounted", "MountBusy", "MountKept", "MountFailed", "PermissionDenied", "DiskFull"],
   async run(given) {
     const { mntPath, diffDir, wait, force } = given as UnmountFlags;
     const waitMs = wait === undefined ? undefined : wait * 1000;

@@ -20,6 +20,7 @@ import type { Watch } from "./deaths.ts";
 import { detach } from "./detach.ts";
 import { explained } from "./detached.ts";
 import { DiffMeter } from "./diff_size.ts";
+import { startOnFullDisk } from "./disk_full.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Ending } from "./ending.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
@@ -82,6 +83,14 @@ export async function serveMount(
   request: MountRequest,
   options: ServeOptions = {},
 ): Promise<ServedMount> {
+  try {
+    return await begin(request, options);
+  } catch (error) {
+    throw startOnFullDisk(error, request.diffPath);
+  }
+}
+
+async function begin(request: MountRequest, options: ServeOptions): Promise<ServedMount> {
   const { onProgress = () => {}, signal, watch } = options;
   // The mount is there, dead, and is replaced at the last moment.
   const replacesDead = (watch?.deaths.length ?? 0) > 0;

@@ -29,6 +29,7 @@ import { ErrandRunner } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import { guardClone, hazardsOf } from "./guard_clone.ts";
 import { importWal } from "./import_wal.ts";
+import { endOnFullDisk } from "./disk_full.ts";
 import { lowerDirtyLimit } from "./dirty_limit.ts";
 import { openRoom } from "./open_room.ts";
 import { openCommitter } from "./open_committer.ts";
@@ -63,7 +64,8 @@ scope.onmessage = async ({ data }) => {
     serving.serve();
     scope.postMessage({ ended: {} });
   } catch (error) {
-    scope.postMessage({ ended: { error: toPbkfsError(error).toJSON() } });
+    const told = endOnFullDisk(error, data.diffPath);
+    scope.postMessage({ ended: { error: toPbkfsError(told).toJSON() } });
   }
 };
 

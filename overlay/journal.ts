@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
+import { ERRNO, errnoName, errnoOf, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
 import type { Ino, Request, SyncReply } from "../fuse/mod.ts";
@@ -515,5 +515,10 @@ export class Journal {
 }
 
 function failedBefore(what: Ino | string, errno: number): PbkfsError {
-  return new PbkfsError("Io", { what: `A sync of ${what} has failed before`, errno });
+  return new PbkfsError("Io", {
+    what: `A sync of ${typeof what === "number" ? `inode ${what}` : what} has failed with ` +
+      errnoName(errno),
+    todo: "The log says more.",
+    errno,
+  });
 }

@@ -18,7 +18,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These look at everything, and nobody looks at them. */
-const OUTSIDERS = ["tests", "bench"];
+const OUTSIDERS = ["tests", "bench", "contrib"];
 
 const isTest = (path: string) => path.endsWith("_test.ts");
 const files = sources();

@@ -64,7 +64,8 @@ function copySources(target: string, below: string): void {
   }
 }
 
-function ownDenoDir(): string {
+/** Where the Deno that runs us keeps what it has loaded. */
+export function ownDenoDir(): string {
   const home = Deno.env.get("HOME") ?? "/root";
   return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("XDG_CACHE_HOME") ?? `${home}/.cache`}/deno`;
 }

@@ -1,5 +1,5 @@
 /**
- * Unmounting: as root by the system call, as another user through `fusermount3`.
+ * Unmounting: as root by the system call, as another user through programs.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { byteStringOf } from "../ffi/bytes.ts";
 import { isRootBehind } from "../ffi/credentials.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { unmountAt } from "../ffi/mount_point.ts";
+import { unmountByProgram } from "./unmount_programs.ts";
 
 /**
  * Unmounts. The kernel first writes everything back, so another thread must serve it.
@@ -30,19 +31,11 @@ export async function detach(
     }
     return;
   }
-  const { success, stderr } = await new Deno.Command("fusermount3", {
-    args: ["-u", ...(options.lazy ? ["-z"] : []), "--", mountPath],
-    cwd: "/",
-    env: { LC_ALL: "C" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (success) return;
-  const message = new TextDecoder().decode(stderr).trim();
-  if (/busy/i.test(message)) throw busy(mountPath, message);
+  const outcome = await unmountByProgram(mountPath, options);
+  if (outcome === "done") return;
+  if (outcome.why === "busy") throw busy(mountPath, outcome.said);
   throw new PbkfsError("MountFailed", {
-    what: `fusermount3 could not unmount "${mountPath}": ${message}`,
+    what: `"${mountPath}" could not be unmounted: ${outcome.said}`,
     todo: "Unmount it as the user who mounted it.",
   });
 }

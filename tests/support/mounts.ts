@@ -33,8 +33,12 @@ export function isMounted(mountDir: string): boolean {
 export function detachMounts(dirPath: string): Mount[] {
   const found = fuseMounts(dirPath);
   for (const { mountDir } of found.toReversed()) {
-    const command = Deno.uid() === 0 ? ["umount", "-l"] : ["fusermount3", "-u", "-z"];
-    new Deno.Command(command[0] ?? "", { args: [...command.slice(1), mountDir] }).outputSync();
+    const umount = ["umount", "-i", "-l"];
+    // Where one of them cannot, the other one may. What stays mounted is found by who asks next.
+    const commands = Deno.uid() === 0 ? [umount] : [["fusermount3", "-u", "-z"], umount];
+    commands.some(([program = "", ...args]) =>
+      new Deno.Command(program, { args: [...args, mountDir] }).outputSync().success
+    );
   }
   return found;
 }

@@ -195,9 +195,21 @@ export function diskFullErrno(error: unknown): number | undefined {
   return name === "ENOSPC" ? ENOSPC : name === "EDQUOT" ? EDQUOT : undefined;
 }
 
-/** Any thrown thing as a PbkfsError; what we did not foresee is a `Bug`, with its cause. */
+/**
+ * Any thrown thing as a PbkfsError; what we did not foresee is a `Bug`, with its cause. If cleaning
+ * up after a failure failed as well, the first failure gives the code, and both are told.
+ */
 export function toPbkfsError(error: unknown): PbkfsError {
   if (error instanceof PbkfsError) return error;
+  if (error instanceof SuppressedError) {
+    const [first, later] = [toPbkfsError(error.suppressed), toPbkfsError(error.error)];
+    return new PbkfsError(first.code, {
+      what: `${first.message}. Then, on the way out: ${later.message}`,
+      todo: [...new Set([first.todo, later.todo])].filter((todo) => todo !== "").join(" "),
+      errno: first.errno,
+      cause: error,
+    });
+  }
   const what = error instanceof Error ? error.message : String(error);
   const errno = diskFullErrno(error);
   if (errno !== undefined) {

@@ -46,11 +46,12 @@ export function clearTerminal(): void {
 
 /** Where an error came from, and what led there. */
 export function stacksOf(error: unknown): string {
-  const stacks: string[] = [];
-  for (let next = error; next instanceof Error; next = next.cause) {
-    stacks.push(next.stack ?? next.message);
+  if (error instanceof SuppressedError) {
+    return `${stacksOf(error.suppressed)}\nThen, on the way out: ${stacksOf(error.error)}`;
   }
-  return stacks.join("\nCaused by: ");
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\nCaused by: ${stacksOf(error.cause)}`;
 }
 
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -11,6 +11,7 @@ import {
   Z_STREAM_SIZE_BYTES,
 } from "./codecs.ts";
 import { spanOf } from "./codecs.ts";
+import { testUnless } from "../tests/support/skip.ts";
 
 const PROBE = `
 #include <stddef.h>
@@ -28,10 +29,10 @@ async function isThere(path: string): Promise<boolean> {
 
 const canProbe = await isThere("/usr/bin/cc") && await isThere("/usr/include/zlib.h");
 
-Deno.test({
-  name: "FR-120 z_stream has the layout of zlib.h (needs cc and zlib.h)",
-  ignore: !canProbe,
-  fn: async () => {
+testUnless(
+  canProbe ? undefined : "there is no cc, or no zlib.h",
+  "FR-120 z_stream has the layout of zlib.h",
+  async () => {
     const dir = await Deno.makeTempDir({ prefix: "pbkfs-probe-" });
     try {
       await Deno.writeTextFile(`${dir}/probe.c`, PROBE);
@@ -51,7 +52,7 @@ Deno.test({
       await Deno.remove(dir, { recursive: true });
     }
   },
-});
+);
 
 /** `abcabcabc…`, 64 bytes of it, as each library stores it. */
 const TEXT = new Uint8Array(64).map((_, index) => 0x61 + index % 3);
@@ -69,10 +70,10 @@ const cases: [string, SystemDecoder | undefined, Uint8Array<ArrayBuffer>][] = [
 ];
 
 for (const [name, decoder, packed] of cases) {
-  Deno.test({
-    name: `FR-120 ${name} decodes what fits exactly, and nothing else (needs the library)`,
-    ignore: decoder === undefined,
-    fn: () => {
+  testUnless(
+    decoder === undefined ? `there is no ${name}` : undefined,
+    `FR-120 ${name} decodes what fits exactly, and nothing else`,
+    () => {
       const decode = (source: Uint8Array<ArrayBuffer>, sizeBytes: number) => {
         const target = new Uint8Array(sizeBytes);
         return decoder!.decode(spanOf(source), spanOf(target)) ? target : undefined;
@@ -85,13 +86,15 @@ for (const [name, decoder, packed] of cases) {
       // A failure leaves nothing behind that the next page would notice.
       assert.deepEqual(decode(packed, 64), TEXT);
     },
-  });
+  );
 }
 
-Deno.test({
-  name: "FR-120 libdeflate and libz agree, also on what they refuse (needs both)",
-  ignore: systemDeflate() === undefined || systemZlib() === undefined,
-  fn: () => {
+testUnless(
+  systemDeflate() === undefined || systemZlib() === undefined
+    ? "libdeflate and libz are needed"
+    : undefined,
+  "FR-120 libdeflate and libz agree, also on what they refuse",
+  () => {
     const [one, two] = [systemDeflate()!, systemZlib()!];
     const decode = (decoder: SystemDecoder, source: Uint8Array<ArrayBuffer>) => {
       const target = new Uint8Array(512);
@@ -105,4 +108,4 @@ Deno.test({
       assert.deepEqual(decode(one, packed), decode(two, packed));
     }));
   },
-});
+);

@@ -3,6 +3,7 @@ import { parseConfigText } from "./config_text.ts";
 import { type ConfigFiles, pathInside, readConfiguration } from "./configuration.ts";
 import { PostgresServer } from "./server.ts";
 import { makeCluster } from "../tests/support/cluster.ts";
+import { CHAIN } from "../tests/support/samples.ts";
 import { serverObstacle, testUnless } from "../tests/support/skip.ts";
 import { giveTo, TempDir } from "../tests/support/temp_dir.ts";
 import { isRoot, ordinaryUser } from "../tests/support/users.ts";
@@ -86,13 +87,13 @@ Deno.test("FR-214 a path is inside a directory, or not, whatever dots and slashe
 });
 
 testUnless(
-  serverObstacle(15),
+  serverObstacle(CHAIN.majorVersion),
   "FR-213 FR-214 a server reads the same lines of the same files",
   async () => {
     const user = ordinaryUser();
     await using dir = TempDir.make(user);
     const dataDir = `${dir.path}/data`;
-    await makeCluster({ dirPath: dataDir, majorVersion: 15, owner: user });
+    await makeCluster({ dirPath: dataDir, majorVersion: CHAIN.majorVersion, owner: user });
     const write = (name: string, text: string) =>
       Deno.writeTextFileSync(`${dataDir}/${name}`, text, { append: true });
     Deno.mkdirSync(`${dataDir}/conf.d`);

@@ -24,7 +24,8 @@ import {
   writeRelation,
 } from "./support/catalog_writer/synthetic_relation.ts";
 import { fuseMounts } from "./support/mounts.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { sampleObstacle } from "./support/samples.ts";
+import { testUnless } from "./support/skip.ts";
 import { TempDir } from "./support/temp_dir.ts";
 
 const TINY = {
@@ -66,7 +67,7 @@ function leftIn(dirPath: string): string[] {
 }
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-810 each scenario of bench/ gives rows, and leaves nothing behind",
   async () => {
     const tables = new Map<string, readonly Row[]>();
@@ -111,7 +112,7 @@ Deno.test("FR-811 what is compared is measured in turn, and the ratio is that of
 });
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-817 servers can be compared with one on a pass-through",
   async () => {
     assert.equal(parseOptions([])?.against, "tree");

@@ -31,7 +31,8 @@ import { PostgresServer } from "../postgres/mod.ts";
 import { makeCluster } from "./support/cluster.ts";
 import { type FixtureName, unpackFixture } from "./support/fixtures.ts";
 import { mountBackup } from "./support/mount_backup.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { CHAIN, sampleObstacle } from "./support/samples.ts";
+import { testUnless } from "./support/skip.ts";
 import { giveTo, TempDir } from "./support/temp_dir.ts";
 import { isRoot, ordinaryUser } from "./support/users.ts";
 
@@ -201,12 +202,16 @@ for (const codecs of RECODED) {
 }
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-803 a catalog of a running server, mounted, has what was committed before each backup",
   async () => {
     await using dir = TempDir.make(ordinaryUser());
     const clusterDir = `${dir.path}/cluster`;
-    await makeCluster({ dirPath: clusterDir, majorVersion: 15, owner: ordinaryUser() });
+    await makeCluster({
+      dirPath: clusterDir,
+      majorVersion: CHAIN.majorVersion,
+      owner: ordinaryUser(),
+    });
     {
       await using server = await PostgresServer.start({
         dataDir: clusterDir,

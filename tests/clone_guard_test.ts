@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { findInstallation } from "../postgres/mod.ts";
 import { runCli } from "./support/cli.ts";
+import { sampleObstacle, WITH_CONFIGURATION } from "./support/samples.ts";
 import { Scene } from "./support/scene.ts";
 import { parseDocument } from "./support/schema.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
 import { commandAs, ordinaryUser } from "./support/users.ts";
 
-const obstacle = mountObstacle() ?? serverObstacle(15);
-const BACKUP_ID = "TOTLEQ";
+const obstacle = sampleObstacle();
+const { backupId: BACKUP_ID, fixture, majorVersion } = WITH_CONFIGURATION;
 const INCLUDE = "include 'pbkfs.conf'\n";
 
 /** The file in the store: this backup has its files as they are. */
@@ -19,7 +20,7 @@ function storedConf(scene: Scene): string {
 
 /** A scene whose backup has this in its configuration, in place of the comments that it begins with. */
 async function openWith(production: string): Promise<Scene> {
-  const scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+  const scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
   const text = Deno.readTextFileSync(storedConf(scene));
   const end = text.indexOf("\n", production.length);
   assert.match(text.slice(0, end), /^(#.*\n|\n)*#.*$/, "only comments are replaced");
@@ -55,7 +56,7 @@ class PlainServer {
   }
 
   private async run(name: string, ...args: string[]): Promise<string> {
-    const program = `${findInstallation(15).binDir}/${name}`;
+    const program = `${findInstallation(majorVersion).binDir}/${name}`;
     const command = [program, ...(name === "pg_ctl" ? ["-D", this.scene.mountDir] : []), ...args];
     const [first = "", ...rest] = commandAs(this.scene.owner, command);
     const job = { args: rest, cwd: "/", env: { LC_ALL: "C" } };
@@ -119,7 +120,7 @@ testUnless(
   mountObstacle(),
   "FR-216 at every mount the include is last again, and what the user wrote stays",
   async () => {
-    await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const stored = Deno.readTextFileSync(storedConf(scene));
     const conf = `${scene.mountDir}/postgresql.conf`;
     const guard = `${scene.mountDir}/pbkfs.conf`;
@@ -196,7 +197,7 @@ testUnless(
   obstacle,
   "FR-221 status and the log tell what is dangerous about a server that runs, and where it is set",
   async () => {
-    await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     await using _mount = await scene.mount(BACKUP_ID);
     Deno.writeTextFileSync(`${scene.mountDir}/mine.conf`, "max_logical_replication_workers = 3\n");
     Deno.writeTextFileSync(
@@ -231,7 +232,7 @@ testUnless(
   obstacle,
   "FR-223 a server with a configuration from elsewhere is kept harmless by postgresql.auto.conf",
   async () => {
-    await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const elsewhere = `${scene.dirPath}/production.conf`;
     Deno.writeTextFileSync(
       elsewhere,
@@ -285,7 +286,7 @@ testUnless(
   mountObstacle(),
   "FR-225 where the settings cannot be written, that is told, and nothing is left half done",
   async () => {
-    await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const conf = `${scene.mountDir}/postgresql.conf`;
     for (const faults of ["pwrite:/data/@1-=ENOSPC", "pwrite:/data/@2-=ENOSPC"]) {
       await using mount = await scene.mount(BACKUP_ID, { env: { PBKFS_FAULTS: faults } });

@@ -1,18 +1,19 @@
 /** What is read or changed costs its pages, not the files that they are in. */
 
 import assert from "node:assert/strict";
+import { FULL, sampleObstacle } from "./support/samples.ts";
 import { Scene } from "./support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { mountObstacle, testUnless } from "./support/skip.ts";
 import { spaceBytes } from "./support/space.ts";
 import { countersOf } from "./support/status.ts";
 import { ordinaryUser } from "./support/users.ts";
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-340 an UPDATE of one row adds a few pages to the diff, not the table's file",
   async () => {
-    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
-    await using mount = await scene.mount("TOTL93");
+    await using scene = await Scene.open({ ...FULL, owner: ordinaryUser() });
+    await using mount = await scene.mount(FULL.backupId);
     const walDir = Deno.realPathSync(`${mount.mountDir}/pg_wal`);
     await using server = await scene.startServer(mount.mountDir, { autovacuum: "off" });
     const tableBytes = Number(await server.query("select pg_relation_size('shrink')"));

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { FixtureName } from "./support/fixtures.ts";
 import { liveOn, type Sample } from "./support/live_on.ts";
+import { CHAIN, NEWEST, sampleObstacle } from "./support/samples.ts";
 import { answerOf, Scene } from "./support/scene.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
 import { ordinaryUser } from "./support/users.ts";
@@ -78,23 +79,23 @@ for (const sample of SAMPLES.filter(({ backupId }) => LONGEST.includes(backupId)
 }
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-312 without -I and -i the newest restorable backup of the only instance is mounted",
   async () => {
-    await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
+    await using scene = await Scene.open({ ...NEWEST, owner: ordinaryUser() });
     await using _mount = await scene.mount();
     await using server = await scene.startServer();
-    assert.deepEqual(await answerOf(server), scene.recordedRows("TOTLEQ"));
+    assert.deepEqual(await answerOf(server), scene.recordedRows(NEWEST.backupId));
   },
 );
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-313 pg_wal is a link to an ordinary directory in the diff, and all belongs to the server's user",
   async () => {
     const owner = ordinaryUser();
-    await using scene = await Scene.open({ fixture: "zlib-chain", owner });
-    await using mount = await scene.mount("TOTL9U");
+    await using scene = await Scene.open({ ...CHAIN, owner });
+    await using mount = await scene.mount(CHAIN.backupId);
     const walDir = Deno.realPathSync(`${mount.mountDir}/pg_wal`);
     assert(walDir.startsWith(`${scene.diffDir}/`), `${walDir} is in the diff`);
     for (const path of ["", "/global/pg_control", "/base", "/pg_wal/"]) {

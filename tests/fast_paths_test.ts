@@ -6,20 +6,19 @@ import { findMount } from "../daemon/mount_table.ts";
 import { runCli } from "./support/cli.ts";
 import { waitUntil } from "./support/daemon_process.ts";
 import { liveOn, type Sample } from "./support/live_on.ts";
+import { CHAIN, sampleObstacle } from "./support/samples.ts";
 import { Scene } from "./support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { mountObstacle, testUnless } from "./support/skip.ts";
 import { isRoot, ordinaryUser } from "./support/users.ts";
 
-const SAMPLE: Sample = {
-  ...{ fixture: "zlib-chain", backupId: "TOTL9U", rows: "TOTL9U", majorVersion: 15 },
-};
+const SAMPLE: Sample = { ...CHAIN, rows: CHAIN.backupId };
 
 for (const name of Object.keys(FAST_PATHS)) {
   testUnless(
-    mountObstacle() ?? serverObstacle(15),
+    sampleObstacle(),
     `FR-820 without ${name}: a server answers, writes, and finds it again after a remount`,
     async () => {
-      await using scene = await Scene.open({ fixture: SAMPLE.fixture, owner: ordinaryUser() });
+      await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
       await liveOn(scene, SAMPLE, { env: { PBKFS_WITHOUT: name } });
     },
   );

@@ -9,9 +9,10 @@ import { runCli } from "./support/cli.ts";
 import { DURABLE, mustBeDurable } from "./support/durable.ts";
 import { mountArguments } from "./support/mount_backup.ts";
 import { errnoFrom, filled, RawFile } from "./support/raw_file.ts";
+import { CHAIN, sampleObstacle } from "./support/samples.ts";
 import { Scene } from "./support/scene.ts";
 import { freeBytes, mountSmallDisk, smallDiskObstacle } from "./support/small_disk.ts";
-import { mountObstacle, type Obstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { mountObstacle, type Obstacle, testUnless } from "./support/skip.ts";
 import { tellingAll } from "./support/suppressed.ts";
 import { commandAs, type Identity, ordinaryUser } from "./support/users.ts";
 
@@ -102,7 +103,7 @@ function assertNotThere(path: string): void {
 }
 
 test(
-  obstacle ?? serverObstacle(15),
+  obstacle ?? sampleObstacle(),
   "FR-462 a server on a full disk gives errors, stays up, and goes on when there is room",
   async () => {
     const seed = Date.now() % 1_000_000;
@@ -169,11 +170,11 @@ test(
 );
 
 test(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-466 a server of which accepted writes were lost comes back by itself, with all that it knows",
   async () => {
-    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
-    const mounted = await runCli(mountArguments(scene.mountOptions("TOTL9U")), {
+    await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
+    const mounted = await runCli(mountArguments(scene.mountOptions(CHAIN.backupId)), {
       env: { PBKFS_FAULTS: "pwrite:/data/@400=EIO;fdatasync:/data/@200=EIO" },
     });
     assert.equal(mounted.code, 0, mounted.stderr);

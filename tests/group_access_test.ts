@@ -1,12 +1,13 @@
 /** Clones of a cluster that was made for its group to read, with `initdb --allow-group-access`. */
 
 import assert from "node:assert/strict";
+import { CHAIN, sampleObstacle } from "./support/samples.ts";
 import { Scene } from "./support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { testUnless } from "./support/skip.ts";
 import { commandAs, isRoot, ordinaryUser } from "./support/users.ts";
 
-const obstacle = mountObstacle() ?? serverObstacle(15);
-const BACKUP_ID = "TOTL9U";
+const obstacle = sampleObstacle();
+const { backupId: BACKUP_ID, fixture, majorVersion } = CHAIN;
 
 /** Makes the sample one of a cluster with group access: all modes are in the file lists. */
 async function giveToGroup(catalogDir: string): Promise<void> {
@@ -41,7 +42,7 @@ for (const wal of ["outside", "inside"] as const) {
     `FR-173 pg_wal ${wal} the mount is open to the group of a cluster with group access`,
     async () => {
       const owner = ordinaryUser();
-      await using scene = await Scene.open({ fixture: "zlib-chain", owner });
+      await using scene = await Scene.open({ fixture, majorVersion, owner });
       await giveToGroup(scene.catalogDir);
       Deno.chmodSync(scene.dirPath, 0o711); // For others to get as far as the mount.
       await using mount = await scene.mount(BACKUP_ID, { extra: ["--wal", wal] });
@@ -74,7 +75,7 @@ testUnless(
   obstacle,
   "FR-173 without group access pg_wal and the diff are for their owner",
   async () => {
-    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     await using mount = await scene.mount(BACKUP_ID);
     assert.equal(modeOf(`${scene.mountDir}/pg_wal`), "700");
     assert.equal(modeOf(scene.diffDir), "700");

@@ -1,14 +1,15 @@
 /** pg_rewind takes a clone with tablespaces for the data directory that it is. */
 
 import assert from "node:assert/strict";
-import { PostgresServer } from "../postgres/mod.ts";
+import { findInstallation, PostgresServer } from "../postgres/mod.ts";
 import { takePlain } from "./support/base_backup.ts";
+import { sampleObstacle, TABLESPACES } from "./support/samples.ts";
 import { answerOf, Scene } from "./support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { testUnless } from "./support/skip.ts";
 import { commandAs, ordinaryUser } from "./support/users.ts";
 
-const obstacle = mountObstacle() ?? serverObstacle(15);
-const BACKUP_ID = "TOTLB5";
+const obstacle = sampleObstacle();
+const { backupId: BACKUP_ID, fixture, majorVersion } = TABLESPACES;
 /** The sample has no data checksums, so pg_rewind needs hints logged, and all WAL since. */
 const SETTINGS = { wal_log_hints: "on", wal_keep_size: "500MB" };
 
@@ -59,7 +60,12 @@ async function promoted(scene: Scene, dataDir: string): Promise<PostgresServer> 
   const signal = `${dataDir}/standby.signal`;
   const [program = "", ...args] = commandAs(scene.owner, ["touch", signal]);
   assert((await new Deno.Command(program, { args, cwd: "/" }).output()).success);
-  const server = await PostgresServer.start({ dataDir, settings: SETTINGS, user: scene.owner });
+  const server = await PostgresServer.start({
+    dataDir,
+    settings: SETTINGS,
+    user: scene.owner,
+    installation: findInstallation(majorVersion),
+  });
   try {
     assert.equal(await server.query("select pg_promote()"), "t");
     await server.waitUntilPrimary();
@@ -83,7 +89,7 @@ testUnless(
   obstacle,
   "FR-178 pg_rewind turns a clone with tablespaces into a copy of a running server",
   async () => {
-    await using scene = await Scene.open({ fixture: "mixed-compression", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     await using mount = await scene.mount(BACKUP_ID);
     await using clone = await scene.startServer(scene.mountDir, SETTINGS);
     await writeBefore(clone);
@@ -106,7 +112,7 @@ testUnless(
   obstacle,
   "FR-178 pg_rewind turns a clone with tablespaces into a copy of another, running clone",
   async () => {
-    await using scene = await Scene.open({ fixture: "mixed-compression", owner: ordinaryUser() });
+    await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const other = { mountDir: `${scene.dirPath}/other`, diffDir: `${scene.dirPath}/other-diff` };
     Deno.mkdirSync(other.mountDir);
     await using mount = await scene.mount(BACKUP_ID);

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { CODES } from "../errors.ts";
 import { runCli } from "./support/cli.ts";
 import { parseDocument } from "./support/schema.ts";
+import { CHAIN, sampleObstacle } from "./support/samples.ts";
 import { Scene } from "./support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { mountObstacle, testUnless } from "./support/skip.ts";
 import { TempDir } from "./support/temp_dir.ts";
 import { ordinaryUser } from "./support/users.ts";
 
@@ -73,11 +74,11 @@ testUnless(
 );
 
 testUnless(
-  mountObstacle() ?? serverObstacle(15),
+  sampleObstacle(),
   "FR-755 status tells whether a server runs on a mount",
   async () => {
-    await using scene = await open();
-    await using _mount = await scene.mount("TOTL9U");
+    await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
+    await using _mount = await scene.mount(CHAIN.backupId);
     {
       await using _server = await scene.startServer();
       const { server } = await mountIn(scene);

@@ -3,16 +3,22 @@
 import assert from "node:assert/strict";
 import type { PostgresServer } from "../postgres/mod.ts";
 import { movedTablespaces, takePlain } from "./support/base_backup.ts";
+import { sampleObstacle, TABLESPACES } from "./support/samples.ts";
 import { answerOf, Scene } from "./support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { testUnless } from "./support/skip.ts";
 import { commandAs, ordinaryUser } from "./support/users.ts";
 
-const obstacle = mountObstacle() ?? serverObstacle(15);
-const BACKUP_ID = "TOTLB5";
+const obstacle = sampleObstacle();
+const { backupId: BACKUP_ID, fixture, majorVersion } = TABLESPACES;
+
+/** The sample that has two tablespaces. */
+function open(): Promise<Scene> {
+  return Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
+}
 
 /** Runs `use` on a running clone of the sample that has two tablespaces. */
 async function withClone(use: (scene: Scene, server: PostgresServer) => Promise<void>) {
-  await using scene = await Scene.open({ fixture: "mixed-compression", owner: ordinaryUser() });
+  await using scene = await open();
   await using mount = await scene.mount(BACKUP_ID);
   {
     await using server = await scene.startServer();
@@ -52,7 +58,7 @@ testUnless(
   obstacle,
   "FR-177 who walks the directory comes to each file of a tablespace once, through pg_tblspc",
   async () => {
-    await using scene = await Scene.open({ fixture: "mixed-compression", owner: ordinaryUser() });
+    await using scene = await open();
     await using mount = await scene.mount(BACKUP_ID);
     const tablespaces = `${scene.mountDir}/pbkfs_tablespaces`;
     const oids = [...Deno.readDirSync(tablespaces)].map((entry) => entry.name).sort();
@@ -73,7 +79,11 @@ testUnless(
     };
     walk(scene.mountDir);
     assert.deepEqual([...seen].filter(([, times]) => times !== 1), []);
-    assert([...seen.keys()].some((path) => path.startsWith(`${tablespaces}/${oids[0]}/PG_15`)));
+    assert(
+      [...seen.keys()].some((path) =>
+        path.startsWith(`${tablespaces}/${oids[0]}/PG_${majorVersion}`)
+      ),
+    );
     await mount.unmount();
   },
 );

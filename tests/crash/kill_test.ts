@@ -1,10 +1,11 @@
 /** Servers and daemons that are killed: a few cycles of what `deno task crash` does at length. */
 
-import { mountObstacle, serverObstacle, testUnless } from "../support/skip.ts";
+import { sampleObstacle } from "../support/samples.ts";
+import { testUnless } from "../support/skip.ts";
 import { killLife } from "./kill_life.ts";
 import { CYCLES_A_LIFE } from "./life.ts";
 
-const obstacle = mountObstacle() ?? serverObstacle(15);
+const obstacle = sampleObstacle();
 
 for (const [index, wal] of ["outside", "inside"].entries()) {
   testUnless(

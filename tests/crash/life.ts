@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FixtureName } from "../support/fixtures.ts";
+import { CHAIN, type ServerSample, TABLESPACES } from "../support/samples.ts";
 
 /** Some cycles on one diff. */
 export interface Life {
@@ -19,25 +19,15 @@ export interface Life {
 /** Cycles in one life: a failure is replayed from its beginning. */
 export const CYCLES_A_LIFE = 5;
 
-/** A backup to clone. */
-export interface Sample {
-  readonly fixture: FixtureName;
-  readonly backupId: string;
-  readonly majorVersion: number;
-}
+type AnySample = ServerSample<string | undefined>;
 
-const SAMPLES: readonly Sample[] = [
-  // Data checksums, and a chain of four.
-  { fixture: "zlib-chain", backupId: "TOTL9U", majorVersion: 15 },
-  // Tablespaces.
-  { fixture: "mixed-compression", backupId: "TOTLB5", majorVersion: 15 },
-];
+const SAMPLES: readonly AnySample[] = [CHAIN, TABLESPACES];
 
 /** What a life is lived with: all combinations in turn. */
-export function sampleOf(life: Life): { sample: Sample; wal: "outside" | "inside" } {
+export function sampleOf(life: Life): { sample: AnySample; wal: "outside" | "inside" } {
   const number = Math.floor(life.first / CYCLES_A_LIFE);
   return {
-    sample: SAMPLES[(number >> 1) % SAMPLES.length] as Sample,
+    sample: SAMPLES[(number >> 1) % SAMPLES.length] as AnySample,
     wal: number % 2 === 0 ? "outside" : "inside",
   };
 }

@@ -1,12 +1,13 @@
 /** The power goes under the diff: a few cycles of what `deno task crash` does at length. */
 
-import { mountObstacle, type Obstacle, serverObstacle, testUnless } from "../support/skip.ts";
+import { sampleObstacle } from "../support/samples.ts";
+import { type Obstacle, testUnless } from "../support/skip.ts";
 import { isRoot } from "../support/users.ts";
 import { CYCLES_A_LIFE } from "./life.ts";
 import { powerLife } from "./power_life.ts";
 
 const rootObstacle: Obstacle = isRoot() ? undefined : "files of several owners need root";
-const obstacle = mountObstacle() ?? serverObstacle(15) ?? rootObstacle;
+const obstacle = sampleObstacle() ?? rootObstacle;
 
 for (const [index, wal] of ["outside", "inside"].entries()) {
   testUnless(

@@ -34,7 +34,7 @@ interface Power {
 interface Place {
   readonly scene: Scene;
   readonly wal: string;
-  readonly backupId: string;
+  readonly backupId: string | undefined;
   readonly majorVersion: number;
   readonly ledger: Ledger;
   /** What is on the disk. */

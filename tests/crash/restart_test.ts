@@ -9,8 +9,9 @@ import { processesIn } from "../../postgres/mod.ts";
 import { nextDaemon, ownerOf, waitUntil } from "../support/daemon_process.ts";
 import { fuseMounts } from "../support/mounts.ts";
 import { Random } from "../support/random.ts";
+import { CHAIN, sampleObstacle } from "../support/samples.ts";
 import { Scene } from "../support/scene.ts";
-import { mountObstacle, serverObstacle, testUnless } from "../support/skip.ts";
+import { testUnless } from "../support/skip.ts";
 import { snapshot } from "../support/snapshot.ts";
 import { tellingAll } from "../support/suppressed.ts";
 import { isRoot, ordinaryUser } from "../support/users.ts";
@@ -38,7 +39,7 @@ const STORIES: readonly Story[] = [
 for (const story of STORIES) {
   const { ownerMounts, wal } = story;
   testUnless(
-    mountObstacle(ownerMounts ? "ordinary user" : "us") ?? serverObstacle(15),
+    sampleObstacle(ownerMounts ? "ordinary user" : "us"),
     `FR-775 pg_wal ${wal}: after a death under load the server starts again, and has all (seed ${SEED})`,
     () => tellingAll(() => play(story)),
   );
@@ -46,11 +47,15 @@ for (const story of STORIES) {
 
 async function play({ ownerMounts, wal, restartAfterCrash, deaths }: Story): Promise<void> {
   const owner = ordinaryUser();
-  await using scene = await Scene.open({ fixture: "zlib-chain", owner, ownerMounts });
+  await using scene = await Scene.open({ ...CHAIN, owner, ownerMounts });
   const before = await snapshot(scene.catalogDir);
   await using clone = new Clone({
-    ...scene.mountOptions("TOTL9U", { restart: true, extra: ["--wal", wal] }),
-    ...{ owner, majorVersion: 15, settings: { restart_after_crash: restartAfterCrash } },
+    ...scene.mountOptions(CHAIN.backupId, { restart: true, extra: ["--wal", wal] }),
+    ...{
+      owner,
+      majorVersion: CHAIN.majorVersion,
+      settings: { restart_after_crash: restartAfterCrash },
+    },
   });
   const ledger = new Ledger(WRITERS);
   const random = Random.of(SEED, deaths);

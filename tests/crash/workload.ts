@@ -8,6 +8,7 @@ import type { PostgresServer } from "../../postgres/mod.ts";
 import { DURABLE } from "../support/durable.ts";
 import type { Random } from "../support/random.ts";
 import type { Identity } from "../support/users.ts";
+import { WAL_SEGMENT_MB } from "../support/samples.ts";
 import { type Ledger, MADE_ROWS, REFILL_ROWS } from "./ledger.ts";
 import { PsqlSession, SessionEnded } from "./session.ts";
 
@@ -15,8 +16,8 @@ import { PsqlSession, SessionEnded } from "./session.ts";
 export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   ...DURABLE,
   shared_buffers: "1MB",
-  max_wal_size: "4MB",
-  min_wal_size: "2MB",
+  max_wal_size: `${4 * WAL_SEGMENT_MB}MB`,
+  min_wal_size: `${2 * WAL_SEGMENT_MB}MB`,
   checkpoint_timeout: "30s",
   bgwriter_delay: "10ms",
   autovacuum_naptime: "1s",

@@ -12,6 +12,7 @@ import assert from "node:assert/strict";
 import { PostgresServer, processesIn } from "../../postgres/mod.ts";
 import { PsqlSession, SessionEnded } from "../crash/session.ts";
 import { DURABLE, mustBeDurable } from "../support/durable.ts";
+import { CHAIN } from "../support/samples.ts";
 import { Scene } from "../support/scene.ts";
 import { Random } from "../support/random.ts";
 import { freeBytes, mountSmallDisk } from "../support/small_disk.ts";
@@ -31,7 +32,6 @@ export interface Story {
 }
 
 const MIB = 1 << 20;
-const BACKUP = "TOTL9U";
 /** Kept small, so that much is written, often. */
 const SETTINGS: Readonly<Record<string, string>> = {
   ...DURABLE,
@@ -62,7 +62,7 @@ export async function liveOnFullDisk(story: Story): Promise<void> {
 
 async function live(story: Story): Promise<void> {
   const owner = ordinaryUser();
-  await using scene = await Scene.open({ fixture: "zlib-chain", owner });
+  await using scene = await Scene.open({ ...CHAIN, owner });
   const diskDir = `${scene.dirPath}/small`;
   Deno.mkdirSync(diskDir);
   await using _disk = mountSmallDisk({ dirPath: diskDir, megabytes: story.megabytes });
@@ -71,7 +71,7 @@ async function live(story: Story): Promise<void> {
   const options = { diffDir: `${diskDir}/diff`, extra };
   let dataDir = scene.mountDir;
   {
-    await using mount = await scene.mount(BACKUP, options);
+    await using mount = await scene.mount(CHAIN.backupId, options);
     if (story.wal === "elsewhere") moveWal(`${diskDir}/diff/wal`, `${scene.dirPath}/wal`);
     if (story.place === "plain") {
       dataDir = `${diskDir}/plain`;

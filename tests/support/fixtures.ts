@@ -4,15 +4,19 @@
  * @module
  */
 
-/** What `make-catalogs.sh` made. */
+import { zstdDecompressSync } from "node:zlib";
+import { makeTablespaceCatalog } from "./tablespace_catalog.ts";
+
+/** What `make-catalogs.sh` made, and what is made here when it is asked for. */
 export type FixtureName =
   | "zlib-chain"
   | "mixed-compression"
   | "archive-wal"
   | "damaged"
-  | "pg17-chain";
+  | "pg17-chain"
+  | "pg17-tablespaces";
 
-/** All of them. */
+/** Those of `make-catalogs.sh`. */
 export const FIXTURES: readonly FixtureName[] = [
   "zlib-chain",
   "mixed-compression",
@@ -64,16 +68,47 @@ export async function unpackFixture(name: string, intoPath?: string): Promise<Fi
     if (intoPath === undefined) await Deno.remove(dirPath, { recursive: true });
   };
   try {
-    const archive = new URL(`../../postgres/fixtures/${name}.tar.zst`, import.meta.url).pathname;
-    const { success, stderr } = await new Deno.Command("tar", {
-      args: ["--zstd", "-xf", archive, "-C", dirPath],
-    }).output();
-    if (!success) throw new Error(`tar failed: ${new TextDecoder().decode(stderr)}`);
+    if (name === "pg17-tablespaces") await copyMade(dirPath);
+    else await unpackArchive(name, dirPath);
     return await describe(name, dirPath, dispose);
   } catch (error) {
     await dispose();
     throw error;
   }
+}
+
+/** Without the program zstd, which not every machine has. */
+async function unpackArchive(name: string, dirPath: string): Promise<void> {
+  const archive = new URL(`../../postgres/fixtures/${name}.tar.zst`, import.meta.url);
+  const tar = new Deno.Command("tar", {
+    args: ["-xf", "-", "-C", dirPath],
+    stdin: "piped",
+    stderr: "piped",
+  }).spawn();
+  const ended = tar.output();
+  const writer = tar.stdin.getWriter();
+  await writer.write(zstdDecompressSync(await Deno.readFile(archive)));
+  await writer.close();
+  const { success, stderr } = await ended;
+  if (!success) throw new Error(`tar failed: ${new TextDecoder().decode(stderr)}`);
+}
+
+/** Where the catalog with tablespaces is, once it was made. */
+let made: Promise<string> | undefined;
+
+async function copyMade(dirPath: string): Promise<void> {
+  made ??= makeOnce();
+  const args = ["-a", `${await made}/.`, dirPath];
+  const { success, stderr } = await new Deno.Command("cp", { args }).output();
+  if (!success) throw new Error(`cp failed: ${new TextDecoder().decode(stderr)}`);
+}
+
+async function makeOnce(): Promise<string> {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-made-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(dirPath, { recursive: true }));
+  for (const part of ["restored", "rows"]) Deno.mkdirSync(`${dirPath}/${part}`);
+  await makeTablespaceCatalog(dirPath, 17);
+  return dirPath;
 }
 
 async function describe(

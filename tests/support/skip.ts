@@ -16,7 +16,7 @@ const TIME_LIMIT_MS = 240_000;
  * Registers a test with a time limit, or, where there is an obstacle, skips it and prints why:
  * `./run test` repeats these lines at the end.
  */
-export function testUnless(obstacle: Obstacle, name: string, fn: () => Promise<void>): void {
+export function testUnless(obstacle: Obstacle, name: string, fn: () => void | Promise<void>): void {
   if (obstacle !== undefined) {
     Deno.stdout.writeSync(new TextEncoder().encode(`SKIPPED ${name}: ${obstacle}\n`));
   }

@@ -13,7 +13,7 @@ export function messagesOf(error: unknown): string[] {
 }
 
 /** Runs `body`; if it fails more than once, the error tells all of it. */
-export async function tellingAll(body: () => Promise<void>): Promise<void> {
+export async function tellingAll(body: () => void | Promise<void>): Promise<void> {
   try {
     await body();
   } catch (error) {

@@ -5,13 +5,16 @@
  */
 
 import { destOf } from "../backup/mod.ts";
-import { mount, mountHere, type MountOptions } from "../daemon/mod.ts";
+import { mount, mountHere, type MountOptions, serverAdvice } from "../daemon/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
+import { mountDocument } from "./mount_document.ts";
 import { BACKUP, CATALOG, DIFF, FORCE, INSTANCE, MOUNT_POINT, WAIT } from "./options.ts";
-import { say } from "./output.ts";
+import { JSON_OUTPUT } from "./options.ts";
+import { printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { showProgress } from "./progress.ts";
+import { adviceLines } from "./server_text.ts";
 
 /** What this command is given. Each name is that of an option below. */
 interface MountFlags extends ProbackupFlags {
@@ -28,6 +31,7 @@ interface MountFlags extends ProbackupFlags {
   /** true unless `--no-store-lock` is given. */
   readonly storeLock: boolean;
   readonly force?: boolean;
+  readonly json?: boolean;
 }
 
 /** The command. */
@@ -35,7 +39,8 @@ export const MOUNT: CommandSpec = {
   name: "mount",
   summary: "mount a backup as a live, writable PostgreSQL data directory",
   description: [
-    "Returns when the mount can be used. Another process serves it, until it is unmounted.",
+    "Returns when the mount can be used. Another process serves it, until it is unmounted. Says " +
+    "which version of PostgreSQL goes with it, who has to start it, and by which command.",
     "A diff knows its backup: mounting it again, for which -d alone is enough, continues the " +
     "clone. A catalog that has been moved is named with -B once; the mount point may be another.",
     "pg_probackup, where it is installed, is asked for the backups and their statuses, and the " +
@@ -65,6 +70,7 @@ export const MOUNT: CommandSpec = {
     { long: "--no-restart", text: "do not mount again if the process behind the mount dies" },
     { long: "--no-store-lock", text: "watch the backups instead of locking them" },
     { ...FORCE, text: "take a diff that another machine may still have mounted" },
+    { ...JSON_OUTPUT, text: "print what was mounted as JSON, for programs; not in the foreground" },
   ],
   examples: [
     "pbkfs mount -B /backup -I main -i latest -d /var/tmp/diff -D /mnt/clone",
@@ -89,11 +95,15 @@ export const MOUNT: CommandSpec = {
         for (const note of notes) say(note);
       });
     }
-    const { spec, mountPath, diffPath, notes } = await mountWithProgress(options);
+    const mounted = await mountWithProgress(options);
+    const { spec, mountPath, diffPath, notes } = mounted;
+    const advice = serverAdvice({ mountPath, diffPath });
+    if (flags.json === true) return printJson(mountDocument(mounted, advice));
     const kinds = spec.members.map(({ id, mode }) => `${id} ${mode}`).join(", ");
     say(`mounted ${destOf(spec).id} of ${spec.instance} (${kinds}) on ${mountPath}`);
     say(`changes go to ${diffPath}`);
     for (const note of notes) say(note);
+    if (advice !== undefined) adviceLines(advice).forEach(say);
   },
 };
 

@@ -14,6 +14,7 @@ interface UnmountFlags extends Flags {
   readonly diffDir?: string;
   readonly wait?: number;
   readonly force?: boolean;
+  readonly stopServer?: boolean;
 }
 
 /** The command. */
@@ -22,6 +23,8 @@ export const UNMOUNT: CommandSpec = {
   summary: "unmount; returns when all is on disk",
   description: [
     "What was written through the mount stays in the diff, which can be mounted again.",
+    "A mount that a server runs on is in use, and stays: the command that stops the server is " +
+    "printed. With --stop-server it is run, in mode fast, as the user whom the files belong to.",
     "The mount is named by its directory or by its diff. One whose process has died, so that the " +
     'system says "transport endpoint is not connected", is cleaned up.',
     "Another mount namespace, of a container, of a service with private mounts, or of unshare(1), " +
@@ -42,15 +45,23 @@ export const UNMOUNT: CommandSpec = {
       text: "detach it if it is in use: it ends when nobody uses it any more; if it is detached " +
         "already, or kept elsewhere, end it now",
     },
+    { long: "--stop-server", text: "first stop the server that runs on it" },
   ],
-  examples: ["pbkfs unmount -D /mnt/clone", "pbkfs unmount -d /var/tmp/diff --force"],
-  codes: ["NotMounted", "MountBusy", "MountKept", "MountFailed", "PermissionDenied", "DiskFull"],
+  examples: [
+    "pbkfs unmount -D /mnt/clone",
+    "pbkfs unmount -D /mnt/clone --stop-server",
+    "pbkfs unmount -d /var/tmp/diff --force",
+  ],
+  codes: [
+    ...["NotMounted", "MountBusy", "MountKept", "MountFailed", "PermissionDenied"] as const,
+    ...["PostgresFailed", "DiskFull"] as const,
+  ],
   async run(given) {
-    const { mntPath, diffDir, wait, force } = given as UnmountFlags;
+    const { mntPath, diffDir, wait, force, stopServer } = given as UnmountFlags;
     const waitMs = wait === undefined ? undefined : wait * 1000;
     using progress = showProgress("unmounting");
     const outcome = await unmount({
-      ...{ mountPath: mntPath, diffPath: diffDir, waitMs, force },
+      ...{ mountPath: mntPath, diffPath: diffDir, waitMs, force, stopServer },
       onProgress: progress.say,
     });
     progress.say(describe(outcome));

@@ -144,7 +144,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
   });
   const gathers = room.gathers && fastPaths.has("write_back");
   const files = new OverlayFiles(overlay, binding.owner);
-  const clone = { mountPath, serverVersion: binding.serverVersion };
+  const clone = { mountPath, serverVersion: binding.serverVersion, owner: binding.owner };
   const close = () => {
     overlay.close();
     committer.close();

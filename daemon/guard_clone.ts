@@ -10,15 +10,22 @@ import {
   AUTO_CONF,
   type CloneHazard,
   cloneHazards,
+  type Configuration,
   databaseFile,
+  type FitOptions,
   GUARD_CONF,
   guardText,
+  type Identity,
   LOGIN_TRIGGERS_SINCE,
   loginTriggerDatabases,
+  machineNotes,
+  machineSettings,
   MAIN_CONF,
   missingInclude,
   missingSettings,
   readConfiguration,
+  thisMachine,
+  valuesOf,
 } from "../postgres/mod.ts";
 import type { OverlayFiles } from "./overlay_files.ts";
 
@@ -27,6 +34,8 @@ export interface Clone {
   /** PostgreSQL's, as the binding has it. */
   readonly serverVersion: string;
   readonly mountPath: string;
+  /** Who runs the server. */
+  readonly owner: Identity;
 }
 
 const PRIVATE = 0o600;
@@ -38,8 +47,11 @@ const PRIVATE = 0o600;
  */
 export function guardClone(files: OverlayFiles, clone: Clone): string[] {
   const failed: string[] = [];
+  const fit = fitOf(files, clone);
+  // As the backup has it: afterwards it fits.
+  const lacks = machineNotes(backupsOwn(files, clone), fit);
   try {
-    putSettings(files, clone);
+    putSettings(files, clone, fit);
   } catch (error) {
     const { code, message } = toPbkfsError(error);
     if (code === "Bug") throw error;
@@ -50,7 +62,7 @@ export function guardClone(files: OverlayFiles, clone: Clone): string[] {
     );
   }
   const hazards = hazardsOf(files, clone).map(({ warning }) => warning);
-  return [...failed, ...hazards, ...loginNotes(files, clone)];
+  return [...failed, ...lacks, ...hazards, ...loginNotes(files, clone)];
 }
 
 /** What is dangerous for production in the configuration as it is now. */
@@ -77,20 +89,39 @@ function loginNotes(files: OverlayFiles, { serverVersion }: Clone): string[] {
   ];
 }
 
-function putSettings(files: OverlayFiles, { serverVersion, mountPath }: Clone): void {
-  const majorVersion = Number.parseFloat(serverVersion);
+function putSettings(files: OverlayFiles, clone: Clone, fit: FitOptions): void {
+  const { majorVersion } = fit;
+  const backup = backupsOwn(files, clone);
+  const fitted = machineSettings(valuesOf(backup), fit);
   const auto = files.read(AUTO_CONF);
-  if (auto === "none") files.append(AUTO_CONF, missingSettings("", majorVersion));
-  if (typeof auto === "object") {
-    files.append(AUTO_CONF, missingSettings(auto.text, majorVersion));
+  const main = files.read(MAIN_CONF);
+  if (auto !== "unreadable") {
+    const missing = missingSettings(auto === "none" ? "" : auto.text, {
+      majorVersion,
+      isMainElsewhere: typeof main !== "object",
+      fitted,
+    });
+    files.append(AUTO_CONF, missing);
   }
   // Without it, a server is started with another one, which is not ours to change.
-  const main = files.read(MAIN_CONF);
   if (typeof main !== "object") return;
-  const options = { dataDirectory: mountPath, leftOut: GUARD_CONF };
-  const backup = readConfiguration(files, options);
   // First what is included: a server does not start without it.
   const mode = files.mode(MAIN_CONF) ?? PRIVATE;
-  files.put(GUARD_CONF, guardText(majorVersion, backup, mountPath), mode & 0o666);
+  files.put(GUARD_CONF, guardText(majorVersion, backup, clone.mountPath, fitted), mode & 0o666);
   files.append(MAIN_CONF, missingInclude(main.text));
+}
+
+/** The configuration without what we put beside it. */
+function backupsOwn(files: OverlayFiles, { mountPath }: Clone): Configuration {
+  return readConfiguration(files, { dataDirectory: mountPath, leftOut: GUARD_CONF });
+}
+
+function fitOf(files: OverlayFiles, { serverVersion, mountPath, owner }: Clone): FitOptions {
+  const majorVersion = Number.parseFloat(serverVersion);
+  return {
+    majorVersion,
+    dataDirectory: mountPath,
+    hasHba: typeof files.read("pg_hba.conf") === "object",
+    machine: thisMachine({ majorVersion, user: owner }),
+  };
 }

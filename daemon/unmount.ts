@@ -16,6 +16,7 @@ import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
 import { findMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
+import { stopMountedServer, withStopCommand } from "./stop_server.ts";
 import { type MountUser, namingUsers, usersOf } from "./users_of.ts";
 
 /** Which mount to end, and how. */
@@ -30,6 +31,8 @@ export interface UnmountOptions extends MountPlace {
    * to let go of a mount that they keep.
    */
   readonly waitMs?: number | undefined;
+  /** Stop the server that runs on it first, as whom it runs. */
+  readonly stopServer?: boolean | undefined;
   /** Told what the unmount waits for. */
   readonly onProgress?: ((text: string) => void) | undefined;
 }
@@ -60,12 +63,13 @@ const LOOK_MS = 20;
  *
  * @throws {PbkfsError} `NotMounted`; `MountBusy`, naming the processes; `MountKept` if it is
  * unmounted and all is on disk, but somebody elsewhere keeps it; what the daemon failed with when
- * it wrote to disk.
+ * it wrote to disk; `PostgresFailed` if the server was to be stopped, and did not.
  */
 export async function unmount(options: UnmountOptions): Promise<Unmounted> {
   const { force = false, waitMs = WAIT_MS } = options;
   const { mount, isMounted } = await findServed(options);
   const { mountPath, diffPath } = mount;
+  if (options.stopServer === true && isMounted) await stopMountedServer(mount, options.onProgress);
   const owner = readOwner(diffPath);
   const pid = owner?.releasedAt === undefined ? owner?.pid : undefined;
   const pids = [pid, guardianOf(mount.diffPath)].filter((id) => id !== undefined);
@@ -83,7 +87,8 @@ export async function unmount(options: UnmountOptions): Promise<Unmounted> {
     }
   } catch (error) {
     const isBusy = error instanceof PbkfsError && error.code === "MountBusy";
-    if (!isBusy || !force) throw await named(error, mount);
+    if (isBusy && !force) throw await withStopCommand(await named(error, mount), mount);
+    if (!isBusy) throw error;
     if (!isMounted) throw stuck(mount, pid, error);
     const users = usersOf(mountPath);
     await hide(mount);

@@ -5,16 +5,20 @@
  *
  * Not changed, on purpose:
  *
- * - `port` and `unix_socket_directories`. On production's own host the clone finds them taken and
- *   does not start, with PostgreSQL's clear message; a port of our choice would surprise. Give
- *   another one with `-o '-p 5433'`.
- * - `hba_file`, `ident_file`, `ssl_*_file`: they are only read. If they name files that this
- *   host has not, the server says so and does not start.
- * - `shared_preload_libraries`: tables and functions may depend on them. See `reaching_out.ts`.
+ * - `port`. On production's own host the clone finds it taken and does not start, with PostgreSQL's
+ *   clear message; a port of our choice would surprise. Give another one with `-o '-p 5433'`.
+ * - `ident_file`: a server starts without it.
  * - `event_triggers`: off, it would keep triggers at login from reaching out, but extensions such as
  *   TimescaleDB and PostGIS need theirs. What they do is told: `login_triggers.ts`.
  * - `log_destination`: a clone that logs to syslog does so like production.
  * - `data_directory`: only where the backup has it, see `guard.ts`.
+ *
+ * What depends on the machine that the clone is on, such as `unix_socket_directories` and
+ * `shared_preload_libraries`, is in `machine_settings.ts`.
+ *
+ * A server of another major version reads the configuration before it looks at the data directory.
+ * So that it comes as far as to say which version it needs, settings that not every version knows
+ * are only written where the backup sets them.
  *
  * @module
  */
@@ -89,6 +93,15 @@ const SETTINGS: readonly VersionedSetting[] = [
   { name: "log_filename", value: "postgresql-%Y-%m-%d_%H%M%S.log" },
   { name: "stats_temp_directory", value: "pg_stat_tmp", until: 14 },
 
+  // Without their files a server does not start: keys and certificates are production's, and those
+  // of another machine are seldom here. A clone listens on localhost only.
+  { name: "ssl", value: "off" },
+  // Nor does it start with a group that this machine does not have, or without huge pages of its own.
+  { name: "unix_socket_group", value: "" },
+  { name: "huge_pages", value: "try" },
+  // A kernel, or a container, may forbid io_uring.
+  { name: "io_method", value: "worker", since: 18 },
+
   // Background workers of extensions, see `reaching_out.ts`. A name with a dot is accepted whether
   // the extension is there or not; a value that an extension does not take is one more warning.
   //
@@ -113,16 +126,36 @@ const SETTINGS: readonly VersionedSetting[] = [
   { name: "pg_failover_slots.primary_dsn", value: "" },
 ];
 
+/** The oldest version whose servers read what we write: those before have reached their end of life. */
+const KNOWN_SINCE = 12;
+
 /**
  * The settings of a clone.
  *
  * @param majorVersion Of the cluster: 15, or 9.6.
  */
 export function cloneParameters(majorVersion: number): CloneSetting[] {
-  return SETTINGS.filter(({ since = 0, until = Infinity }) =>
-    since <= majorVersion && majorVersion <= until
-  ).map(({ name, value }) => ({ name, value }));
+  return settingsOf(majorVersion).map(({ name, value }) => ({ name, value }));
 }
+
+/**
+ * Those that are to be written.
+ *
+ * @param isSet Whether the backup sets one, or may do so in a file that is not to be seen. Left out,
+ *   it sets none.
+ */
+export function neededParameters(
+  majorVersion: number,
+  isSet: (name: string) => boolean = () => false,
+): CloneSetting[] {
+  return settingsOf(majorVersion)
+    .filter((setting) => isKnownToAll(setting) || isSet(setting.name))
+    .map(({ name, value }) => ({ name, value }));
+}
+
+/** Begins what {@link cloneSettings} appends. */
+export const CLONE_MARK =
+  "# added by pbkfs: this clone does not archive, replicate or write outside its directory";
 
 /**
  * The lines to append to `postgresql.auto.conf` of a clone, without line ends. The file is the
@@ -131,13 +164,20 @@ export function cloneParameters(majorVersion: number): CloneSetting[] {
  * @param majorVersion Of the cluster: 15, or 9.6.
  */
 export function cloneSettings(majorVersion: number): string[] {
-  return [
-    "# added by pbkfs: this clone does not archive, replicate or write outside its directory",
-    ...cloneParameters(majorVersion).map(settingLine),
-  ];
+  return [CLONE_MARK, ...neededParameters(majorVersion).map(settingLine)];
 }
 
 /** A line of a configuration file. */
 export function settingLine({ name, value }: CloneSetting): string {
   return `${name} = ${quoteConfigValue(value)}`;
+}
+
+function settingsOf(majorVersion: number): VersionedSetting[] {
+  return SETTINGS.filter(({ since = 0, until = Infinity }) =>
+    since <= majorVersion && majorVersion <= until
+  );
+}
+
+function isKnownToAll({ since = 0, until }: VersionedSetting): boolean {
+  return since <= KNOWN_SINCE && until === undefined;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cloneSettings } from "./clone_settings.ts";
+import { cloneParameters, cloneSettings, settingLine } from "./clone_settings.ts";
 import { parseConfig } from "./config_text.ts";
 import { PostgresServer } from "./server.ts";
 import { makeCluster } from "../tests/support/cluster.ts";
@@ -8,7 +8,7 @@ import { TempDir } from "../tests/support/temp_dir.ts";
 import { ordinaryUser } from "../tests/support/users.ts";
 
 function settingsOf(majorVersion: number): Map<string, string> {
-  return parseConfig(cloneSettings(majorVersion).join("\n"));
+  return parseConfig(cloneParameters(majorVersion).map(settingLine).join("\n"));
 }
 
 Deno.test("FR-210 a clone does not archive, fetch, subscribe, wait for standbys or listen abroad", () => {
@@ -74,7 +74,10 @@ for (const majorVersion of [14, 15, 16, 17, 18]) {
       const production = PRODUCTION.replaceAll("ESCAPED", `${dir.path}/escaped`)
         .replace("PIDFILE", pidFile);
       Deno.writeTextFileSync(`${dataDir}/postgresql.conf`, production, { append: true });
-      const own = cloneSettings(majorVersion);
+      const own = [
+        ...cloneSettings(majorVersion),
+        ...cloneParameters(majorVersion).map(settingLine),
+      ];
       Deno.writeTextFileSync(`${dataDir}/postgresql.auto.conf`, own.join("\n"), { append: true });
 
       await using server = await PostgresServer.start({ dataDir, user });

@@ -32,6 +32,8 @@ export interface Configuration {
   readonly files: readonly string[];
   /** Files that a line includes, and that are outside or cannot be read: what they set is unknown. */
   readonly unread: readonly { readonly path: string; readonly from: string }[];
+  /** Those of them without which no server starts. */
+  readonly needed: readonly { readonly path: string; readonly from: string }[];
   /** Where PostgreSQL understands nothing, or finds nothing. */
   readonly wrong: readonly string[];
 }
@@ -72,6 +74,7 @@ class Reading implements Configuration {
   readonly settings = new Map<string, Setting>();
   readonly files: string[] = [];
   readonly unread: { path: string; from: string }[] = [];
+  readonly needed: { path: string; from: string }[] = [];
   readonly wrong: string[] = [];
   #textLeft = TEXT_MAX;
 
@@ -108,12 +111,12 @@ class Reading implements Configuration {
     switch (name) {
       case "include":
       case "include_if_exists":
-        return this.#inside(value, { path, from }, (inside) => {
+        return this.#inside(value, { name, path, from }, (inside) => {
           const mayBeMissing = name === "include_if_exists";
           this.file(inside, from, { mayBeMissing, depth: depth + 1 });
         });
       case "include_dir":
-        return this.#inside(value, { path, from }, (inside) => {
+        return this.#inside(value, { name, path, from }, (inside) => {
           const names = this.source.list(inside);
           if (names === undefined) return void this.wrong.push(from);
           const wanted = names.filter((each) => each.endsWith(".conf") && !each.startsWith("."));
@@ -130,15 +133,16 @@ class Reading implements Configuration {
   /** Calls `follow` with an included path, unless it leads out of the data directory. */
   #inside(
     value: string,
-    { path, from }: { readonly path: string; readonly from: string },
+    { name, path, from }: Record<"name" | "path" | "from", string>,
     follow: (inside: string) => void,
   ): void {
     const { dataDirectory } = this.options;
     const directory = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
     const full = value.startsWith("/") ? value : `${dataDirectory}/${directory}${value}`;
     const inside = pathInside(full, dataDirectory);
-    if (inside === undefined) this.unread.push({ path: value, from });
-    else follow(inside);
+    if (inside !== undefined) return follow(inside);
+    this.unread.push({ path: value, from });
+    if (name !== "include_if_exists") this.needed.push({ path: full, from });
   }
 }
 

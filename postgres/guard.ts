@@ -10,7 +10,7 @@
  * @module
  */
 
-import { cloneParameters, settingLine } from "./clone_settings.ts";
+import { CLONE_MARK, type CloneSetting, neededParameters, settingLine } from "./clone_settings.ts";
 import { parseConfig, parseConfigText, quoteConfigValue } from "./config_text.ts";
 import type { Configuration } from "./configuration.ts";
 
@@ -29,13 +29,15 @@ export function guardText(
   majorVersion: number,
   backup: Pick<Configuration, "settings" | "unread">,
   dataDirectory: string,
+  fitted: readonly CloneSetting[] = [],
 ): string {
   const leadsAway = backup.settings.has("data_directory") || backup.unread.length > 0;
   return [
     "# Written by pbkfs at every mount. It keeps this clone from harming the server that was backed",
     "# up, also after ALTER SYSTEM RESET ALL. To set something else nevertheless: ALTER SYSTEM SET,",
     "# or the server's command line.",
-    ...cloneParameters(majorVersion).map(settingLine),
+    ...neededIn(majorVersion, backup).map(settingLine),
+    ...fitted.map(settingLine),
     ...(leadsAway ? [`data_directory = ${quoteConfigValue(dataDirectory)}`] : []),
     "",
   ].join("\n");
@@ -50,10 +52,39 @@ export function missingInclude(mainText: string): string {
     `include '${GUARD_CONF}'\n`;
 }
 
-/** What to append to `postgresql.auto.conf`: the settings that it has nothing to say about. */
-export function missingSettings(autoText: string, majorVersion: number): string {
-  const known = parseConfig(autoText);
-  const missing = cloneParameters(majorVersion).filter(({ name }) => !known.has(name));
+/** The settings of a clone that are to be written, given what the backup says. */
+function neededIn(
+  majorVersion: number,
+  { settings, unread }: Pick<Configuration, "settings" | "unread">,
+): CloneSetting[] {
+  return neededParameters(majorVersion, (name) => unread.length > 0 || settings.has(name));
+}
+
+/** What is asked of `postgresql.auto.conf`. */
+export interface AutoOptions {
+  readonly majorVersion: number;
+  /** Whether a server reads another `postgresql.conf`: then nothing else says what must be said. */
+  readonly isMainElsewhere: boolean;
+  /** What fits the backup to this machine, see `machine_settings.ts`. */
+  readonly fitted: readonly CloneSetting[];
+}
+
+/**
+ * What to append to `postgresql.auto.conf`: the settings that it has nothing to say about. What
+ * production has set there, before our mark, says nothing of the clone.
+ */
+export function missingSettings(autoText: string, options: AutoOptions): string {
+  const { majorVersion, isMainElsewhere, fitted } = options;
+  const all = parseConfig(autoText);
+  const mark = autoText.indexOf(`${CLONE_MARK}\n`);
+  const ours = mark < 0 ? all : parseConfig(autoText.slice(mark));
+  const needed = neededParameters(majorVersion, (name) => isMainElsewhere || all.has(name));
+  const missing = [
+    ...needed.filter(({ name }) => !ours.has(name)),
+    ...fitted.filter(({ name, value }) =>
+      all.has(name) ? all.get(name) !== value : isMainElsewhere
+    ),
+  ];
   if (missing.length === 0) return "";
   const gap = autoText === "" || autoText.endsWith("\n") ? "" : "\n";
   return `${gap}${missing.map(settingLine).join("\n")}\n`;

@@ -145,13 +145,18 @@ export interface ErrorData {
 
 /** An error with a code. Its message is what was found; `todo` is what to do about it. */
 export class PbkfsError extends Error {
+  /** Always the same. */
   override readonly name = "PbkfsError";
+  /** Which row of {@link CODES} it is. */
   readonly code: Code;
+  /** What the kernel hears, if it happens in a request. */
   readonly errno: number;
+  /** What the operator can do. One sentence, or empty. */
   readonly todo: string;
 
+  /** @param options What was found, and what to do about it. */
   constructor(code: Code, options: ErrorOptions) {
-    super(options.what, options.cause === undefined ? {} : { cause: options.cause });
+    super(plainText(options.what), options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.errno = options.errno ?? CODES[code].errno;
     this.todo = options.todo ?? "";
@@ -195,11 +200,36 @@ export function diskFullErrno(error: unknown): number | undefined {
   return name === "ENOSPC" ? ENOSPC : name === "EDQUOT" ? EDQUOT : undefined;
 }
 
+/** Whether the system did not let us. */
+export function isDenied(error: unknown): boolean {
+  if (error instanceof Deno.errors.PermissionDenied) return true;
+  const { errno, code } = (error ?? {}) as { readonly errno?: unknown; readonly code?: unknown };
+  if (error instanceof PbkfsError) return errno === ERRNO.EACCES || errno === ERRNO.EPERM;
+  return error instanceof Error && (code === "EACCES" || code === "EPERM");
+}
+
+/** A message without the number that the runtime adds: `(os error 2)` tells nobody anything. */
+export function plainText(message: string): string {
+  return message.replaceAll(/ \(os error \d+\)/g, "");
+}
+
+/** What an error of the system, which no part of ours has explained, means for who called us. */
+const UNEXPLAINED: readonly Code[] = ["Io", "Bug"];
+
 /**
  * Any thrown thing as a PbkfsError; what we did not foresee is a `Bug`, with its cause. If cleaning
  * up after a failure failed as well, the first failure gives the code, and both are told.
  */
 export function toPbkfsError(error: unknown): PbkfsError {
+  const isExplained = error instanceof PbkfsError && !UNEXPLAINED.includes(error.code);
+  if (isDenied(error) && !isExplained) {
+    const { message } = error as Error;
+    return new PbkfsError("PermissionDenied", {
+      what: error instanceof PbkfsError ? message : `The system refused: ${message}`,
+      todo: "Do it as the owner of the file or directory, or as root.",
+      cause: error,
+    });
+  }
   if (error instanceof PbkfsError) return error;
   if (error instanceof SuppressedError) {
     const [first, later] = [toPbkfsError(error.suppressed), toPbkfsError(error.error)];

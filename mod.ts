@@ -57,7 +57,8 @@
  * @module
  */
 
-import { type ChainSpec, loadCodecs, openChain, readFile } from "./backup/mod.ts";
+import { type ChainSpec, checkArguments, loadCodecs, openChain, readFile } from "./backup/mod.ts";
+import { PbkfsError } from "./errors.ts";
 import { byteStringOf, printable } from "./ffi/bytes.ts";
 
 export {
@@ -80,6 +81,13 @@ export interface OpenedBackup extends Disposable {
 
 /** Opens a chain for reading. Nothing is mounted, and nothing written. */
 export async function openBackup(chain: ChainSpec): Promise<OpenedBackup> {
+  checkArguments("openBackup", chain, { catalogPath: "string", instance: "string" });
+  if (!Array.isArray(chain.members) || chain.members.length === 0) {
+    throw new PbkfsError("Usage", {
+      what: "openBackup: the chain has no members",
+      todo: "Give what resolveChain returns.",
+    });
+  }
   const base = await openChain(chain, {
     codecs: await loadCodecs(),
     layout: { mountPath: byteStringOf("."), restoredAt: Date.now(), settings: [] },
@@ -89,7 +97,10 @@ export async function openBackup(chain: ChainSpec): Promise<OpenedBackup> {
       base.entries
         .filter(({ path, kind }) => kind === "file" && byteStringOf(printable(path)) === path)
         .map(({ path }) => printable(path)),
-    readFile: (path) => readFile(base, byteStringOf(path)),
+    readFile: (path) => {
+      checkArguments("readFile", { path }, { path: "string" });
+      return readFile(base, byteStringOf(path));
+    },
     [Symbol.dispose]: () => base.close(),
   };
 }

@@ -136,7 +136,7 @@ function walSegmentBytesOf(value: ByteString | undefined, path: string): number 
   const isPowerOfTwo = Number.isInteger(Math.log2(bytes));
   if (isPowerOfTwo && bytes >= 1024 ** 2 && bytes <= 1024 ** 3) return bytes;
   throw new PbkfsError("CatalogUnreadable", {
-    what: `xlog-seg-size in "${path}" is ${value}, not a power of two from 1 MB to 1 GB`,
+    what: `xlog-seg-size in "${path}" is ${value}, not a power of two from 1 MiB to 1 GiB`,
     todo: "Correct the file: the value is the cluster's wal_segment_size, in bytes.",
   });
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { type ArgumentKind, checkArguments } from "./check_arguments.ts";
 export {
   type BaseEntry,
   type BaseNames,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkArguments } from "./check_arguments.ts";
 import { PbkfsError } from "../errors.ts";
 import { BackupSet } from "./backup_set.ts";
 import type { BackupInfo, ChainSpec, InstanceSettings } from "./chain_spec.ts";
@@ -23,6 +24,14 @@ export interface CatalogOptions extends ProbackupOptions {
   /** May be left out if the catalog has exactly one. */
   readonly instance?: string | undefined;
 }
+
+const CATALOG_KINDS = {
+  catalogPath: "string",
+  instance: "string?",
+  probackup: "string?",
+  useProbackup: "boolean?",
+  probackupTimeoutMs: "number?",
+} as const;
 
 /** What to serve. */
 export interface ChainOptions extends CatalogOptions {
@@ -63,6 +72,7 @@ export interface CatalogListing {
  * `PermissionDenied` or `ProbackupFailed`.
  */
 export async function resolveChain(options: ChainOptions): Promise<ChainSpec> {
+  checkArguments("resolveChain", options, { ...CATALOG_KINDS, backupId: "string?" });
   const catalogPath = await locateCatalog(options.catalogPath);
   const instance = await chooseInstance(catalogPath, options.instance);
   const { backups, source, failure } = await findBackups({ ...options, catalogPath, instance });
@@ -95,6 +105,7 @@ function explaining<T>(failure: ShowFailure | undefined, find: () => T): T {
  * @throws {PbkfsError} As {@link resolveChain}, but not for a fault of a single backup.
  */
 export async function listBackups(options: CatalogOptions): Promise<CatalogListing> {
+  checkArguments("listBackups", options, CATALOG_KINDS);
   const catalogPath = await locateCatalog(options.catalogPath);
   const names = options.instance === undefined
     ? await listInstances(catalogPath)

@@ -16,9 +16,12 @@ export const BINDING_NAME = ".pbkfs-binding.json";
 /** The name of the file that keeps space for what was accepted. */
 export const RESERVE_NAME = "reserve";
 
+/** The name of the file that names a mount directory that was made for the mount. */
+export const MOUNT_DIRECTORY_NAME = ".pbkfs-mount-directory";
+
 /** What pbkfs makes in a diff directory. SQLite adds to the name of its file. */
 const OURS =
-  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|metadata\.sqlite.*|data|reserve|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
+  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|\.pbkfs-mount-directory|metadata\.sqlite.*|data|reserve|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
 
 /** mkfs makes it at the top of a file system. */
 const NOT_COUNTED = "lost+found";

@@ -16,6 +16,7 @@ export { DiffDirectory, readBinding } from "./diff_directory.ts";
 export {
   type DiffContents,
   type DiffPart,
+  MOUNT_DIRECTORY_NAME,
   readContents,
   removeContents,
   removeRest,
@@ -30,5 +31,6 @@ export {
   readOwner,
 } from "./diff_lock.ts";
 export { describeOwner, type Machine, type Owner } from "./owner.ts";
+export { readPlainText } from "./plain_text.ts";
 export { isAlive } from "./process.ts";
 export { type LockedMember, StoreLock, type StoreLockOptions } from "./store_lock.ts";

@@ -10,12 +10,13 @@ import { isTerminal, readAnswer } from "./ask.ts";
 import { type CommandSpec, type Flags, required } from "./command.ts";
 import { DIFF, FORCE } from "./options.ts";
 import { say } from "./output.ts";
-import { sizeText } from "./size_text.ts";
+import { sizeText } from "../daemon/mod.ts";
 
 interface CleanupFlags extends Flags {
   readonly diffDir: string;
   readonly yes?: boolean;
   readonly force?: boolean;
+  readonly dryRun?: boolean;
 }
 
 /** The command. */
@@ -29,17 +30,23 @@ export const CLEANUP: CommandSpec = {
   ],
   options: [
     required({ ...DIFF, text: "the diff to empty" }),
+    { long: "--dry-run", text: "only show what would go" },
     { short: "-y", long: "--yes", text: "do not ask" },
     { ...FORCE, text: "also a diff that another machine may still have mounted" },
   ],
-  examples: ["pbkfs cleanup -d /var/tmp/diff", "pbkfs cleanup -d /var/tmp/diff --yes"],
+  examples: [
+    "pbkfs cleanup -d /var/tmp/diff",
+    "pbkfs cleanup -d /var/tmp/diff --dry-run",
+    "pbkfs cleanup -d /var/tmp/diff --yes",
+  ],
   codes: ["DiffMissing", "DiffForeign", "DiffInUse", "PermissionDenied"],
   run(given) {
-    const { diffDir, yes, force } = given as CleanupFlags;
+    const { diffDir, yes, force, dryRun } = given as CleanupFlags;
     const diffPath = actForOwnerOfDiff(diffDir);
     const plan = planCleanup(diffPath);
     if (plan.parts.length === 0) return say(`${plan.diffPath} is empty already`);
     show(plan);
+    if (dryRun === true) return say("nothing was removed");
     if (yes !== true && !isWanted()) return say("nothing was removed");
     cleanup(diffPath, { force: force === true });
     say(`${plan.diffPath} is empty now, and can be used again`);

@@ -7,7 +7,7 @@
 import type { Code } from "../errors.ts";
 
 /** What an option's value is, which tells how it is parsed and completed. */
-export type ValueKind = "directory" | "file" | "text" | "seconds";
+export type ValueKind = "directory" | "file" | "text" | "seconds" | "count";
 
 /** An option. */
 export interface OptionSpec {

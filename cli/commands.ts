@@ -6,6 +6,7 @@
 
 import type { CommandSpec } from "./command.ts";
 import { CLEANUP } from "./cleanup.ts";
+import { LOGS } from "./logs.ts";
 import { completionCommand } from "./completion.ts";
 import { DOCTOR } from "./doctor.ts";
 import { manCommand } from "./man.ts";
@@ -16,6 +17,6 @@ import { UNMOUNT } from "./unmount.ts";
 
 /** All commands that people may use. */
 export const COMMANDS: readonly CommandSpec[] = [
-  ...[MOUNT, UNMOUNT, SHOW, STATUS, CLEANUP, DOCTOR],
+  ...[MOUNT, UNMOUNT, SHOW, STATUS, LOGS, CLEANUP, DOCTOR],
   ...[completionCommand(() => COMMANDS), manCommand(() => COMMANDS)],
 ];

@@ -46,7 +46,7 @@ function bashValue(option: OptionSpec): string[] {
   const { kind, choices } = option.value;
   const words = choices !== undefined
     ? `-W "${choices.join(" ")}"`
-    : { directory: "-d", file: "-f", text: '-W ""', seconds: '-W ""' }[kind];
+    : { directory: "-d", file: "-f", text: '-W ""', seconds: '-W ""', count: '-W ""' }[kind];
   return [
     `        ${names(option).join(" | ")}) COMPREPLY=($(compgen ${words} -- "$word")); return ;;`,
   ];
@@ -91,7 +91,7 @@ function zshValue({ value }: OptionSpec): string {
   const { kind, choices, bare } = value;
   const action = choices !== undefined
     ? `(${choices.join(" ")})`
-    : { directory: "_files -/", file: "_files", text: " ", seconds: " " }[kind];
+    : { directory: "_files -/", file: "_files", text: " ", seconds: " ", count: " " }[kind];
   return `${bare === undefined ? ":" : "::"}${value.name.replaceAll(":", "\\:")}:${action}`;
 }
 

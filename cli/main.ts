@@ -7,6 +7,7 @@
 import { CommanderError } from "commander";
 import { DAEMON_COMMAND, runDaemon } from "../daemon/mod.ts";
 import { CODES, toPbkfsError } from "../errors.ts";
+import { COMMANDS } from "./commands.ts";
 import { say, sayLines, stacksOf } from "./output.ts";
 import { makeProgram } from "./program.ts";
 
@@ -16,7 +17,7 @@ export async function main(args: readonly string[]): Promise<number> {
   let status = 0;
   const program = makeProgram((ended) => status = ended);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(meant(args), { from: "user" });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -28,4 +29,11 @@ export async function main(args: readonly string[]): Promise<number> {
     if (args.includes("--debug")) sayLines(stacksOf(error));
     return known.exitCode;
   }
+}
+
+/** `help NAME` of a command that there is not is as wrong as the command itself. */
+function meant(args: readonly string[]): string[] {
+  const [first, name] = args;
+  if (first !== "help" || name === undefined || name.startsWith("-")) return [...args];
+  return COMMANDS.some((command) => command.name === name) ? [...args] : [name];
 }

@@ -57,7 +57,10 @@ export const MOUNT: CommandSpec = {
     INSTANCE,
     { ...BACKUP, text: "the backup, or latest, the default: the newest that can be restored" },
     required({ ...DIFF, text: "the diff: where changes go; made if absent" }),
-    { ...MOUNT_POINT, text: "where to mount: an empty directory; default: as last time" },
+    {
+      ...MOUNT_POINT,
+      text: "where to mount: an empty directory, made if missing; default: as last time",
+    },
     {
       long: "--wal",
       value: { name: "PLACE", kind: "text", choices: ["outside", "inside"] },

@@ -9,6 +9,13 @@ import { terminalJson, terminalText } from "../daemon/mod.ts";
 
 const encoder = new TextEncoder();
 
+let isGone = false;
+
+/** Whether who reads our output has seen enough, as `head` has. Who prints without end looks. */
+export function isReaderGone(): boolean {
+  return isGone;
+}
+
 /** Prints a line of data. @param mark Comes before it; our own, which may have a color. */
 export function print(text: string, mark = ""): void {
   writeAll(Deno.stdout, `${mark}${terminalText(text)}\n`);
@@ -59,7 +66,8 @@ function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): v
   try {
     for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
   } catch (error) {
-    // Who reads has seen enough, as `head` has: that is no error of ours.
+    // That is no error of ours.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (to === Deno.stdout) isGone = true;
   }
 }

@@ -71,6 +71,7 @@ function addOption(command: Command, spec: OptionSpec): void {
   if (value?.default !== undefined) option.default(value.default);
   if (value?.bare !== undefined) option.preset(value.bare);
   if (value?.kind === "seconds") option.argParser((given) => secondsOf(given, long));
+  if (value?.kind === "count") option.argParser((given) => countOf(given, long));
   if (spec.isRequired === true) option.makeOptionMandatory();
   command.addOption(option);
 }
@@ -80,6 +81,14 @@ function secondsOf(given: string, long: string): number {
   if (given.trim() !== "" && seconds >= 0 && Number.isFinite(seconds)) return seconds;
   throw new PbkfsError("Usage", {
     what: `${long} is "${given}", expected seconds`,
+    todo: `Give a number that is not negative, such as ${long} 10.`,
+  });
+}
+
+function countOf(given: string, long: string): number {
+  if (/^\d{1,9}$/.test(given)) return Number(given);
+  throw new PbkfsError("Usage", {
+    what: `${long} is "${given}", expected a whole number`,
     todo: `Give a number that is not negative, such as ${long} 10.`,
   });
 }

@@ -10,7 +10,7 @@ import { BACKUP, CATALOG, INSTANCE, JSON_OUTPUT } from "./options.ts";
 import { print, printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { showDocument, type ShownBackup, type ShownInstance } from "./show_document.ts";
-import { sizeText } from "./size_text.ts";
+import { sizeText } from "../daemon/mod.ts";
 import { factLines, tableLines } from "./table.ts";
 import { timeText } from "./units.ts";
 
@@ -32,11 +32,20 @@ export const SHOW: CommandSpec = {
   options: [
     required(CATALOG),
     { ...INSTANCE, text: "only this instance" },
-    { ...BACKUP, text: "only this backup and its chain, with all that is known" },
+    {
+      ...BACKUP,
+      text:
+        "only this backup, or latest, the newest that can be mounted, and its chain, with all " +
+        "that is known",
+    },
     ...PROBACKUP_OPTIONS,
     JSON_OUTPUT,
   ],
-  examples: ["pbkfs show -B /backup", "pbkfs show -B /backup -I main --json"],
+  examples: [
+    "pbkfs show -B /backup",
+    "pbkfs show -B /backup -I main --json",
+    "pbkfs show -B /backup -i latest",
+  ],
   codes: [
     ...["CatalogMissing", "InstanceMissing", "BackupMissing", "CatalogUnreadable"] as const,
     ...["PermissionDenied", "ProbackupFailed"] as const,

@@ -62,7 +62,8 @@ export interface ShowDocument {
 /**
  * A catalog as a document.
  *
- * @param backupId Only this backup and those it is based on.
+ * @param backupId Only this backup and those it is based on; `latest` is, of each instance, the
+ * newest that can be mounted.
  * @throws {PbkfsError} `BackupMissing`.
  */
 export function showDocument(listing: CatalogListing, backupId?: string): ShowDocument {
@@ -71,7 +72,8 @@ export function showDocument(listing: CatalogListing, backupId?: string): ShowDo
     ({ name, systemIdentifier, walSegmentBytes, backups }) => {
       const byId = new Map(backups.toReversed().map((one) => [one.info.id, one]));
       const shown = chainByChain(backups).map((backup) => shownBackup(backup, byId));
-      const chain = shown.find(({ id }) => id === wanted)?.chain ?? [];
+      const one = wanted === LATEST ? newest(backups) : wanted;
+      const chain = shown.find(({ id }) => id === one)?.chain ?? [];
       return {
         name,
         systemIdentifier: systemIdentifier ?? null,
@@ -85,12 +87,21 @@ export function showDocument(listing: CatalogListing, backupId?: string): ShowDo
     : instances.filter((one) => one.backups.length > 0);
   if (wanted !== undefined && found.length === 0) {
     throw new PbkfsError("BackupMissing", {
-      what: `The catalog "${listing.catalogPath}" has no backup ${wanted}`,
+      what: wanted === LATEST
+        ? `The catalog "${listing.catalogPath}" has no backup that can be mounted`
+        : `The catalog "${listing.catalogPath}" has no backup ${wanted}`,
       todo: `List what there is with: pbkfs show -B "${listing.catalogPath}"`,
     });
   }
   const { catalogPath, source, notes } = listing;
   return { document: "pbkfs.show", version: 1, catalogPath, source, notes, instances: found };
+}
+
+const LATEST = "LATEST";
+
+/** Which backup `pbkfs mount` takes if none is named. @param backups Oldest first. */
+function newest(backups: readonly ListedBackup[]): string | undefined {
+  return backups.findLast(({ restorable }) => restorable)?.info.id;
 }
 
 /** Oldest chain first, and in it each backup followed by those that are based on it. */

@@ -15,7 +15,7 @@ import {
 import { PbkfsError } from "../errors.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { DIFF, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";
-import { clearTerminal, print, printJson, say } from "./output.ts";
+import { clearTerminal, isReaderGone, print, printJson, say } from "./output.ts";
 import { statusDocument } from "./status_document.ts";
 import { mountFacts, mountTable } from "./status_text.ts";
 
@@ -56,6 +56,7 @@ export const STATUS: CommandSpec = {
       const reports = await look(flags);
       if (isTerminal) clearTerminal();
       show(reports, flags);
+      if (isReaderGone()) return;
       await new Promise((resolve) => setTimeout(resolve, (flags.watch ?? 0) * 1000));
     }
   },

@@ -6,7 +6,7 @@
 
 import { describeHolders } from "../daemon/mod.ts";
 import type { ShownMount } from "./status_document.ts";
-import { sizeText } from "./size_text.ts";
+import { sizeText } from "../daemon/mod.ts";
 import { factLines, tableLines } from "./table.ts";
 import { durationText, timeText } from "./units.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sizeText } from "./size_text.ts";
+import { sizeText } from "../daemon/mod.ts";
 import { factLines, tableLines } from "./table.ts";
 import { durationText, timeText } from "./units.ts";
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkArguments } from "../backup/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
 import { findMount } from "./find_mount.ts";
@@ -11,6 +12,7 @@ import type { MountStatus } from "./mount_status.ts";
 
 /** What a mount tells of itself. @throws {PbkfsError} `NotMounted`. */
 export async function mountStatus(mountPath: string): Promise<MountStatus> {
+  checkArguments("mountStatus", { mountPath }, { mountPath: "string" });
   const mount = findMount({ mountPath });
   const answer = await ask(`${mount.diffPath}/control.sock`, { operation: "status" });
   if (answer === undefined) {

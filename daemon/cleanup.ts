@@ -12,10 +12,11 @@ import {
   readContents,
   removeContents,
 } from "../binding/mod.ts";
-import { PbkfsError } from "../errors.ts";
+import { isDenied, PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { absolute, realPath } from "./environment.ts";
 import { mountsOfDiff } from "./find_mount.ts";
+import { removeMade } from "./made_directory.ts";
 import { listMounts } from "./mount_table.ts";
 
 /** What a cleanup would remove. */
@@ -71,6 +72,8 @@ export function cleanup(path: string, options: { readonly force?: boolean } = {}
   try {
     // Once more: who had the lock until now may have mounted it.
     mustNotBeMounted(plan.diffPath);
+    const { diffPath } = plan;
+    removeMade({ diffPath, uid: Deno.statSync(diffPath).uid });
     removeContents(plan.diffPath);
     isEmpty = true;
   } finally {
@@ -87,9 +90,14 @@ function realDirectory(path: string): string {
     throw new Deno.errors.NotADirectory("it is not a directory");
   } catch (error) {
     if (error instanceof PbkfsError && error.code === "PermissionDenied") throw error;
-    throw new PbkfsError("DiffMissing", {
-      what: `There is no diff "${absolute(path)}": ${(error as Error).message}`,
-      todo: "Give the directory that mount got with -d.",
+    const denied = isDenied(error);
+    throw new PbkfsError(denied ? "PermissionDenied" : "DiffMissing", {
+      what: denied
+        ? `The diff "${absolute(path)}" cannot be reached: ${(error as Error).message}`
+        : `There is no diff "${absolute(path)}": ${(error as Error).message}`,
+      todo: denied
+        ? "Do it as the user who mounted it, or as root."
+        : "Give the directory that mount got with -d.",
       cause: error,
     });
   }

@@ -27,6 +27,8 @@ import { fastPathsWanted } from "./fast_paths.ts";
 import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
 import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
+import { noteMade, removeMade } from "./made_directory.ts";
+import type { LogOptions, LogTarget } from "./log_options.ts";
 import { serveMetrics } from "./metrics.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import { type MountStatus, restartsOf, summaries } from "./mount_status.ts";
@@ -158,6 +160,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),
     restarts: restartsOf(watch),
+    log: logTarget(request.logging, diff.logPath),
   });
   const complain = rareComplaints(() => log);
   let control: ControlServer | undefined;
@@ -203,6 +206,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   if (replacesDead) await listen();
   signal?.throwIfAborted();
   if (!isNew) diff.writeBinding(binding);
+  if (request.isDirectoryMade === true) noteMade(request);
   giveUpClaim();
   const notes = [
     ...(diff.recovered === undefined ? [] : [diff.recovered]),
@@ -220,12 +224,18 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     await metrics?.close();
     await control?.close();
     await guard.release();
+    const left = isBroken ? undefined : removeMade(request);
+    if (left !== undefined) log.warning(`the mount directory could not be removed: ${left}`);
     diff.release();
   });
   // As with the dispatcher's: until somebody waits for it.
   ended.catch(() => {});
   const stop = () => ending().stop();
   return { ended, stop, isBroken: () => isBroken, diff, log, notes };
+}
+
+function logTarget({ target }: LogOptions, defaultPath: string): LogTarget {
+  return target.to === "file" ? { to: "file", path: target.path ?? defaultPath } : target;
 }
 
 /** What was mounted, for the log. */

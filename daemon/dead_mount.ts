@@ -9,6 +9,7 @@ import { afterDeath } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { detach } from "./detach.ts";
+import { removeMade } from "./made_directory.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import {
   findMount,
@@ -44,6 +45,7 @@ export async function takeAway(mount: PbkfsMount, givenUp?: string): Promise<boo
     wasThere = isOnTop(mount);
     // Who has files open in it gets nothing but errors already.
     if (wasThere) await detach(mount.mountPath, libc, { lazy: true });
+    removeMade(mount);
     return givenUp;
   });
   return wasThere;

@@ -14,6 +14,7 @@ import { parseMajorVersion, tryFindInstallation } from "../postgres/mod.ts";
 import { absolute, checkMountDir } from "./environment.ts";
 import { type Finding, finding, fine, warning } from "./finding.ts";
 import { listMounts } from "./mount_table.ts";
+import { sizeText } from "./size_text.ts";
 
 /** Which directories; what is left out is not looked at. */
 export interface Places extends ProbackupOptions {
@@ -48,10 +49,26 @@ export function lookAtPlaces(places: Places): Promise<Finding[]> {
     ...(mountPath === undefined ? [] : [
       finding(
         "mount-directory",
-        () => fine("mount-directory", `${checkMountDir(mountPath)} is empty`),
+        () => lookAtMountDirectory(mountPath),
       ),
     ]),
   ]);
+}
+
+/** One that is missing is made for the mount, if what it would lie in is there. */
+function lookAtMountDirectory(mountPath: string): Finding {
+  const path = absolute(mountPath);
+  const isThere = (each: string) => {
+    try {
+      return Deno.lstatSync(each) !== undefined;
+    } catch (error) {
+      return !(error instanceof Deno.errors.NotFound);
+    }
+  };
+  if (isThere(path) || !isThere(path.replace(/\/[^/]*$/, "") || "/")) {
+    return fine("mount-directory", `${checkMountDir(mountPath)} is empty`);
+  }
+  return fine("mount-directory", `${path} is not there, and will be made`);
 }
 
 async function lookAtCatalog(catalogPath: string, places: Places): Promise<Finding> {
@@ -102,7 +119,7 @@ function lookAtDiff(diffPath: string): Finding {
 function lookAtSpace(diffPath: string): Finding {
   const place = nearest(diffPath);
   const freeBytes = freeBytesOf(place);
-  const found = `${(freeBytes / 1024 ** 3).toFixed(1)} GB free for the diff`;
+  const found = `${sizeText(freeBytes)} free for the diff`;
   if (freeBytes >= FREE_BYTES_MIN) return fine("free-space", found);
   return warning("free-space", found, "A diff grows with what is written: make room.");
 }

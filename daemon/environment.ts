@@ -5,7 +5,7 @@
  */
 
 import { describeOwner, isLocked, readOwner } from "../binding/mod.ts";
-import { PbkfsError } from "../errors.ts";
+import { isDenied, PbkfsError } from "../errors.ts";
 import { libfuse } from "../ffi/libfuse.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
@@ -76,6 +76,13 @@ export function checkMountDir(path: string): string {
     if (!Deno.statSync(real).isDirectory) throw new Deno.errors.NotADirectory("not a directory");
   } catch (error) {
     if (error instanceof PbkfsError && error.code === "PermissionDenied") throw error;
+    if (isDenied(error)) {
+      throw new PbkfsError("PermissionDenied", {
+        what: `The mount directory "${path}" cannot be reached: ${(error as Error).message}`,
+        todo: "Give one that you may enter, with -D.",
+        cause: error,
+      });
+    }
     throw new PbkfsError("MountDirMissing", {
       what: `The mount directory "${path}" is not there: ${(error as Error).message}`,
       todo: `Make it: mkdir -p "${path}"`,

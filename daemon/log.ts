@@ -5,7 +5,7 @@
  * @module
  */
 
-import { errnoName, PbkfsError } from "../errors.ts";
+import { errnoName, PbkfsError, plainText } from "../errors.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { LogOptions, LogTarget } from "./log_options.ts";
 import { terminalJson, terminalText } from "./terminal_text.ts";
@@ -141,7 +141,7 @@ function literal(message: string): string {
 function messagesOf(error: unknown): string {
   const messages: string[] = [];
   for (let next = error; next !== undefined && next !== null;) {
-    const message = next instanceof Error ? next.message : String(next);
+    const message = plainText(next instanceof Error ? next.message : String(next));
     if (!messages.some((known) => known.includes(message))) messages.push(message);
     next = next instanceof Error ? next.cause : undefined;
   }

@@ -28,7 +28,9 @@ export { findMount, findServed, type MountPlace, mountsOfDiff } from "./find_mou
 export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./mount_table.ts";
 export type { MountStatus } from "./mount_status.ts";
 export { runDaemon } from "./run_daemon.ts";
+export { sizeText } from "./size_text.ts";
 export { type ServerAdvice, serverAdvice } from "./server_advice.ts";
 export { DAEMON_COMMAND, type StartedMount } from "./start.ts";
+export { findLog, tailLog } from "./tail_log.ts";
 export { terminalJson, terminalText } from "./terminal_text.ts";
 export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";

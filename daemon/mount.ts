@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type ChainSpec, type ProbackupOptions, resolveChain } from "../backup/mod.ts";
+import {
+  type ArgumentKind,
+  type ChainSpec,
+  checkArguments,
+  type ProbackupOptions,
+  resolveChain,
+} from "../backup/mod.ts";
 import { type Binding, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -21,6 +27,7 @@ import {
   environment,
   realPathOf,
 } from "./environment.ts";
+import { makeMountDirectory, unmakeMountDirectory } from "./made_directory.ts";
 import { DEFAULT_LOGGING, type LogOptions } from "./log_options.ts";
 import type { MetricsAddress } from "./metrics.ts";
 import { notifyManager } from "./notify.ts";
@@ -56,30 +63,64 @@ export interface MountOptions extends ProbackupOptions {
   readonly onProgress?: (text: string) => void;
 }
 
+const KINDS = {
+  ...{ diffPath: "string", catalogPath: "string?", instance: "string?", backupId: "string?" },
+  ...{ mountPath: "string?", storeLock: "boolean?", force: "boolean?", waitMs: "number?" },
+  ...{ restart: "boolean?", probackup: "string?", useProbackup: "boolean?" },
+  probackupTimeoutMs: "number?",
+} as const satisfies Readonly<Record<string, ArgumentKind>>;
+
 /** For the mount to answer, if the caller does not say. */
 const WAIT_MS = 60_000;
 
 /** Checks what can be refused before anything is made. @throws {PbkfsError} the first refusal. */
 export async function prepareMount(options: MountOptions): Promise<MountRequest> {
+  checkArguments("mount", options, KINDS);
+  if (options.wal !== undefined && !["inside", "outside"].includes(options.wal)) {
+    throw new PbkfsError("Usage", {
+      what: `mount: wal must be "inside" or "outside", and is ${JSON.stringify(options.wal)}`,
+      todo: "See the documentation of the function.",
+    });
+  }
   const { wal, storeLock, force, waitMs, logging = DEFAULT_LOGGING, metrics } = options;
   checkDescriptors(systemLibc().descriptorsMax(), readWorkerCount());
   checkFuse(environment());
   const givenDiff = realPathOf(absolute(options.diffPath));
   const binding = readBinding(givenDiff);
   const place = completed(options, binding);
-  const mountPath = checkMountDir(place.mountPath);
-  if (options.mountPath === undefined) mustBeOfOwner(mountPath, givenDiff);
-  const spec = await findChain(options, place, binding);
-  const diffPath = checkDiffPlace(options.diffPath, { catalogPath: spec.catalogPath, mountPath });
-  if (binding !== undefined) checkRequest(binding, { spec, diffPath, wal });
-  const actFor = userOf(spec);
-  return {
-    ...{ spec, diffPath, mountPath, wal, logging, metrics },
-    ...(storeLock !== undefined && { storeLock }),
-    ...(actFor !== undefined && { actFor }),
-    ...(force !== undefined && { force }),
-    ...(waitMs !== undefined && { waitMs }),
-  };
+  const isNamed = options.mountPath !== undefined;
+  const isDirectoryMade = makeMountDirectory(place.mountPath, { isNamed });
+  try {
+    const mountPath = checkMountDir(place.mountPath);
+    if (!isNamed) mustBeOfOwner(mountPath, givenDiff);
+    const spec = await findChain(options, place, binding);
+    const diffPath = checkDiffPlace(options.diffPath, { catalogPath: spec.catalogPath, mountPath });
+    if (binding !== undefined) checkRequest(binding, { spec, diffPath, wal });
+    const actFor = userOf(spec);
+    return {
+      ...{ spec, diffPath, mountPath, wal, logging, metrics, isDirectoryMade },
+      ...(storeLock !== undefined && { storeLock }),
+      ...(actFor !== undefined && { actFor }),
+      ...(force !== undefined && { force }),
+      ...(waitMs !== undefined && { waitMs }),
+    };
+  } catch (error) {
+    if (isDirectoryMade) unmakeMountDirectory(place.mountPath);
+    throw error;
+  }
+}
+
+/** Does what a prepared mount is for; if that fails, nothing is left of the preparation. */
+async function orUnmake<T>(
+  { isDirectoryMade, mountPath }: MountRequest,
+  body: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (isDirectoryMade === true) unmakeMountDirectory(mountPath);
+    throw error;
+  }
 }
 
 /** What must be known: given, or from the binding. */
@@ -126,6 +167,7 @@ async function findChain(
       ...{ probackup, useProbackup, probackupTimeoutMs },
     });
   } catch (error) {
+    if (binding !== undefined) refuseOther(error, binding, { catalogPath, options });
     const isMissing = error instanceof PbkfsError && error.code === "CatalogMissing";
     if (!isMissing || options.catalogPath !== undefined) throw error;
     throw new PbkfsError("CatalogMissing", {
@@ -136,12 +178,35 @@ async function findChain(
   }
 }
 
+/** A catalog that lacks the backup is another one than that of the diff, perhaps by mistake. */
+function refuseOther(
+  error: unknown,
+  binding: Binding,
+  { catalogPath, options }: { readonly catalogPath: string; readonly options: MountOptions },
+): void {
+  const isOther = options.catalogPath !== undefined &&
+    absolute(options.catalogPath) !== binding.catalogPath;
+  const lacks = error instanceof PbkfsError &&
+    ["InstanceMissing", "BackupMissing", "CatalogMissing"].includes(error.code);
+  if (!isOther || !lacks) return;
+  throw new PbkfsError("DiffForeign", {
+    what: `The diff "${options.diffPath}" belongs to backup ${binding.backupId} of instance ` +
+      `"${binding.instance}" in the catalog "${binding.catalogPath}", which is not in ` +
+      `"${catalogPath}": ${error.message}`,
+    todo: "Leave -B out to continue that clone, or give another diff with -d for another backup.",
+    cause: error,
+  });
+}
+
 /** Mounts, and returns when the mount answers. A process of its own serves it. */
 export async function mount(options: MountOptions): Promise<StartedMount & MountRequest> {
   const request = await prepareMount(options);
   const waitMs = options.waitMs ?? WAIT_MS;
   const { onProgress, restart = true } = options;
-  const started = await startDaemon(request, { waitMs, restart, onProgress });
+  const started = await orUnmake(
+    request,
+    () => startDaemon(request, { waitMs, restart, onProgress }),
+  );
   await mustAnswer(request.mountPath, { pid: started.pid, waitMs });
   return { ...started, ...request };
 }
@@ -176,12 +241,14 @@ export async function mountHere(
   const request = await prepareMount(options);
   const { onProgress } = options;
   const interrupt = interruptible();
-  const threads = await loadThreads(fastPathsWanted());
-  actForOwnerOf(request);
-  const served = await serveMount(request, {
-    threads,
-    ...(onProgress !== undefined && { onProgress }),
-    signal: interrupt.signal,
+  const served = await orUnmake(request, async () => {
+    const threads = await loadThreads(fastPathsWanted());
+    actForOwnerOf(request);
+    return await serveMount(request, {
+      threads,
+      ...(onProgress !== undefined && { onProgress }),
+      signal: interrupt.signal,
+    });
   });
   const ending = untilEnd(served);
   interrupt.done();

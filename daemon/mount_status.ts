@@ -13,6 +13,7 @@ import {
 } from "../fuse/mod.ts";
 import { describeDeath, type Watch } from "./deaths.ts";
 import type { DiffSize } from "./diff_size.ts";
+import type { LogTarget } from "./log_options.ts";
 import type { SpaceStatus } from "./space_status.ts";
 
 /** What a mount tells of itself. */
@@ -38,6 +39,8 @@ export interface MountStatus {
   readonly counters: Readonly<Record<CounterName, number>>;
   readonly latencies: Readonly<Record<RequestKind, LatencySummary>>;
   readonly restarts: Restarts;
+  /** Where its log goes. An older pbkfs does not tell. */
+  readonly log?: LogTarget;
 }
 
 /** Deaths of the processes behind a mount, and whether the next one would be made good. */

@@ -23,6 +23,8 @@ export interface MountRequest {
   readonly spec: ChainSpec;
   readonly diffPath: string;
   readonly mountPath: string;
+  /** Whether the mount directory was made for this mount, and is to go with it. */
+  readonly isDirectoryMade?: boolean;
   /** undefined: as the diff has it; `outside` for a new one. */
   readonly wal: WalPlace | undefined;
   /** false: the backups are watched, not locked. */

@@ -6,7 +6,7 @@
 
 import { readBinding } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
-import { forUs, parseMajorVersion, stopServer } from "../postgres/mod.ts";
+import { forUs, type Identity, parseMajorVersion, stopServer } from "../postgres/mod.ts";
 import { inTime } from "./in_time.ts";
 import type { PbkfsMount } from "./mount_table.ts";
 import { serverAdvice } from "./server_advice.ts";
@@ -32,11 +32,17 @@ export async function stopMountedServer(
   const isStopped = await stopServer({
     dataDir: mount.mountPath,
     majorVersion: parseMajorVersion(binding.serverVersion) ?? NaN,
-    user: binding.owner,
+    user: await inTime(ownerOfMount(mount), LOOK_MS, binding.owner),
   });
   if (!isStopped) return;
   await untilGone(mount.mountPath);
   onProgress(`stopped the server on ${mount.mountPath}`);
+}
+
+/** Whom the files belong to; a mount that does not let us look is of who has its diff. */
+async function ownerOfMount({ mountPath, diffPath }: PbkfsMount): Promise<Identity> {
+  const { uid, gid } = await Deno.stat(mountPath).catch(() => Deno.stat(diffPath));
+  return { uid: uid ?? 0, gid: gid ?? 0 };
 }
 
 /** A server has stopped when its pid file is gone; its processes take a moment longer to end. */

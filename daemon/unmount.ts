@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type ArgumentKind, checkArguments } from "../backup/mod.ts";
 import { isAlive, isLocked, type Owner, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -14,6 +15,7 @@ import { findServed, type MountPlace } from "./find_mount.ts";
 import { endGuardian, guardianOf } from "./guardian.ts";
 import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
+import { removeMade } from "./made_directory.ts";
 import { findMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { stopMountedServer, withStopCommand } from "./stop_server.ts";
@@ -51,6 +53,11 @@ export interface Unmounted extends PbkfsMount {
   readonly users: readonly MountUser[];
 }
 
+const KINDS = {
+  ...{ mountPath: "string?", diffPath: "string?", force: "boolean?", waitMs: "number?" },
+  stopServer: "boolean?",
+} as const satisfies Readonly<Record<string, ArgumentKind>>;
+
 const WAIT_MS = 60_000;
 /** For others to let go of a mount that they keep, if the caller does not say how long. */
 const KEPT_WAIT_MS = 2_000;
@@ -66,6 +73,15 @@ const LOOK_MS = 20;
  * it wrote to disk; `PostgresFailed` if the server was to be stopped, and did not.
  */
 export async function unmount(options: UnmountOptions): Promise<Unmounted> {
+  checkArguments("unmount", options, KINDS);
+  const unmounted = await unmountNow(options);
+  // Its process has done so, unless it had died, or had not the right to.
+  const isFree = isLocked(unmounted.diffPath, systemLibc()) !== true;
+  if (unmounted.outcome !== "detached" && isFree) removeMade(unmounted);
+  return unmounted;
+}
+
+async function unmountNow(options: UnmountOptions): Promise<Unmounted> {
   const { force = false, waitMs = WAIT_MS } = options;
   const { mount, isMounted } = await findServed(options);
   const { mountPath, diffPath } = mount;

@@ -76,9 +76,9 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     title: "a mount directory that is not there",
-    spoil: ({ dirPath }) => ({ mountDir: `${dirPath}/nowhere` }),
+    spoil: ({ dirPath }) => ({ mountDir: `${dirPath}/no/where` }),
     code: "MountDirMissing",
-    says: /nowhere/,
+    says: /no\/where/,
   },
   {
     title: "a mount directory that is not empty",

@@ -135,9 +135,13 @@ export interface ErrorOptions {
 
 /** An error as data. */
 export interface ErrorData {
+  /** A row of {@link CODES}. */
   readonly code: Code;
+  /** What was found. */
   readonly what: string;
+  /** What can be done; may be empty. */
   readonly todo: string;
+  /** What the kernel hears. */
   readonly errno: number;
   /** The messages of what led to it, the nearest first. */
   readonly causes?: readonly string[];
@@ -154,7 +158,7 @@ export class PbkfsError extends Error {
   /** What the operator can do. One sentence, or empty. */
   readonly todo: string;
 
-  /** @param options What was found, and what to do about it. */
+  /** An error of a kind, with what was found and what can be done. */
   constructor(code: Code, options: ErrorOptions) {
     super(plainText(options.what), options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;

@@ -64,12 +64,49 @@ import { byteStringOf, printable } from "./ffi/bytes.ts";
 export {
   type BackupInfo,
   type CatalogListing,
+  type CatalogOptions,
+  type ChainOptions,
   type ChainSpec,
+  type InstanceSettings,
   listBackups,
+  type ListedBackup,
+  type ListedInstance,
+  type ProbackupOptions,
   resolveChain,
 } from "./backup/mod.ts";
-export { mount, type MountOptions, type MountStatus, mountStatus, unmount } from "./daemon/mod.ts";
-export { type Code, CODES, PbkfsError } from "./errors.ts";
+export type { WalPlace } from "./binding/mod.ts";
+export {
+  type DiffSize,
+  LOG_FORMATS,
+  type LogOptions,
+  type LogTarget,
+  type MetricsAddress,
+  mount,
+  type MountOptions,
+  type MountPlace,
+  type MountRequest,
+  type MountStatus,
+  mountStatus,
+  type MountUser,
+  type PbkfsMount,
+  type Restarts,
+  type SpaceStatus,
+  type StartedMount,
+  unmount,
+  type Unmounted,
+  type UnmountOptions,
+} from "./daemon/mod.ts";
+export {
+  type Code,
+  type CodeRow,
+  CODES,
+  type ErrorData,
+  type ErrorOptions,
+  PbkfsError,
+} from "./errors.ts";
+export type { ByteString } from "./ffi/bytes.ts";
+export { type LatencySummary, REQUEST_KINDS, type RequestKind } from "./fuse/mod.ts";
+export { COUNTER_NAMES, type CounterName, type SpaceState } from "./overlay/mod.ts";
 
 /** A backup of which files can be read, as a restore would write them. */
 export interface OpenedBackup extends Disposable {

@@ -21,9 +21,13 @@ export interface BackupInfo {
   readonly stream: boolean;
   /** Default of the backup; each file of the list has its own. In lower case. */
   readonly compressAlg: string;
+  /** Of that algorithm; 0 without one. */
   readonly compressLevel: number;
+  /** Whether it was taken from a standby. */
   readonly fromReplica: boolean;
+  /** Of data files. */
   readonly blockSizeBytes: number;
+  /** Of WAL files. */
   readonly walBlockSizeBytes: number;
   /** 1 with data checksums, 0 without. */
   readonly checksumVersion: number;
@@ -31,31 +35,41 @@ export interface BackupInfo {
   readonly programVersion: string;
   /** Of PostgreSQL, such as `15` or `9.6`. */
   readonly serverVersion: string;
+  /** PostgreSQL's timeline. */
   readonly timeline: number;
   /** As PostgreSQL prints it: `0/16B3748`. */
   readonly startLsn: string;
+  /** Where the WAL that it needs ends, in the same form. */
   readonly stopLsn: string;
   /** Milliseconds since 1970, in UTC; so are all times here. */
   readonly startTime: number;
+  /** When it ended. */
   readonly endTime?: number;
   /** The earliest time that a recovery from this backup can reach. */
   readonly recoveryTime?: number;
+  /** Until when it is pinned. */
   readonly expireTime?: number;
   /** In capitals; `UNKNOWN` if there is no readable control file. */
   readonly status: string;
+  /** The backup that it is based on; missing for FULL. */
   readonly parentId?: string;
   /** CRC32C of `backup_content.control`; missing if it is not to be checked. */
   readonly contentCrc?: number;
   /** `/a:/b`, in no particular order. */
   readonly externalDirs?: ByteString;
+  /** Stored, without WAL. */
   readonly dataBytes?: number;
+  /** Of WAL in the backup. */
   readonly walBytes?: number;
+  /** Of the data directory, as a restore writes it. */
   readonly pgdataBytes?: number;
+  /** What the operator has written to it. */
   readonly note?: string;
 }
 
 /** What `pg_probackup.conf` tells of an instance. */
 export interface InstanceSettings {
+  /** Of a segment of WAL. */
   readonly walSegmentBytes: number;
   /** Of the cluster, in decimal digits. */
   readonly systemIdentifier?: string;
@@ -65,6 +79,7 @@ export interface InstanceSettings {
 export interface ChainSpec extends InstanceSettings {
   /** Absolute, without symbolic links. */
   readonly catalogPath: string;
+  /** Its name in the catalog. */
   readonly instance: string;
   /** Who told: the program and the control files alike, or the control files alone. */
   readonly source: "pg_probackup" | "control files";

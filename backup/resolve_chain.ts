@@ -41,7 +41,9 @@ export interface ChainOptions extends CatalogOptions {
 
 /** A backup in a list: whether it can be served, or why not. */
 export interface ListedBackup {
+  /** What the catalog tells of it. */
   readonly info: BackupInfo;
+  /** As far as control files tell. */
   readonly restorable: boolean;
   /** Why it is not. */
   readonly problem?: PbkfsError;
@@ -49,6 +51,7 @@ export interface ListedBackup {
 
 /** An instance in a list. */
 export interface ListedInstance extends InstanceSettings {
+  /** In the catalog. */
   readonly name: string;
   /** Oldest first. */
   readonly backups: readonly ListedBackup[];
@@ -56,11 +59,13 @@ export interface ListedInstance extends InstanceSettings {
 
 /** All there is in a catalog. */
 export interface CatalogListing {
+  /** Absolute, without symbolic links. */
   readonly catalogPath: string;
   /** The program, if all of the instances were told by it. */
   readonly source: ChainSpec["source"];
   /** For the operator: what the program could not do. */
   readonly notes: readonly string[];
+  /** By name. */
   readonly instances: readonly ListedInstance[];
 }
 

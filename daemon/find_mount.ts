@@ -13,7 +13,9 @@ import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mo
 
 /** Which mount. One of the two is enough; if both are given, they must agree. */
 export interface MountPlace {
+  /** Where it is mounted. */
   readonly mountPath?: string | undefined;
+  /** The diff that is mounted. */
   readonly diffPath?: string | undefined;
 }
 

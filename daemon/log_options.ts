@@ -19,7 +19,9 @@ export type LogTarget =
 
 /** A mount's log. Plain data. */
 export interface LogOptions {
+  /** Lines for people, or one object a line. */
   readonly format: typeof LOG_FORMATS[number];
+  /** Where it goes. */
   readonly target: LogTarget;
   /** A line for each request, and one for each reply. */
   readonly tracing: boolean;

@@ -22,7 +22,9 @@ import type { Complain } from "./survive.ts";
 
 /** Where to listen. */
 export interface MetricsAddress {
+  /** To listen on. */
   readonly hostname: string;
+  /** 0 is any that is free. */
   readonly port: number;
 }
 

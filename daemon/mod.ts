@@ -21,12 +21,16 @@ export {
   reportDetached,
   reportMounts,
 } from "./list_mounts.ts";
-export { LOG_FORMATS, type LogOptions, parseLogOptions } from "./log_options.ts";
+export { LOG_FORMATS, type LogOptions, type LogTarget, parseLogOptions } from "./log_options.ts";
 export { type MetricsAddress, parseMetricsAddress } from "./metrics.ts";
 export { mount, mountHere, type MountOptions } from "./mount.ts";
 export { findMount, findServed, type MountPlace, mountsOfDiff } from "./find_mount.ts";
 export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./mount_table.ts";
-export type { MountStatus } from "./mount_status.ts";
+export type { MountStatus, Restarts } from "./mount_status.ts";
+export type { DiffSize } from "./diff_size.ts";
+export type { MountRequest } from "./protocol.ts";
+export type { SpaceStatus } from "./space_status.ts";
+export type { MountUser } from "./users_of.ts";
 export { runDaemon } from "./run_daemon.ts";
 export { sizeText } from "./size_text.ts";
 export { type ServerAdvice, serverAdvice } from "./server_advice.ts";

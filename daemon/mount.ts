@@ -39,13 +39,17 @@ import { startDaemon, type StartedMount } from "./start.ts";
 
 /** What to mount, and where. A diff that was mounted before knows all that is left out. */
 export interface MountOptions extends ProbackupOptions {
+  /** What pg_probackup gets with `-B`. */
   readonly catalogPath?: string;
   /** May be left out if the catalog has one. */
   readonly instance?: string;
   /** An id, or `latest`, which a new diff gets if it is left out. */
   readonly backupId?: string;
+  /** Where changes go; made if absent. */
   readonly diffPath: string;
+  /** An empty directory; made if absent, and removed with the mount then. */
   readonly mountPath?: string;
+  /** For a new diff, where `pg_wal` is; outside if left out. */
   readonly wal?: WalPlace;
   /** false: watch the backups, do not lock them. */
   readonly storeLock?: boolean;

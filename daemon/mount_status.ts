@@ -20,13 +20,19 @@ import type { SpaceStatus } from "./space_status.ts";
 export interface MountStatus {
   /** Of the pbkfs that serves it. */
   readonly version: string;
+  /** The process that serves it. */
   readonly pid: number;
+  /** Where the backups are. */
   readonly catalogPath: string;
+  /** Whose backup it is. */
   readonly instance: string;
+  /** The backup that is shown. */
   readonly backupId: string;
   /** PostgreSQL's major version. */
   readonly serverVersion: string;
+  /** Where changes go. */
   readonly diffPath: string;
+  /** Where it is mounted. */
   readonly mountPath: string;
   /** Of the file system, such as `0:45`; missing until it is mounted. */
   readonly device?: string;
@@ -34,10 +40,15 @@ export interface MountStatus {
   readonly isDetached: boolean;
   /** Milliseconds since 1970. */
   readonly mountedAt: number;
+  /** How large the diff is. */
   readonly diff: DiffSize;
+  /** Whether there is room for more. */
   readonly space: SpaceStatus;
+  /** What it has done since it was mounted. */
   readonly counters: Readonly<Record<CounterName, number>>;
+  /** How long requests took, by kind. */
   readonly latencies: Readonly<Record<RequestKind, LatencySummary>>;
+  /** Deaths of its process. */
   readonly restarts: Restarts;
   /** Where its log goes. An older pbkfs does not tell. */
   readonly log?: LogTarget;
@@ -45,9 +56,11 @@ export interface MountStatus {
 
 /** Deaths of the processes behind a mount, and whether the next one would be made good. */
 export interface Restarts {
+  /** How many there were. */
   readonly count: number;
   /** Whether somebody sees to it that it is mounted again. */
   readonly isWatched: boolean;
+  /** The latest. */
   readonly last?: {
     /** Milliseconds since 1970. */
     readonly at: number;

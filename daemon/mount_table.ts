@@ -16,7 +16,9 @@ export interface MountEntry {
 
 /** A pbkfs mount: its source names the diff. */
 export interface PbkfsMount {
+  /** Where it is mounted, without symbolic links. */
   readonly mountPath: string;
+  /** Where its changes go. */
   readonly diffPath: string;
 }
 

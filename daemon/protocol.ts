@@ -20,8 +20,11 @@ import type { TraceNews } from "./trace_lines.ts";
 
 /** Asks a daemon to mount. Paths are absolute and free of symbolic links. */
 export interface MountRequest {
+  /** The backups to serve. */
   readonly spec: ChainSpec;
+  /** Where changes go. */
   readonly diffPath: string;
+  /** Where to mount. */
   readonly mountPath: string;
   /** Whether the mount directory was made for this mount, and is to go with it. */
   readonly isDirectoryMade?: boolean;
@@ -35,6 +38,7 @@ export interface MountRequest {
   readonly actFor?: { readonly uid: number; readonly gid: number };
   /** For others to let go of the backups; for the diff, too, if given. */
   readonly waitMs?: number;
+  /** What its log is like, and where it goes. */
   readonly logging: LogOptions;
   /** Where to serve metrics; nowhere if undefined. */
   readonly metrics?: MetricsAddress | undefined;

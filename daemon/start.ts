@@ -19,6 +19,7 @@ export const DAEMON_COMMAND = "_daemon";
 
 /** A mount that another process serves. */
 export interface StartedMount {
+  /** The process that serves it. */
   readonly pid: number;
   /** For the operator. */
   readonly notes: readonly string[];

@@ -50,6 +50,7 @@ export interface Unmounted extends PbkfsMount {
   readonly outcome: "unmounted" | "detached" | "ended" | "cleaned";
   /** The process that served it, if we know. */
   readonly pid?: number;
+  /** Whom it was taken from, or who keeps it. */
   readonly users: readonly MountUser[];
 }
 

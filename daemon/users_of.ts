@@ -9,7 +9,9 @@ import { asRoot } from "../ffi/credentials.ts";
 
 /** A process with something open in a mount. */
 export interface MountUser {
+  /** Its number. */
   readonly pid: number;
+  /** What it is called. */
   readonly command: string;
 }
 

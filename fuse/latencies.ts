@@ -34,11 +34,17 @@ const HEAD_BYTES = 8;
 
 /** The times of one kind, in microseconds. */
 export interface LatencySummary {
+  /** How many there were. */
   readonly count: number;
+  /** All of them together, in microseconds, as all times here. */
   readonly sumMicros: number;
+  /** The longest. */
   readonly maxMicros: number;
+  /** Half of them took no longer. */
   readonly p50Micros: number;
+  /** 95 of 100 took no longer. */
   readonly p95Micros: number;
+  /** 99 of 100 took no longer. */
   readonly p99Micros: number;
 }
 

@@ -29,3 +29,14 @@ Deno.test("FR-766 the examples of the library run on a catalog", async () => {
   assert.equal(code, 0, text + new TextDecoder().decode(stderr));
   assert.match(text, /ok \| 3 passed/);
 });
+
+Deno.test("FR-940 everything that the library exports is documented", async () => {
+  const mod = new URL("../mod.ts", import.meta.url).pathname;
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", mod],
+    env: { NO_COLOR: "1" },
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+});

@@ -11,8 +11,9 @@ import { print, printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { showDocument, type ShownBackup, type ShownInstance } from "./show_document.ts";
 import { sizeText } from "../daemon/mod.ts";
-import { factLines, tableLines } from "./table.ts";
-import { timeText } from "./units.ts";
+import { factLines, fittedLines } from "./table.ts";
+import { columnsOut } from "./text_width.ts";
+import { ageText, timeText } from "./units.ts";
 
 interface ShowFlags extends ProbackupFlags {
   readonly pbkStore: string;
@@ -66,7 +67,12 @@ export const SHOW: CommandSpec = {
   },
 };
 
-const HEADS = ["ID", "MODE", "STARTED", "DATA", "WAL", "COMPRESSION", "STATUS", "MOUNT"];
+const HEADS = [
+  ...["ID", "MODE", "PG", "STARTED", "AGE", "DATA", "WAL", "COMPRESSION", "STATUS", "MOUNT"],
+];
+/** What is left out first where the terminal is narrow. */
+const OPTIONAL = ["COMPRESSION", "WAL", "STARTED", "DATA"];
+const INDENT = 2;
 
 /** So that what follows can be seen. */
 const INDENTS_MAX = 20;
@@ -75,18 +81,24 @@ function showInstance({ name, systemIdentifier, backups }: ShownInstance): void 
   const cluster = systemIdentifier === null ? "" : `, cluster ${systemIdentifier}`;
   print(`Instance ${name}${cluster}: ${backups.length === 0 ? "no backups" : ""}`.trimEnd());
   if (backups.length === 0) return;
-  for (const line of tableLines([HEADS, ...backups.map(cellsOf)])) print(`  ${line}`);
+  const fit = { width: columnsOut() - INDENT, optional: OPTIONAL };
+  const now = Date.now();
+  const rows = [HEADS, ...backups.map((backup) => cellsOf(backup, now))];
+  for (const line of fittedLines(rows, fit)) print(`${" ".repeat(INDENT)}${line}`);
   for (const { id, problem } of backups) {
     if (problem !== null) print(`  ${id}: ${problem.message}. ${problem.todo}`);
   }
 }
 
-function cellsOf(backup: ShownBackup): string[] {
+function cellsOf(backup: ShownBackup, now: number): string[] {
   const { algorithm, level } = backup.compression;
+  const started = backup.startTime === null ? undefined : Date.parse(backup.startTime);
   return [
     `${"  ".repeat(Math.min(backup.chain.length - 1, INDENTS_MAX))}${backup.id}`,
     backup.mode || "-",
-    timeText(backup.startTime === null ? undefined : Date.parse(backup.startTime)),
+    backup.serverVersion || "-",
+    timeText(started),
+    ageText(started, now),
     sizeOrDash(backup.dataBytes),
     backup.stream ? sizeOrDash(backup.walBytes) : "archive",
     algorithm === "none" ? "none" : `${algorithm} ${level}`,

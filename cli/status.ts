@@ -14,10 +14,11 @@ import {
 } from "../daemon/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import type { CommandSpec, Flags } from "./command.ts";
-import { DIFF, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";
+import { JSON_OUTPUT, MOUNTED, MOUNTED_DIFF } from "./options.ts";
 import { clearTerminal, isReaderGone, print, printJson, say } from "./output.ts";
 import { statusDocument } from "./status_document.ts";
 import { mountFacts, mountTable } from "./status_text.ts";
+import { columnsOut } from "./text_width.ts";
 
 interface StatusFlags extends Flags {
   readonly mntPath?: string;
@@ -37,8 +38,8 @@ export const STATUS: CommandSpec = {
     "Reads and writes are those that the kernel asked for: what it has cached does not come here.",
   ],
   options: [
-    { ...MOUNT_POINT, text: "only the mount there, with all that is known" },
-    { ...DIFF, text: "only the mount of this diff, with all that is known" },
+    { ...MOUNTED, text: "only the mount there, with all that is known" },
+    { ...MOUNTED_DIFF, text: "only the mount of this diff, with all that is known" },
     {
       long: "--watch",
       value: { name: "SECONDS", kind: "seconds", bare: "2" },
@@ -90,7 +91,10 @@ function show(reports: readonly MountReport[], flags: StatusFlags): void {
     return flags.watch === undefined ? printJson(document) : printJson(document, 0);
   }
   if (document.mounts.length === 0) return say("There are no pbkfs mounts on this host.");
-  const lines = isOne(flags) ? document.mounts.flatMap(mountFacts) : mountTable(document.mounts);
+  const lines = isOne(flags) ? document.mounts.flatMap(mountFacts) : mountTable(document.mounts, {
+    width: columnsOut(),
+    now: Date.now(),
+  });
   lines.forEach((line) => print(line));
 }
 

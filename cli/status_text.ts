@@ -7,20 +7,24 @@
 import { describeHolders } from "../daemon/mod.ts";
 import type { ShownMount } from "./status_document.ts";
 import { sizeText } from "../daemon/mod.ts";
-import { factLines, tableLines } from "./table.ts";
-import { durationText, timeText } from "./units.ts";
+import { factLines, fittedLines, tableLines } from "./table.ts";
+import { ageText, durationText, timeText } from "./units.ts";
 
 const HEADS = [
   "MOUNT",
   "BACKUP",
+  "PG",
   "STATE",
   "SERVER",
-  "SINCE",
+  "AGE",
   "DIFF",
   "READS",
   "WRITES",
   "READ P99",
 ];
+
+/** What is left out first where the terminal is narrow. */
+const OPTIONAL = ["READ P99", "WRITES", "READS", "DIFF"];
 
 /** What to do about a mount that is not well. */
 function hintOf({ state, mountPath, diffPath, holders = [] }: ShownMount): string | undefined {
@@ -54,7 +58,10 @@ function spaceHint({ space, diffPath }: ShownMount): string | undefined {
 }
 
 /** One line a mount, and below what to do about those that are not well. */
-export function mountTable(mounts: readonly ShownMount[]): string[] {
+export function mountTable(
+  mounts: readonly ShownMount[],
+  { width, now }: { readonly width: number; readonly now: number },
+): string[] {
   const hints = mounts.flatMap((mount) =>
     [hintOf(mount), spaceHint(mount)].filter((hint) => hint !== undefined)
       .map((hint) => `${mount.mountPath}: ${hint}`)
@@ -64,17 +71,19 @@ export function mountTable(mounts: readonly ShownMount[]): string[] {
   );
   const restarted = mounts.filter(({ restarts }) => (restarts?.count ?? 0) > 0)
     .map((mount) => `${mount.mountPath}: mounted again ${restartsText(mount)}`);
-  return [...tableLines([HEADS, ...mounts.map(cellsOf)]), ...hints, ...restarted, ...hazards];
+  const rows = [HEADS, ...mounts.map((mount) => cellsOf(mount, now))];
+  return [...fittedLines(rows, { width, optional: OPTIONAL }), ...hints, ...restarted, ...hazards];
 }
 
-function cellsOf(mount: ShownMount): string[] {
+function cellsOf(mount: ShownMount, now: number): string[] {
   const { counters, latencies } = mount;
   return [
     mount.mountPath,
     mount.backupId === undefined ? "-" : `${mount.instance}/${mount.backupId}`,
+    mount.serverVersion ?? "-",
     mount.state,
     serverText(mount),
-    mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
+    ageText(mount.mountedAt === undefined ? undefined : Date.parse(mount.mountedAt), now),
     mount.diff === undefined ? "-" : diffText(mount.diff),
     counters === undefined ? "-" : `${counters.reads}`,
     counters === undefined ? "-" : `${counters.writes}`,

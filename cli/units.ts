@@ -19,3 +19,13 @@ export function timeText(milliseconds: number | undefined): string {
   const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
   return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
 }
+
+const AGE_UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]] as const;
+
+/** How long ago, in the largest unit of which it is more than one: `45 s`, `90 min` or `3 d`. */
+export function ageText(milliseconds: number | undefined, now: number): string {
+  if (milliseconds === undefined || milliseconds === 0) return "-";
+  const passed = Math.max(0, now - milliseconds);
+  const [unit, size] = AGE_UNITS.find(([, size]) => passed >= 2 * size) ?? ["s", 1000];
+  return `${Math.floor(passed / size)} ${unit}`;
+}

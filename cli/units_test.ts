@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { sizeText } from "../daemon/mod.ts";
-import { factLines, tableLines } from "./table.ts";
-import { durationText, timeText } from "./units.ts";
+import { factLines, fittedLines, tableLines } from "./table.ts";
+import { textWidth } from "./text_width.ts";
+import { ageText, durationText, timeText } from "./units.ts";
 
 Deno.test("FR-770 sizes and durations are rounded to what people read", () => {
   assert.deepEqual([0, 512, 1024, 1536, 5 * 1024 ** 3].map(sizeText), [
@@ -20,4 +21,42 @@ Deno.test("FR-770 times are of this machine's zone, and may be unknown", () => {
 Deno.test("FR-770 columns are below each other, without blanks at the end", () => {
   assert.deepEqual(tableLines([["A", "B"], ["µµµ", "b"], ["a", ""]]), ["A    B", "µµµ  b", "a"]);
   assert.deepEqual(factLines({ a: "1", long: "2" }), ["a     1", "long  2"]);
+});
+
+Deno.test("FR-770 an age is in the largest unit that it has two of", () => {
+  const ages = [0, 1999, 100_000, 119_999, 120_000, 7_199_000, 7_200_000, 90_000_000, 259_200_000];
+  assert.deepEqual(ages.map((age) => ageText(1e12 - age, 1e12)), [
+    ...["0 s", "1 s", "100 s", "119 s", "2 min", "119 min", "2 h", "25 h", "3 d"],
+  ]);
+  assert.equal(ageText(undefined, 5), "-");
+  assert.equal(ageText(2e12, 1e12), "0 s", "clocks differ");
+});
+
+Deno.test("FR-941 letters that take two columns are counted as two, accents as none", () => {
+  assert.deepEqual(["abc", "数据库", "ｆｕｌｌ", "e\u0301", "한글", "🐘", ""].map(textWidth), [
+    ...[3, 6, 8, 1, 4, 2, 0],
+  ]);
+  assert.deepEqual(tableLines([["A", "B"], ["数据", "b"], ["a", "c"]]), [
+    "A     B",
+    "数据  b",
+    "a     c",
+  ]);
+});
+
+Deno.test("FR-941 tables fit: columns are left out, and then the first gets a line of its own", () => {
+  const rows = [["MOUNT", "STATE", "READS", "WRITES"], ["/clones/克隆/one", "serving", "1", "22"]];
+  const at = (width: number) => fittedLines(rows, { width, optional: ["WRITES", "READS"] });
+  assert.deepEqual(at(Infinity), [
+    "MOUNT             STATE    READS  WRITES",
+    "/clones/克隆/one  serving  1      22",
+  ]);
+  assert.deepEqual(at(35), ["MOUNT             STATE    READS", "/clones/克隆/one  serving  1"]);
+  assert.deepEqual(at(25), ["MOUNT             STATE", "/clones/克隆/one  serving"]);
+  assert.deepEqual(at(24), [
+    ...["MOUNT", "  STATE    READS  WRITES", "/clones/克隆/one", "  serving  1      22"],
+  ]);
+  assert.deepEqual(at(1), ["MOUNT", "  STATE", "/clones/克隆/one", "  serving"]);
+  for (const width of [25, 30, 40]) {
+    for (const line of at(width)) assert(textWidth(line) <= width, `${width}: ${line}`);
+  }
 });

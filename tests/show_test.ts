@@ -85,3 +85,13 @@ Deno.test("FR-752 show refuses what is not there, each with its exit status", as
     assert.match(outcome.stderr, /^pbkfs: /);
   }
 });
+
+Deno.test("FR-941 the table of show fits 60 columns, with version and age", async () => {
+  await using fixture = await unpackFixture("zlib-chain");
+  const env = { COLUMNS: "60" };
+  const { stdout } = await runCli(["show", "-B", fixture.catalogPath], { env });
+  const [, ...lines] = stdout.trimEnd().split("\n");
+  assert.match(lines[0]!, /^ {2}ID +MODE +PG .*AGE .*STATUS +MOUNT$/);
+  assert.match(lines[1]!, /^ {2}TOTL93 +FULL +15 .* +\d+ (s|min|h|d) .*OK +yes$/);
+  for (const line of lines) assert(line.length <= 60, line);
+});

@@ -58,11 +58,11 @@ testUnless(
     const list = await runCli(["status"]);
     assert.match(
       list.stdout,
-      /^MOUNT +BACKUP +STATE +SERVER +SINCE +DIFF +READS +WRITES +READ P99$/m,
+      /^MOUNT +BACKUP +PG +STATE +SERVER +AGE +DIFF +READS +WRITES +READ P99$/m,
     );
     assert.match(
       list.stdout,
-      new RegExp(`^${scene.mountDir} +main/TOTL9U +serving +no server`, "m"),
+      new RegExp(`^${scene.mountDir} +main/TOTL9U +15 +serving +no server +\\d+ s`, "m"),
     );
     for (const place of [["-D", scene.mountDir], ["-d", scene.diffDir]]) {
       const { code, stdout, stderr } = await runCli(["status", ...place]);

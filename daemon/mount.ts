@@ -254,7 +254,7 @@ export async function mountHere(
       signal: interrupt.signal,
     });
   });
-  const ending = untilEnd(served);
+  const ending = untilEnd(served, { waits: true });
   interrupt.done();
   onMounted({ ...request, notes: served.notes });
   notifyManager("READY=1");

@@ -118,15 +118,42 @@ export function interruptible(): {
   return { signal: controller.signal, giveUp, done };
 }
 
+/** For who uses a mount to end. */
+const RETRY_MS = 250;
+
 /**
  * Serves until the file system is unmounted, by whomever. SIGTERM and SIGINT ask for it: they end a
  * mount that is nowhere in our namespace, or only elsewhere; one that is in use here stays.
+ *
+ * @param options.waits Whether one that is in use is unmounted as soon as it is not: a terminal, or
+ * a service manager, waits for us, and has no other way to ask.
  */
-export async function untilEnd(mount: ServedMount): Promise<number> {
+export async function untilEnd(
+  mount: ServedMount,
+  options: { readonly waits: boolean } = { waits: false },
+): Promise<number> {
   const { log, ended } = mount;
   surviveErrors(log);
+  let isOver = false;
+  ended.catch(() => {}).finally(() => isOver = true);
+  const untilStopped = async () => {
+    for (let isTold = false; !isOver; isTold = true) {
+      try {
+        return await mount.stop();
+      } catch (error) {
+        const isBusy = error instanceof PbkfsError && error.code === "MountBusy";
+        if (!isBusy || !options.waits) throw error;
+        if (!isTold) log.warning(`${error.message}: unmounted as soon as nobody uses it any more`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  };
+  let isAsked = false;
   const stop = () => {
-    mount.stop().catch((error) => log.error("unmount failed", error));
+    if (isAsked) return; // We are at it.
+    isAsked = options.waits;
+    untilStopped().catch((error) => log.error("unmount failed", error))
+      .finally(() => isAsked = false);
   };
   const reopen = () => log.reopen();
   Deno.addSignalListener("SIGHUP", reopen);

@@ -100,3 +100,36 @@ testUnless(
     assert.match(text, / info mounted .*\n(.*\n)*.* info unmounted/, "the log is on stderr");
   },
 );
+
+testUnless(
+  mountObstacle(),
+  "FR-942 after a signal, a mount in the foreground ends as soon as nobody uses it any more",
+  async () => {
+    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
+    const cli = new URL("../cli.ts", import.meta.url).pathname;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", cli, ...mountArguments(scene.mountOptions("TOTL9U")), "--foreground"],
+      stderr: "piped",
+    }).spawn();
+    const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    const until = async (wanted: RegExp) => {
+      while (!wanted.test(said)) {
+        const { done, value = "" } = await reader.read();
+        assert(!done, `it ended before it said ${wanted}: ${said}`);
+        said += value;
+      }
+    };
+    await until(/interrupt to unmount/);
+    const user = Deno.openSync(`${scene.mountDir}/PG_VERSION`);
+    child.kill("SIGTERM");
+    await until(/warning .*in use.*: unmounted as soon as nobody uses it/);
+    assert(isMounted(scene.mountDir));
+    child.kill("SIGTERM"); // Once more changes nothing.
+    user.close();
+    await until(/ info unmounted/);
+    assert.equal((await child.status).code, 0);
+    assert(!isMounted(scene.mountDir));
+    await reader.cancel();
+  },
+);

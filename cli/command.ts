@@ -9,6 +9,9 @@ import type { Code } from "../errors.ts";
 /** What an option's value is, which tells how it is parsed and completed. */
 export type ValueKind = "directory" | "file" | "text" | "seconds" | "count";
 
+/** What a shell can find out by itself that fits: backups of the catalog that is named, and so on. */
+export type Offer = "backups" | "instances" | "mounts" | "diffs";
+
 /** An option. */
 export interface OptionSpec {
   /** Such as `-B`. */
@@ -21,6 +24,7 @@ export interface OptionSpec {
     readonly name: string;
     readonly kind: ValueKind;
     readonly choices?: readonly string[];
+    readonly offers?: Offer;
     readonly default?: string;
     /** The option may be given without a value, which then means this. */
     readonly bare?: string;

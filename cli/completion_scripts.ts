@@ -1,10 +1,12 @@
 /**
  * Completion scripts, made from the table of commands. They are complete in themselves: to ask the
- * program at each key would take too long.
+ * program at each key would take too long. What they offer besides is found in directories and in
+ * the kernel's list of mounts.
  *
  * @module
  */
 
+import { BASH_OFFERS, FISH_OFFERS, ZSH_OFFERS } from "./completion_offers.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { COMMON } from "./options.ts";
 
@@ -22,18 +24,23 @@ export function bashScript(commands: readonly CommandSpec[]): string {
       case $previous in
 ${values.join("\n")}
       esac
-      COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$word")) ;;`;
+      _pbkfs_offer -W "${words.join(" ")}" ;;`;
   });
   return `# bash completion for pbkfs
+${BASH_OFFERS}
 _pbkfs() {
   local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]}
+  COMPREPLY=()
+  # --option=value is three words.
+  if [ "$word" = = ]; then word=; fi
+  if [ "$previous" = = ]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
+  word=$(_pbkfs_plain "$word")
   if [ "$COMP_CWORD" = 1 ]; then
-    COMPREPLY=($(compgen -W "${
-    commands.map(({ name }) => name).join(" ")
-  } --help --version" -- "$word"))
+    _pbkfs_offer -W "${commands.map(({ name }) => name).join(" ")} help --help --version"
     return
   fi
   case \${COMP_WORDS[1]} in
+    help) _pbkfs_offer -W "${commands.map(({ name }) => name).join(" ")}" ;;
 ${cases.join("\n")}
   esac
 }
@@ -43,13 +50,16 @@ complete -o filenames -F _pbkfs pbkfs
 
 function bashValue(option: OptionSpec): string[] {
   if (option.value === undefined || option.value.bare !== undefined) return [];
-  const { kind, choices } = option.value;
-  const words = choices !== undefined
-    ? `-W "${choices.join(" ")}"`
-    : { directory: "-d", file: "-f", text: '-W ""', seconds: '-W ""', count: '-W ""' }[kind];
-  return [
-    `        ${names(option).join(" | ")}) COMPREPLY=($(compgen ${words} -- "$word")); return ;;`,
-  ];
+  const { kind, choices, offers } = option.value;
+  const words = choices !== undefined ? `-W "${choices.join(" ")}"` : {
+    directory: "-d",
+    file: "-f",
+    text: '-W ""',
+    seconds: '-W ""',
+    count: '-W ""',
+  }[kind];
+  const more = offers === undefined ? "" : `_pbkfs_${offers}; `;
+  return [`        ${names(option).join(" | ")}) ${more}_pbkfs_offer ${words}; return ;;`];
 }
 
 /** For zsh. */
@@ -62,6 +72,7 @@ export function zshScript(commands: readonly CommandSpec[]): string {
     return `    ${command.name}) _arguments ${specs.join(" \\\n      ")} ;;`;
   });
   return `#compdef pbkfs
+${ZSH_OFFERS}
 _pbkfs() {
   local -a commands=(
 ${list.join("\n")}
@@ -71,6 +82,7 @@ ${list.join("\n")}
     return
   fi
   local command=$words[2]
+  local -A opt_args
   shift words
   (( CURRENT-- ))
   case $command in
@@ -88,9 +100,11 @@ function zshOption(option: OptionSpec): string[] {
 
 function zshValue({ value }: OptionSpec): string {
   if (value === undefined) return "";
-  const { kind, choices, bare } = value;
+  const { kind, choices, bare, offers } = value;
   const action = choices !== undefined
     ? `(${choices.join(" ")})`
+    : offers !== undefined
+    ? `_pbkfs_${offers}`
     : { directory: "_files -/", file: "_files", text: " ", seconds: " ", count: " " }[kind];
   return `${bare === undefined ? ":" : "::"}${value.name.replaceAll(":", "\\:")}:${action}`;
 }
@@ -110,7 +124,7 @@ export function fishScript(commands: readonly CommandSpec[]): string {
       ),
     ];
   });
-  return `# fish completion for pbkfs\ncomplete -c pbkfs -f\n${lines.join("\n")}\n`;
+  return `# fish completion for pbkfs\n${FISH_OFFERS}\ncomplete -c pbkfs -f\n${lines.join("\n")}\n`;
 }
 
 function fishOption({ short, long, value, text }: OptionSpec): string {
@@ -123,13 +137,14 @@ function fishOption({ short, long, value, text }: OptionSpec): string {
   return parts.join(" ");
 }
 
-function fishValue({ kind, choices }: NonNullable<OptionSpec["value"]>): string {
+function fishValue({ kind, choices, offers }: NonNullable<OptionSpec["value"]>): string {
   if (choices !== undefined) return `-x -a ${quoted(choices.join(" "))}`;
-  return kind === "directory"
-    ? "-x -a '(__fish_complete_directories)'"
-    : kind === "file"
-    ? "-r -F"
-    : "-x";
+  const more = offers === undefined ? "" : `(__pbkfs_${offers})`;
+  if (kind === "directory") {
+    return `-x -a ${quoted(`${more} (__fish_complete_directories)`.trim())}`;
+  }
+  if (kind === "file") return "-r -F";
+  return more === "" ? "-x" : `-x -a ${quoted(more)}`;
 }
 
 function quoted(text: string): string {

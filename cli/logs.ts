@@ -6,7 +6,7 @@
 
 import { actForOwnerOfDiff, findLog, tailLog } from "../daemon/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
-import { DIFF, MOUNT_POINT } from "./options.ts";
+import { MOUNTED, MOUNTED_DIFF } from "./options.ts";
 import { isReaderGone, print } from "./output.ts";
 
 interface LogsFlags extends Flags {
@@ -26,8 +26,8 @@ export const LOGS: CommandSpec = {
     "The log of a diff stays when it is unmounted. What a terminal would obey is shown as text.",
   ],
   options: [
-    { ...MOUNT_POINT, text: "of the mount there" },
-    { ...DIFF, text: "of this diff, mounted or not" },
+    { ...MOUNTED, text: "of the mount there" },
+    { ...MOUNTED_DIFF, text: "of this diff, mounted or not" },
     {
       short: "-n",
       long: "--lines",

@@ -16,14 +16,14 @@ export const CATALOG: OptionSpec = {
 export const INSTANCE: OptionSpec = {
   short: "-I",
   long: "--instance",
-  value: { name: "NAME", kind: "text" },
+  value: { name: "NAME", kind: "text", offers: "instances" },
   text: "the instance; may be left out if the catalog has one",
 };
 
 export const BACKUP: OptionSpec = {
   short: "-i",
   long: "--backup-id",
-  value: { name: "ID", kind: "text" },
+  value: { name: "ID", kind: "text", offers: "backups" },
   text: "the backup",
 };
 
@@ -39,6 +39,16 @@ export const MOUNT_POINT: OptionSpec = {
   long: "--mnt-path",
   value: { name: "DIR", kind: "directory" },
   text: "the mount directory",
+};
+
+/** The same two, where something is mounted already. */
+export const MOUNTED: OptionSpec = {
+  ...MOUNT_POINT,
+  value: { name: "DIR", kind: "directory", offers: "mounts" },
+};
+export const MOUNTED_DIFF: OptionSpec = {
+  ...DIFF,
+  value: { name: "DIR", kind: "directory", offers: "diffs" },
 };
 
 export const PROBACKUP: OptionSpec = {

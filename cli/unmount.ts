@@ -6,7 +6,7 @@
 
 import { describeHolders, unmount, type Unmounted } from "../daemon/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
-import { DIFF, FORCE, MOUNT_POINT, WAIT } from "./options.ts";
+import { FORCE, MOUNTED, MOUNTED_DIFF, WAIT } from "./options.ts";
 import { showProgress } from "./progress.ts";
 
 interface UnmountFlags extends Flags {
@@ -33,8 +33,8 @@ export const UNMOUNT: CommandSpec = {
     "the diff locked. With --force it ends at once, and they get errors.",
   ],
   options: [
-    { ...MOUNT_POINT, text: "where it is mounted" },
-    { ...DIFF, text: "the diff that is mounted" },
+    { ...MOUNTED, text: "where it is mounted" },
+    { ...MOUNTED_DIFF, text: "the diff that is mounted" },
     {
       ...WAIT,
       text:

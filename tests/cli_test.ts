@@ -111,13 +111,3 @@ Deno.test("FR-764 exit statuses are unique, and stand in their decades", () => {
     assert(status < 126, "the shell's own begin at 126");
   }
 });
-
-Deno.test("FR-764 README.md says of each exit status what the code says", () => {
-  const text = Deno.readTextFileSync(new URL("../README.md", import.meta.url));
-  const rows = [...text.matchAll(/^\| (\d+) +\| (\w+) +\| (.+?) +\|$/gm)];
-  const listed = rows.map(([, status, name, when]) => [Number(status), name, when]);
-  const expected = Object.entries(CODES).map((
-    [name, { exitCode, when }],
-  ) => [exitCode, name, when]);
-  assert.deepEqual(listed, expected);
-});

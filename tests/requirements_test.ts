@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { CODES } from "../errors.ts";
 import { sources } from "./support/imports.ts";
 
 /** Which test files have tests that show a promise, from the tests' names. */
@@ -39,13 +38,4 @@ Deno.test("FR-302 REQUIREMENTS.md names the tests of each promise, and every tes
 Deno.test("FR-302 an id stands for one promise", () => {
   const ids = requirementLines().map((line) => line.slice(2, 8));
   assert.deepEqual(ids, [...new Set(ids)].sort());
-});
-
-Deno.test("FR-303 README.md lists the exit statuses that there are", () => {
-  const text = Deno.readTextFileSync(new URL("../README.md", import.meta.url));
-  const listed = [...text.matchAll(/^\| (\d+) +\| (\w+) +\| ./gm)].map(([, status, name]) =>
-    [name, Number(status)] as const
-  );
-  const expected = Object.entries(CODES).map(([name, { exitCode }]) => [name, exitCode] as const);
-  assert.deepEqual(listed, expected);
 });

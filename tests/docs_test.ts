@@ -5,13 +5,8 @@ import { COMMANDS } from "../cli/commands.ts";
 import { COMMON } from "../cli/options.ts";
 import { CODES } from "../errors.ts";
 import { blocksOf, callsIn, documentPaths, readDocument } from "./support/documents.ts";
-import { playDocument, type Reader } from "./support/play_document.ts";
+import { playDocument, READERS } from "./support/play_document.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
-
-const READERS: readonly Reader[] = [
-  { fixture: "zlib-chain", backupId: "TOTL9U", majorVersion: 15 },
-  { fixture: "pg17-chain", backupId: "TOTLRS", majorVersion: 17 },
-];
 
 for (const path of documentPaths()) {
   Deno.test(`FR-960 ${path} names commands and options that there are`, () => {
@@ -78,7 +73,8 @@ for (const reader of READERS) {
   for (const path of documentPaths()) {
     const isPlayed = blocksOf(readDocument(path))
       .some(({ language, notRun }) => language === "sh" && notRun === undefined);
-    if (!isPlayed) continue;
+    // That of README.md are run with the installed program: readme_test.ts.
+    if (!isPlayed || path === "README.md") continue;
     testUnless(
       mountObstacle("ordinary user") ?? serverObstacle(reader.majorVersion),
       `FR-962 the commands of ${path} work one after the other, PostgreSQL ${reader.majorVersion}`,

@@ -5,9 +5,11 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { PostgresServer, tryFindInstallation } from "../../postgres/mod.ts";
 import { checkoutFor } from "./checkout.ts";
 import { blocksOf, readDocument } from "./documents.ts";
+import type { LonelyNetwork } from "./lonely_network.ts";
 import { fuseMounts } from "./mounts.ts";
 import { Scene } from "./scene.ts";
 import { commandAs, ordinaryUser } from "./users.ts";
@@ -19,7 +21,15 @@ export interface Reader {
   readonly majorVersion: 15 | 17;
   /** A directory with `pbkfs` in it; this checkout's if it is left out. */
   readonly binDir?: string;
+  /** Where the commands run. */
+  readonly network?: LonelyNetwork;
 }
+
+/** One for each version that there is a catalog of. */
+export const READERS: readonly Reader[] = [
+  { fixture: "zlib-chain", backupId: "TOTL9U", majorVersion: 15 },
+  { fixture: "pg17-chain", backupId: "TOTLRS", majorVersion: 17 },
+];
 
 /** Plays a document from its first line to its last, and fails with what failed and where. */
 export async function playDocument(path: string, reader: Reader): Promise<void> {
@@ -49,15 +59,17 @@ export async function playDocument(path: string, reader: Reader): Promise<void> 
     GOLDEN: reader.backupId,
     JOB: "job-1",
   };
+  const run = (command: readonly string[]) => runAs(scene, command, env, reader.network);
   try {
     for (const { line, text } of blocks) {
-      const { code, output } = await runAs(scene, ["bash", "-euc", adapted(text)], env);
+      const { code, output } = await run(["bash", "-euc", adapted(text)]);
       if (code !== 0) throw new Error(`${path}:${line} ended with status ${code}:\n${output}`);
     }
+    const copied = await production?.server.query("select count(*) > 1000 from accounts");
+    if (production !== null) assert.equal(copied, "t", "the lost table is there again");
   } finally {
     for (const { mountDir } of fuseMounts(clonesDir)) {
-      await runAs(scene, ["pg_ctl", "-D", mountDir, "-m", "immediate", "stop"], env);
-      await runAs(scene, ["pbkfs", "unmount", "-D", mountDir], env);
+      await run(["pbkfs", "unmount", "--stop-server", "-D", mountDir]);
     }
   }
 }
@@ -73,7 +85,7 @@ async function startProduction(scene: Scene, dirPath: string) {
   await server.query("drop table accounts cascade");
   const where = `-h ${server.socketDir} -p ${server.port}`;
   const owned = stack.move();
-  return { where, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { where, server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function environmentOf(scene: Scene, reader: Reader): Promise<Record<string, string>> {
@@ -87,7 +99,7 @@ async function environmentOf(scene: Scene, reader: Reader): Promise<Record<strin
   }
   const installation = tryFindInstallation(reader.majorVersion);
   return {
-    PATH: [binDir, installation?.binDir, Deno.env.get("PATH")].join(":"),
+    PATH: [binDir, installation?.binDir, "/usr/bin", "/bin"].join(":"),
     HOME: scene.dirPath,
     PGUSER: "postgres",
     DENO_NO_UPDATE_CHECK: "1",
@@ -99,19 +111,18 @@ async function runAs(
   scene: Scene,
   command: readonly string[],
   env: Readonly<Record<string, string>>,
+  network: LonelyNetwork | undefined,
 ): Promise<{ code: number; output: string }> {
-  const [program = "", ...args] = commandAs(scene.owner, command);
   // A server that a command leaves behind would keep a pipe open, so the output goes to a file.
   const outputPath = Deno.makeTempFileSync({ prefix: "pbkfs-doc-" });
   try {
+    Deno.chmodSync(outputPath, 0o666);
     const script = `exec >>"$0" 2>&1 </dev/null; "$@"`;
-    const { code } = await new Deno.Command("bash", {
-      args: ["-c", script, outputPath, program, ...args],
-      cwd: scene.dirPath,
-      env: { ...env },
-      stdin: "null",
-      signal: AbortSignal.timeout(120_000),
-    }).output();
+    const all = commandAs(scene.owner, ["bash", "-c", script, outputPath, ...command]);
+    const options = { env, cwd: scene.dirPath };
+    const [program = "", ...args] = all;
+    const { code } = await (network?.run(all, options) ??
+      new Deno.Command(program, { args, ...options, stdin: "null" }).output());
     return { code, output: Deno.readTextFileSync(outputPath) };
   } finally {
     Deno.removeSync(outputPath);

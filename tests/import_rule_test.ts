@@ -17,7 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   postgres: [],
 };
 
-/** These look at everything, and nobody looks at them. */
+/** These look at everything, or install it, and nobody looks at them. */
 const OUTSIDERS = ["tests", "bench", "contrib"];
 
 const isTest = (path: string) => path.endsWith("_test.ts");

@@ -227,6 +227,10 @@ tell_end() {
         "    export PATH=$(quoted "$prefix/bin"):\$PATH"
       ;;
   esac
+  if [[ ${SHELL:-} == */zsh && $prefix != /usr/local ]]; then
+    say "" "For completion, put this line into ~/.zshrc, before compinit:" "" \
+      "    fpath+=($(quoted "$prefix/share/zsh/site-functions"))"
+  fi
 }
 
 # ---- uninstalling ----------------------------------------------------------------------------

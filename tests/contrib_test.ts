@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { COMMANDS } from "../cli/commands.ts";
 import { manPage } from "../cli/man_page.ts";
 import { CODES } from "../errors.ts";
+import { findInstallation } from "../postgres/mod.ts";
 import { runCli } from "./support/cli.ts";
 import { receiveDatagrams } from "./support/datagrams.ts";
 import { isMounted } from "./support/mounts.ts";
 import { mountArguments } from "./support/mount_backup.ts";
 import { Scene } from "./support/scene.ts";
-import { mountObstacle, testUnless } from "./support/skip.ts";
-import { ordinaryUser } from "./support/users.ts";
+import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
+import { isRoot, ordinaryUser } from "./support/users.ts";
 
 const read = (path: string) =>
   Deno.readTextFileSync(new URL(`../contrib/${path}`, import.meta.url));
@@ -133,3 +134,69 @@ testUnless(
     await reader.cancel();
   },
 );
+
+Deno.test("FR-944 the container example is built for the version that is asked for, and of what there is", () => {
+  const dockerfile = read("container/Dockerfile");
+  const [beforeFrom = "", ...stages] = dockerfile.split(/^(?=FROM )/m);
+  assert.match(beforeFrom, /^ARG PG=15$/m, "for the image below");
+  const last = stages.at(-1) ?? "";
+  assert.match(last, /^FROM postgres:\$\{PG\}-bookworm\nARG PG=15$/m);
+  assert.match(last, /^ENV .*\bPG=\$\{PG\}/m, "for the entry point");
+  assert.doesNotMatch(dockerfile, /postgresql-\$/, "Debian has one version only");
+  for (const [, path] of last.matchAll(/^COPY ([a-z]\S*) /gm)) {
+    assert(Deno.statSync(new URL(`../${path}`, import.meta.url)).isFile, path);
+  }
+  assert.match(read("container/entrypoint.sh"), /^bin=\/usr\/lib\/postgresql\/\$PG\/bin$/m);
+  assert.match(read("container/entrypoint.sh"), / -p 5432 /, "whatever the backup says");
+  const [, given = ""] = /PG: "(\d+)"/.exec(read("container/compose.yaml")) ?? [];
+  assert(["15", "16", "17", "18"].includes(given), given);
+});
+
+for (const [majorVersion, fixture] of [[15, "zlib-chain"], [17, "pg17-chain"]] as const) {
+  testUnless(
+    mountObstacle() ?? serverObstacle(majorVersion) ??
+      (isRoot() ? undefined : "in a container it runs as root"),
+    `FR-944 the container's entry point serves PostgreSQL ${majorVersion}, and ends when it is told to`,
+    async () => {
+      await using scene = await Scene.open({ fixture, owner: ordinaryUser(), majorVersion });
+      const { binDir } = findInstallation(majorVersion);
+      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const port = `${listener.addr.port}`;
+      listener.close();
+      // The places of a container, in a directory of ours.
+      const script = read("container/entrypoint.sh")
+        .replaceAll("/opt/pbkfs/cli.ts", new URL("../cli.ts", import.meta.url).pathname)
+        .replaceAll("/catalog", scene.catalogDir)
+        .replaceAll("/pgdata", scene.mountDir)
+        .replaceAll("/diff/clone", scene.diffDir)
+        .replaceAll("directories=/tmp", `directories=${scene.dirPath}`)
+        .replaceAll("-p 5432", `-p ${port}`)
+        .replaceAll(/^bin=.*$/gm, `bin=${binDir}`);
+      const child = new Deno.Command("sh", { args: ["-c", script], stdout: "null", stderr: "null" })
+        .spawn();
+      let isOver = false;
+      const status = child.status.finally(() => isOver = true);
+      const socket = `${scene.dirPath}/.s.PGSQL.${port}`;
+      const isReady = () => {
+        try {
+          return Deno.statSync(socket).isSocket &&
+            /\nready$/.test(Deno.readTextFileSync(`${scene.mountDir}/postmaster.pid`).trimEnd());
+        } catch {
+          return false; // Not yet.
+        }
+      };
+      while (!isReady()) {
+        assert(!isOver, "it ended before its server was ready");
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      child.kill("SIGTERM");
+      const { code } = await status;
+      assert.throws(() => Deno.statSync(socket), "the server has stopped");
+      assert(!isMounted(scene.mountDir));
+      if (code === 0) return;
+      // Containers and tests that run beside this one may keep a copy of the mount.
+      assert.equal(code, CODES.MountKept.exitCode);
+      assert.equal((await runCli(["unmount", "--force", "-d", scene.diffDir])).code, 0);
+    },
+  );
+}

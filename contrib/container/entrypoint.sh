@@ -11,11 +11,12 @@ pbkfs mount -B /catalog -d /diff/clone -D /pgdata --wal inside --no-store-lock \
   ${INSTANCE:+-I "$INSTANCE"} ${BACKUP:+-i "$BACKUP"}
 
 owner=$(stat -c %u:%g /pgdata/PG_VERSION)
-as_owner() { setpriv --reuid "${owner%:*}" --regid "${owner#*:}" --clear-groups "$@"; }
 bin=/usr/lib/postgresql/$PG/bin
-# Clones listen on localhost only; a container has to be heard outside. Who may connect is up to
-# the backup's pg_hba.conf.
-as_owner "$bin/postgres" -D /pgdata -c listen_addresses='*' -c unix_socket_directories=/tmp &
+# Clones listen on localhost only; a container has to be heard outside, on the port that it exposes.
+# Who may connect is up to the backup's pg_hba.conf.
+# No function: the process that is started here is to be the server, which gets the signal below.
+setpriv --reuid "${owner%:*}" --regid "${owner#*:}" --clear-groups \
+  "$bin/postgres" -D /pgdata -p 5432 -c listen_addresses='*' -c unix_socket_directories=/tmp &
 server=$!
 trap 'kill -INT "$server"' TERM INT
 wait "$server" || true

@@ -17,6 +17,7 @@ import {
   readConfiguration,
 } from "../postgres/mod.ts";
 import { SIZE_BYTES_MAX } from "./overlay_files.ts";
+import { readBounded } from "./read_bounded.ts";
 
 type Found = ReturnType<ConfigFiles["read"]>;
 
@@ -83,9 +84,8 @@ async function readInside(mountPath: string, path: string): Promise<Found> {
   try {
     // Not where a link leads: the mount's owner chooses, and we may be root.
     if (await Deno.realPath(full) !== full) return "unreadable";
-    const { isFile, size } = await Deno.lstat(full);
-    if (!isFile || size > SIZE_BYTES_MAX) return "unreadable";
-    return { text: await Deno.readTextFile(full) };
+    const text = await readBounded(full, SIZE_BYTES_MAX);
+    return text === undefined ? "unreadable" : { text };
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "none" : "unreadable";
   }

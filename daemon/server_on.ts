@@ -4,6 +4,11 @@
  * @module
  */
 
+import { readBounded } from "./read_bounded.ts";
+
+/** It has eight lines, two of them with paths. */
+const PID_FILE_BYTES_MAX = 16 * 1024;
+
 /** A server, as its `postmaster.pid` and the process table tell. */
 export type ServerState =
   | { readonly state: "running"; readonly pid: number; readonly port: number }
@@ -19,12 +24,13 @@ export type ServerState =
  * @see src/include/utils/pidfile.h in PostgreSQL: the pid is line 1, the port line 4
  */
 export async function serverOn(mountPath: string, procPath = "/proc"): Promise<ServerState> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await Deno.readTextFile(`${mountPath}/postmaster.pid`);
+    text = await readBounded(`${mountPath}/postmaster.pid`, PID_FILE_BYTES_MAX);
   } catch (error) {
     return { state: error instanceof Deno.errors.NotFound ? "none" : "unknown" };
   }
+  if (text === undefined) return { state: "unknown" };
   const lines = text.split("\n");
   // A single-user backend writes its pid with a minus sign.
   const pid = Math.abs(Number(lines[0]));

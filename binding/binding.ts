@@ -122,10 +122,25 @@ export function parseBinding(text: string, path: string): Binding {
   const { catalogPath, instance, backupId, serverVersion, mountPath, owner } = data;
   const areTexts = [catalogPath, instance, backupId, serverVersion, mountPath].every(isText);
   const isWalPlace = data.wal === "outside" || data.wal === "inside";
-  const areLists = Array.isArray(data.chain) && Array.isArray(data.settings);
-  const isOwner = Number.isInteger(owner?.uid) && Number.isInteger(owner?.gid);
-  if (!areTexts || !isWalPlace || !areLists || !isOwner || !Number.isFinite(data.createdAt)) {
-    throw damaged("members are missing or of another type");
+  const areLists = Array.isArray(data.chain) && data.chain.every(isMember) &&
+    Array.isArray(data.settings) && data.settings.every(isText);
+  const isOwner = isUserId(owner?.uid) && isUserId(owner?.gid);
+  const isTime = Number.isInteger(data.createdAt) && Math.abs(data.createdAt ?? 0) <= DATE_MAX_MS;
+  if (!areTexts || !isWalPlace || !areLists || !isOwner || !isTime) {
+    throw damaged("members are missing, of another type, or have values that cannot be");
   }
   return data as Binding;
+}
+
+/** The latest that a `Date` can be. */
+const DATE_MAX_MS = 8.64e15;
+
+/** -1 would mean that an owner stays as it is. */
+function isUserId(id: unknown): boolean {
+  return Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 32 - 1;
+}
+
+function isMember(member: unknown): boolean {
+  const { id, contentCrc } = (member ?? {}) as Partial<Binding["chain"][number]>;
+  return typeof id === "string" && (contentCrc === undefined || Number.isInteger(contentCrc));
 }

@@ -3,6 +3,7 @@ import { systemLibc } from "../ffi/libc.ts";
 import type { Binding } from "./binding.ts";
 import { DiffDirectory, readBinding } from "./diff_directory.ts";
 import { testUnless } from "../tests/support/skip.ts";
+import { readOwner } from "./diff_lock.ts";
 
 const libc = systemLibc();
 const OWNER = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
@@ -140,5 +141,52 @@ Deno.test("FR-736 a directory with other things in it, or none at all, is refuse
     assert.throws(() => DiffDirectory.open(`${dirPath}/thesis`, libc), { code: "DiffMisplaced" });
     assert.throws(() => DiffDirectory.open(`${dirPath}/a/b`, libc), { code: "DiffMisplaced" });
     assert.deepEqual([...Deno.readDirSync(dirPath)].map(({ name }) => name), ["thesis"]);
+  });
+});
+
+Deno.test("FR-890 what lies in place of a binding or a lock's text is not waited for, and far too much not read", async () => {
+  await inDirectory(async (dirPath) => {
+    const diff = DiffDirectory.open(dirPath, libc);
+    diff.begin(OWNER);
+    diff.finish(BINDING);
+    diff.release();
+    const path = `${dirPath}/.pbkfs-binding.json`;
+    const refused = (why: RegExp) =>
+      assert.throws(() => readBinding(dirPath), { code: "DiffDamaged", message: why });
+    for (const bytes of [2 ** 40, 2 ** 21]) {
+      Deno.truncateSync(path, bytes);
+      refused(new RegExp(`${bytes} bytes`));
+    }
+    Deno.removeSync(path);
+    Deno.mkdirSync(path);
+    refused(/no plain file/);
+    Deno.removeSync(path);
+    Deno.symlinkSync("/etc/passwd", path);
+    refused(/symbolic link/);
+    Deno.removeSync(path);
+    assert((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+    refused(/no plain file/);
+    Deno.removeSync(path);
+    for (
+      const spoilt of [
+        { chain: [null] },
+        { chain: [{ id: 7 }] },
+        { chain: ["TOTL9E"] },
+        { settings: [null] },
+        { owner: { uid: -1, gid: 0 } },
+        { owner: { uid: 2 ** 32, gid: 0 } },
+        { createdAt: 1e300 },
+        { createdAt: 0.5 },
+      ]
+    ) {
+      Deno.writeTextFileSync(path, JSON.stringify({ ...BINDING, ...spoilt }));
+      refused(/values that cannot be/);
+    }
+    const lockPath = `${dirPath}/.pbkfs-lock`;
+    Deno.truncateSync(lockPath, 2 ** 40);
+    assert.equal(readOwner(dirPath), undefined);
+    Deno.removeSync(lockPath);
+    assert((await new Deno.Command("mkfifo", { args: [lockPath] }).output()).success);
+    assert.equal(readOwner(dirPath), undefined);
   });
 });

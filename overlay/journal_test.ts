@@ -543,3 +543,23 @@ Deno.test("FR-885 a file of very many whose bytes did not reach the disk fails t
     world.overlay.flush();
   });
 });
+
+Deno.test("FR-885 files that a mount finds in the diff are synced together as well", () => {
+  inWorld((world) => {
+    manyFiles(world);
+    world.overlay.syncDirectory(ROOT_INO, 2 as Request);
+    world.restart(); // Nobody has synced their bytes.
+    const ino = inoOf(world, "file 7");
+    calls(world);
+    world.overlay.flush();
+    assert.deepEqual(calls(world), ["sync all"]);
+    world.disk.cutPower(() => false);
+    for (const id of [1, 7, 1000]) assert.equal(world.dataSizeBytes(id), 10);
+    assert.equal(world.read(ino).length, 10);
+    world.overlay.flush();
+    assert.deepEqual(calls(world), [], "once is enough");
+    world.restart();
+    world.disk.fault = { call: "writeError", errno: ERRNO.EIO, after: 500 };
+    assert.throws(() => world.overlay.flush(), { errno: ERRNO.EIO });
+  });
+});

@@ -11,6 +11,7 @@ import { scenario as fileList } from "./file_list.ts";
 import { scenario as firstQuery } from "./first_query.ts";
 import { scenario as manyFiles } from "./many_files.ts";
 import { scenario as manyMounts } from "./many_mounts.ts";
+import { scenario as newFiles } from "./new_files.ts";
 import { scenario as pauses } from "./pauses.ts";
 import { scenario as pageIndex } from "./page_index.ts";
 import { scenario as pgbench } from "./pgbench.ts";
@@ -27,6 +28,7 @@ export const SCENARIOS: readonly Scenario[] = [
   firstQuery,
   manyFiles,
   createFiles,
+  newFiles,
   sequentialRead,
   randomRead,
   diffSize,

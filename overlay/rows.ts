@@ -17,9 +17,10 @@ export class GrowingRows {
   #cells: Float64Array<ArrayBuffer>;
   #count = 0;
 
-  constructor(width: number) {
+  /** @param expected How many there will be; more are taken as well. */
+  constructor(width: number, expected = 64) {
     this.#width = width;
-    this.#cells = new Float64Array(64 * width);
+    this.#cells = new Float64Array(Math.max(1, expected) * width);
   }
 
   add(row: readonly number[]): void {
@@ -33,7 +34,8 @@ export class GrowingRows {
   }
 
   rows(): Rows {
-    const cells = this.#cells.slice(0, this.#count * this.#width);
+    const size = this.#count * this.#width;
+    const cells = size === this.#cells.length ? this.#cells : this.#cells.slice(0, size);
     return { cells, width: this.#width, count: this.#count };
   }
 }

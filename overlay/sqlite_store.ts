@@ -127,8 +127,13 @@ export class SqliteStore implements MetadataStore {
   /** @throws {PbkfsError} `DiffDamaged` if something is in it that cannot be. */
   loadPacked(): PackedState {
     return this.#guard("read", () => {
-      checkRows(this.#database, this.#path);
-      const packer = new StatePacker();
+      const counts = checkRows(this.#database, this.#path);
+      const packer = new StatePacker({
+        inodes: counts.get("inode") ?? 0,
+        names: counts.get("name") ?? 0,
+        contents: counts.get("content") ?? 0,
+        pages: counts.get("page_map") ?? 0,
+      });
       const each = (sql: string, take: (row: Row) => void) => {
         for (const row of this.#database.prepare(sql).iterate()) take(row as Row);
       };

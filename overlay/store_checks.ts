@@ -87,8 +87,12 @@ export function checkTables(database: DatabaseSync, path: string, version: numbe
   }
 }
 
-/** @throws {PbkfsError} `DiffDamaged` if a row cannot be, or if there are too many. */
-export function checkRows(database: DatabaseSync, path: string): void {
+/**
+ * @returns How many rows each table has.
+ * @throws {PbkfsError} `DiffDamaged` if a row cannot be, or if there are too many.
+ */
+export function checkRows(database: DatabaseSync, path: string): Map<string, number> {
+  const counts = new Map<string, number>();
   for (const [table, rule] of Object.entries(RULES)) {
     const { count } = database.prepare(
       `SELECT count(*) AS count FROM (SELECT 1 FROM ${table} LIMIT ${ROWS_MAX + 1})`,
@@ -96,11 +100,13 @@ export function checkRows(database: DatabaseSync, path: string): void {
     if (count > ROWS_MAX) {
       throw damaged(path, `its table "${table}" has more than ${ROWS_MAX} rows`);
     }
+    counts.set(table, count);
     // A row for which the rule is neither true nor false has NULL where nothing may be NULL.
     const bad = database.prepare(`SELECT 1 FROM ${table} WHERE (${rule}) IS NOT TRUE LIMIT 1`)
       .get();
     if (bad !== undefined) throw damaged(path, `its table "${table}" has a row that cannot be`);
   }
+  return counts;
 }
 
 function damaged(path: string, why: string): PbkfsError {

@@ -43,16 +43,31 @@ export interface PackedState {
   readonly counters: Counters | undefined;
 }
 
+/** How many records there will be, so that memory for them is taken once. */
+export interface RowCounts {
+  readonly inodes?: number;
+  readonly names?: number;
+  readonly contents?: number;
+  readonly pages?: number;
+}
+
 /** Takes records, in the order of {@link PackedState}. */
 export class StatePacker {
-  readonly #inodes = new GrowingRows(INODE_WIDTH);
-  readonly #names = new GrowingRows(NAME_WIDTH);
+  readonly #inodes: GrowingRows;
+  readonly #names: GrowingRows;
   readonly #nameBytes = new GrowingBytes();
-  readonly #contents = new GrowingRows(CONTENT_WIDTH);
-  readonly #pages = new GrowingRows(PAGES_WIDTH);
+  readonly #contents: GrowingRows;
+  readonly #pages: GrowingRows;
   readonly #pageBits = new GrowingBytes();
   readonly #targets = new Map<Ino, ByteString>();
   readonly #attributes: ExtendedAttributeRecord[] = [];
+
+  constructor(expected: RowCounts = {}) {
+    this.#inodes = new GrowingRows(INODE_WIDTH, expected.inodes);
+    this.#names = new GrowingRows(NAME_WIDTH, expected.names);
+    this.#contents = new GrowingRows(CONTENT_WIDTH, expected.contents);
+    this.#pages = new GrowingRows(PAGES_WIDTH, expected.pages);
+  }
 
   addInode(record: InodeRecord): void {
     const { ino, mode, uid, gid, links, rdev, accessed, modified, changed, born } = record;

@@ -108,6 +108,15 @@ export function contentOf({ ino, body }: Inode): FileContent {
   throw new PbkfsError("Io", { what: `Inode ${ino} is not a file`, errno: ERRNO.EINVAL });
 }
 
+/** No file is older or younger, in seconds from 1970: some 35,000 years. */
+const SECONDS_MAX = 2 ** 40;
+
+/** A time, or the nearest that is kept; file systems have such a limit, ext4 an earlier one. */
+export function storable({ seconds, nanoseconds }: Timestamp): Timestamp {
+  if (Math.abs(seconds) <= SECONDS_MAX) return { seconds, nanoseconds };
+  return { seconds: Math.sign(seconds) * SECONDS_MAX, nanoseconds: 0 };
+}
+
 /** A point in time given in milliseconds since 1970. */
 export function timestamp(milliseconds: number): Timestamp {
   const seconds = Math.floor(milliseconds / 1000);

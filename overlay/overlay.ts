@@ -32,7 +32,7 @@ import type { OverlayCounters } from "./counters.ts";
 import { DataFiles } from "./data_files.ts";
 import { Directory } from "./directory.ts";
 import { type BaseFile, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
-import { contentOf, type Inode, type NodeBody } from "./inode.ts";
+import { contentOf, type Inode, type NodeBody, storable } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
 import type { DataId, InodeRecord } from "./metadata_store.ts";
@@ -160,7 +160,7 @@ export class Overlay implements FileSystem {
     const inode = this.#table.get(ino);
     if (change.sizeBytes !== undefined) this.#truncate(inode, change.sizeBytes);
     const time = this.#now();
-    const timeOf = (t: AttributeChange["accessed"]) => (t === "now" ? time : t);
+    const timeOf = (t: AttributeChange["accessed"]) => t === "now" ? time : t && storable(t);
     if (change.mode !== undefined) inode.mode = (inode.mode & TYPE.mask) | (change.mode & 0o7777);
     if ((change.clearsPrivileges ?? change.uid ?? change.gid) !== undefined) {
       this.#clearPrivileges(inode);
@@ -169,7 +169,7 @@ export class Overlay implements FileSystem {
     inode.gid = change.gid ?? inode.gid;
     inode.accessed = timeOf(change.accessed) ?? inode.accessed;
     inode.modified = timeOf(change.modified) ?? inode.modified;
-    inode.changed = change.changed ?? time;
+    inode.changed = timeOf(change.changed) ?? time;
     const isMore = (change.mode ?? change.uid ?? change.gid) !== undefined;
     if (inode.links > 0) {
       if (isMore) this.#journal.inodeChanged(inode);

@@ -22,6 +22,12 @@ function writeStore(path: string, dirPath: string): void {
   const { ino: two } = world.overlay.makeDirectory(place(one, "two"), node);
   const { ino: file } = world.overlay.makeNode(place(two, "file"), node);
   world.overlay.makeNode(place(two, "other"), node);
+  // As far away as somebody can ask for.
+  for (const seconds of [2 ** 63, -(2 ** 63)]) {
+    const accessed = { seconds, nanoseconds: 5 };
+    world.overlay.setAttributes(file, { accessed, modified: accessed });
+    assert.equal(Math.abs(world.overlay.getAttributes(file).accessed.seconds), 2 ** 40);
+  }
   const value = new Uint8Array(3);
   world.overlay.setExtendedAttribute(file, { name: "user.a" as ByteString, value }, 0);
   world.withNode("d/data", ({ ino }) => world.overlay.setAttributes(ino, { sizeBytes: 100 }));

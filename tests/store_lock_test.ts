@@ -1,7 +1,7 @@
 /** While a backup is mounted, pg_probackup knows; where it cannot be told, we look after it. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../binding/mod.ts";
+import { isAlive, readOwner } from "../binding/mod.ts";
 import { CODES } from "../errors.ts";
 import { runCli } from "./support/cli.ts";
 import { ownerOf, waitUntil } from "./support/daemon_process.ts";
@@ -90,6 +90,8 @@ testUnless(
       assert.deepEqual(lockFiles(scene), ["TOTL9E/backup.pid"]);
       assert.throws(() => Deno.statSync(scene.diffDir), Deno.errors.NotFound);
       const patient = runCli(args);
+      // The diff is taken before the backups; after five seconds of waiting for them it is told.
+      assert(await waitUntil(() => readOwner(scene.diffDir) !== undefined));
       await new Promise((resolve) => setTimeout(resolve, 7_000));
       await end(holder);
       const outcome = await patient;

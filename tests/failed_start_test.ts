@@ -190,11 +190,20 @@ testUnless(obstacle, "FR-729 --wait waits for a diff that is in use, too", async
   const args = ["mount", "-d", scene.diffDir, "-D", other, "--wait"];
   const hasty = await runCli([...args, "0.2"]);
   assert.equal(hasty.code, CODES.DiffInUse.exitCode, hasty.stderr);
-  const patient = runCli([...args, "50"]);
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  await mount.unmount();
-  const { code, stderr } = await patient;
-  assert.equal(code, 0, stderr);
-  assert.match(stderr, /is in use by process/);
+  const cli = new URL("../cli.ts", import.meta.url).pathname;
+  const patient = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", cli, ...args, "50"],
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let said = "";
+  let unmounted: Promise<void> | undefined;
+  for await (const text of patient.stderr.pipeThrough(new TextDecoderStream())) {
+    said += text;
+    if (/is in use by process/.test(said)) unmounted ??= mount.unmount();
+  }
+  assert.equal((await patient.status).code, 0, said);
+  assert(unmounted !== undefined, said);
+  await unmounted;
   assert.equal((await runCli(["unmount", "-D", other])).code, 0);
 });

@@ -47,13 +47,15 @@ export type Piece =
   /**
    * Bytes as they are in a file of the store or the diff. With `of` the file is the store's, which
    * never shrinks: if it holds less than the range, it is damaged. Without `of` the file may be
-   * sparse and shorter than what it stands for: what lies past its end reads as zeros.
+   * sparse and shorter than what it stands for: what lies past its end reads as zeros, unless it
+   * must be there as of the plan (`isHeld`).
    */
   | {
     readonly in: "file";
     readonly fd: Fd;
     readonly range: ByteRange;
     readonly of?: StoreOrigin;
+    readonly isHeld?: boolean;
   }
   /** Part of the page that one stored record inflates to. `range` is the payload in the store. */
   | {

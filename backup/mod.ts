@@ -46,7 +46,7 @@ export { readFileLists } from "./read_lists.ts";
 export { PlainFiles } from "./plain_files.ts";
 export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from "./codecs.ts";
 export { type Counters, newCounters } from "./counters.ts";
-export { PieceReader, type PieceReaderParts, sizeOf } from "./piece_reader.ts";
+export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./piece_reader.ts";
 export { readFile, readRange } from "./read_file.ts";
 export { formatLsn, type Lsn, parseLsn } from "./lsn.ts";
 export { crc32c } from "./crc32c.ts";

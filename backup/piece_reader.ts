@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PbkfsError } from "../errors.ts";
 import { IoVectors, type Libc } from "../ffi/libc.ts";
 import { allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
 import { BLOCK_SIZE_BYTES, type Piece } from "./base_tree.ts";
@@ -110,9 +111,10 @@ export class PieceReader {
     return 1;
   }
 
-  #readFile({ fd, range, of }: FilePiece, target: NativeBuffer, to: number): void {
+  #readFile({ fd, range, of, isHeld }: FilePiece, target: NativeBuffer, to: number): void {
     const got = this.#libc.pread(fd, offset(target.address, to), range);
     if (of === undefined) {
+      if (got < range.sizeBytes && isHeld === true) throw heldMissing(range.offsetBytes + got);
       // A file of the diff is sparse: what it does not have is zero.
       if (got < range.sizeBytes) target.bytes.fill(0, to + got, to + range.sizeBytes);
       return;
@@ -187,6 +189,14 @@ export class PieceReader {
     const start = wanted.offsetBytes;
     target.bytes.set(this.#page.bytes.subarray(start, start + wanted.sizeBytes), to);
   }
+}
+
+/** @param endBytes Where a file of the diff ends that holds more. */
+export function heldMissing(endBytes: number): PbkfsError {
+  return new PbkfsError("DiffDamaged", {
+    what: `A data file of the diff ends at ${endBytes}, in the middle of what it holds`,
+    todo: "Unmount, and look at it with: pbkfs verify.",
+  });
 }
 
 function endOf(piece: RecordPiece | FilePiece): number {

@@ -43,6 +43,11 @@ export interface Binding {
   readonly madeBy: string;
   /** The process that mounted it last. */
   readonly lastOwner?: Owner;
+  /**
+   * The diff has metadata, which had come that far when it was mounted last. Missing in diffs of
+   * earlier versions.
+   */
+  readonly metadata?: { readonly generation: number };
 }
 
 /** The version of {@link Binding} that is written. */
@@ -126,7 +131,9 @@ export function parseBinding(text: string, path: string): Binding {
     Array.isArray(data.settings) && data.settings.every(isText);
   const isOwner = isUserId(owner?.uid) && isUserId(owner?.gid);
   const isTime = Number.isInteger(data.createdAt) && Math.abs(data.createdAt ?? 0) <= DATE_MAX_MS;
-  if (!areTexts || !isWalPlace || !areLists || !isOwner || !isTime) {
+  const isCounted = data.metadata === undefined ||
+    Number.isSafeInteger(data.metadata?.generation) && data.metadata.generation >= 0;
+  if (!areTexts || !isWalPlace || !areLists || !isOwner || !isTime || !isCounted) {
     throw damaged("members are missing, of another type, or have values that cannot be");
   }
   return data as Binding;

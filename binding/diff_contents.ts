@@ -6,7 +6,7 @@
 
 import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
-import { OPEN, systemLibc } from "../ffi/libc.ts";
+import { type Fd, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
 import { openPlainDirectory } from "../ffi/open_beneath.ts";
 import { LOCK_NAME } from "./diff_lock.ts";
 
@@ -23,8 +23,10 @@ export const MOUNT_DIRECTORY_NAME = ".pbkfs-mount-directory";
 const OURS =
   /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|\.pbkfs-mount-directory|metadata\.sqlite.*|data|reserve|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
 
-/** mkfs makes it at the top of a file system. */
-const NOT_COUNTED = "lost+found";
+/** mkfs makes it at the top of a file system, too; data files that nothing names go there. */
+const LOST_AND_FOUND = "lost+found";
+/** What fsck puts there is not ours. */
+const OF_FSCK = /^#\d+$/;
 
 /** One of our files or directories in a diff. */
 export interface DiffPart {
@@ -45,7 +47,7 @@ export interface DiffContents {
 export function readContents(path: string): DiffContents {
   const names = [...Deno.readDirSync(path)].map(({ name }) => name).sort();
   return {
-    ours: names.filter((name) => OURS.test(name))
+    ours: names.filter((name) => OURS.test(name) || isOurLostAndFound(path, name))
       .map((name) => ({ name, sizeBytes: spaceOf(`${path}/${name}`) })),
     foreign: names.filter(isForeign),
     isDiff: [BINDING_NAME, LOCK_NAME].some((name) => names.includes(name)),
@@ -77,6 +79,7 @@ export function removeContents(path: string): void {
     const { uid } = libc.fstat(directory);
     if (Deno.uid() === 0 && uid !== 0) throw changedHands(path, uid);
     // What is removed is in this directory, whatever has the path by now.
+    removeStrays(libc, directory);
     removeBelow(`/proc/self/fd/${directory}`);
   } finally {
     libc.close(directory);
@@ -125,7 +128,56 @@ function changedHands(path: string, uid: number): PbkfsError {
 }
 
 function isForeign(name: string): boolean {
-  return !OURS.test(name) && name !== NOT_COUNTED;
+  return !OURS.test(name) && name !== LOST_AND_FOUND;
+}
+
+/** One that mkfs has made, and nothing of ours is in, is none of a diff's. */
+function isOurLostAndFound(path: string, name: string): boolean {
+  return name === LOST_AND_FOUND && straysIn(`${path}/${name}`).length > 0;
+}
+
+function straysIn(path: string): string[] {
+  try {
+    if (!Deno.lstatSync(path).isDirectory) return [];
+    return [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) =>
+      !OF_FSCK.test(name)
+    );
+  } catch {
+    return []; // There is none, or we may not look into it, so nothing of ours is there.
+  }
+}
+
+/** The directory goes as well, unless something else is in it, or it was there before. */
+function removeStrays(libc: Libc, diff: Fd): void {
+  let lost: Fd;
+  try {
+    const flags = OPEN.readOnly | OPEN.directory | OPEN.noFollow;
+    lost = libc.openAt(diff, byteStringOf(LOST_AND_FOUND), flags);
+  } catch {
+    return; // There is none, or it is none of ours.
+  }
+  try {
+    const place = `/proc/self/fd/${lost}`;
+    const strays = straysIn(`${place}/.`);
+    for (const name of strays) Deno.removeSync(`${place}/${name}`, { recursive: true });
+    if (strays.length > 0) removeLost(`/proc/self/fd/${diff}`);
+  } finally {
+    libc.close(lost);
+  }
+}
+
+function removeLost(diff: string): void {
+  if (isTopOfFileSystem(diff)) return;
+  try {
+    Deno.removeSync(`${diff}/${LOST_AND_FOUND}`);
+  } catch {
+    // It holds what is not ours.
+  }
+}
+
+/** There mkfs has made it, and fsck needs it. */
+function isTopOfFileSystem(path: string): boolean {
+  return Deno.lstatSync(`${path}/..`).dev !== Deno.lstatSync(`${path}/.`).dev;
 }
 
 function spaceOf(path: string): number {

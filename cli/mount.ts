@@ -32,6 +32,7 @@ interface MountFlags extends ProbackupFlags {
   readonly storeLock: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
+  readonly salvage?: boolean;
 }
 
 /** The command. */
@@ -49,6 +50,10 @@ export const MOUNT: CommandSpec = {
     "Should that process die, a small one beside it mounts again in place, and tells so in the log " +
     "and in pbkfs status. Until then all access fails, so a server on the mount has to be started " +
     "again; what it had synced is there. After three deaths within a minute the mount is taken away.",
+    "A diff that has lost something is refused. With --salvage it is served as far as it can be, " +
+    "read-only, and nothing of it is changed: metadata that ends too soon gives an earlier state, " +
+    "missing bytes of files are I/O errors, and data files that nothing names are in the directory " +
+    "lost+found of the mount, under their numbers. No server can run on it.",
     "The catalog is only read, but for pg_probackup's own lock files: while a backup is mounted, " +
     "its delete and merge wait for a minute and then fail.",
   ],
@@ -72,6 +77,7 @@ export const MOUNT: CommandSpec = {
     { ...WAIT, text: "for the mount to answer, and for others to let go of it; default: 60" },
     { long: "--no-restart", text: "do not mount again if the process behind the mount dies" },
     { long: "--no-store-lock", text: "watch the backups instead of locking them" },
+    { long: "--salvage", text: "serve, read-only, what is left of a damaged diff" },
     { ...FORCE, text: "take a diff that another machine may still have mounted" },
     { ...JSON_OUTPUT, text: "print what was mounted as JSON, for programs; not in the foreground" },
   ],
@@ -84,7 +90,7 @@ export const MOUNT: CommandSpec = {
     ...["CatalogMissing", "InstanceMissing", "BackupMissing", "MountDirMissing"] as const,
     ...["CatalogUnreadable", "BackupNotRestorable", "ChainBroken", "VersionUnsupported"] as const,
     ...["CodecUnsupported", "StoreDamaged", "WalMissing"] as const,
-    ...["DiffForeign", "DiffMisplaced", "DiffVersion", "DiffDamaged"] as const,
+    ...["DiffForeign", "DiffMisplaced", "DiffVersion", "DiffDamaged", "DiffMissing"] as const,
     ...["DiffInUse", "MountDirBusy", "MountDirNotEmpty", "StoreLocked"] as const,
     ...["FuseDeviceMissing", "LibraryMissing", "MountFailed", "PermissionDenied"] as const,
     ...["ProbackupFailed", "LimitTooLow", "DiskFull"] as const,
@@ -104,7 +110,7 @@ export const MOUNT: CommandSpec = {
     if (flags.json === true) return printJson(mountDocument(mounted, advice));
     const kinds = spec.members.map(({ id, mode }) => `${id} ${mode}`).join(", ");
     say(`mounted ${destOf(spec).id} of ${spec.instance} (${kinds}) on ${mountPath}`);
-    say(`changes go to ${diffPath}`);
+    say(options.salvage === true ? `from ${diffPath}` : `changes go to ${diffPath}`);
     for (const note of notes) say(note);
     if (advice !== undefined) adviceLines(advice).forEach(say);
   },
@@ -126,6 +132,7 @@ function toOptions(flags: MountFlags): MountOptions {
     ...(flags.mntPath !== undefined && { mountPath: flags.mntPath }),
     ...(flags.wait !== undefined && { waitMs: flags.wait * 1000 }),
     ...(flags.force !== undefined && { force: flags.force }),
+    ...(flags.salvage === true && { salvage: true }),
     ...loggingOf(flags),
     ...(flags.instance !== undefined && { instance: flags.instance }),
     ...(flags.wal !== undefined && { wal: flags.wal }),

@@ -93,7 +93,7 @@ function cellsOf(mount: ShownMount, now: number): string[] {
 
 /** Everything about one mount. */
 export function mountFacts(mount: ShownMount): string[] {
-  const { diff, space, counters, latencies } = mount;
+  const { diff, space, lostAndFound, counters, latencies } = mount;
   const lines = factLines({
     "mount": mount.mountPath,
     ...(mount.state === "detached" && {
@@ -112,6 +112,10 @@ export function mountFacts(mount: ShownMount): string[] {
     }),
     ...(space !== undefined && {
       "space": `${SPACE_TEXTS[space.state]}, ${sizeText(space.reserveBytes)} reserved`,
+    }),
+    ...(lostAndFound !== undefined && lostAndFound.count > 0 && {
+      "lost+found": `${lostAndFound.count} files that nothing names, ` +
+        `${sizeText(lostAndFound.sizeBytes)}`,
     }),
     ...(counters !== undefined && {
       "reads": `${counters.reads}, ${sizeText(counters.readBytes)}`,

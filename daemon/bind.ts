@@ -14,6 +14,7 @@ import {
 } from "../backup/mod.ts";
 import { type Binding, BINDING_VERSION, checkBinding, type DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
+import { SqliteStore } from "../overlay/mod.ts";
 import { cloneSettings } from "../postgres/mod.ts";
 import { fillWal } from "./fill_wal.ts";
 import type { MountRequest } from "./protocol.ts";
@@ -61,6 +62,9 @@ export async function bind(diff: DiffDirectory, request: MountRequest): Promise<
     const owner = ownerOfTree(ownerOf(spec));
     diff.begin(owner, files.walMode);
     await fillWal({ spec, walFiles: files.walFiles(), diff, owner });
+    // Before the binding, which tells that it is there: what is missing later, is lost.
+    const store = new SqliteStore(diff.storePath);
+    store.close();
     const binding: Binding = {
       version: BINDING_VERSION,
       ...identityOf(spec),
@@ -72,6 +76,7 @@ export async function bind(diff: DiffDirectory, request: MountRequest): Promise<
       settings,
       madeBy: `pbkfs ${VERSION}`,
       lastOwner: diff.owner,
+      metadata: { generation: store.generation },
     };
     diff.finish(binding);
     return { binding, lists: lists.data };

@@ -27,9 +27,10 @@ import { fastPathsWanted } from "./fast_paths.ts";
 import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
 import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
-import { noteMade, removeMade } from "./made_directory.ts";
+import { noteMade, removeMade, unmakeMountDirectory } from "./made_directory.ts";
 import type { LogOptions, LogTarget } from "./log_options.ts";
 import { serveMetrics } from "./metrics.ts";
+import { lostAndFound } from "./lost_and_found.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import { type MountStatus, restartsOf, summaries } from "./mount_status.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
@@ -120,6 +121,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   log = await openLog(request.logging, { libc, defaultPath: diff.logPath });
   start.defer(() => log.close());
   if (diff.binding !== undefined) checkRequest(diff.binding, request);
+  else if (request.salvage === true) throw nothingToSalvage(diff.path);
   const giveUpClaim = replacesDead ? () => {} : claimMountPoint(request.mountPath, libc);
   onFailure(giveUpClaim);
   const alarm = new StoreAlarm();
@@ -157,6 +159,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     mountedAt,
     diff: await diffMeter.size(),
     space: await spaceStatus(diff.path, space),
+    lostAndFound: await lostAndFound(diff.path),
     counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),
     restarts: restartsOf(watch),
@@ -180,6 +183,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     binding,
     diffPath: diff.path,
     mountPath: request.mountPath,
+    salvage: request.salvage,
     allowOther: mayAllowOthers(),
     counters: counters.shared,
     latencies: latencies.shared,
@@ -205,8 +209,10 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   });
   if (replacesDead) await listen();
   signal?.throwIfAborted();
-  if (!isNew) diff.writeBinding(binding);
-  if (request.isDirectoryMade === true) noteMade(request);
+  if (!isNew && request.salvage !== true) {
+    diff.writeBinding({ ...binding, metadata: { generation: started.generation } });
+  }
+  if (request.isDirectoryMade === true && request.salvage !== true) noteMade(request);
   giveUpClaim();
   const notes = [
     ...(diff.recovered === undefined ? [] : [diff.recovered]),
@@ -224,7 +230,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     await metrics?.close();
     await control?.close();
     await guard.release();
-    const left = isBroken ? undefined : removeMade(request);
+    const left = isBroken ? undefined : removeDirectoryOf(request);
     if (left !== undefined) log.warning(`the mount directory could not be removed: ${left}`);
     diff.release();
   });
@@ -234,6 +240,14 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   return { ended, stop, isBroken: () => isBroken, diff, log, notes };
 }
 
+/** @returns Why the mount directory, which was made for this mount, could not be removed, if so. */
+function removeDirectoryOf(request: MountRequest): string | undefined {
+  if (request.salvage !== true) return removeMade(request);
+  // Nothing is noted in a diff that is only read.
+  if (request.isDirectoryMade === true) unmakeMountDirectory(request.mountPath);
+  return undefined;
+}
+
 function logTarget({ target }: LogOptions, defaultPath: string): LogTarget {
   return target.to === "file" ? { to: "file", path: target.path ?? defaultPath } : target;
 }
@@ -241,6 +255,13 @@ function logTarget({ target }: LogOptions, defaultPath: string): LogTarget {
 /** What was mounted, for the log. */
 function factsOf({ spec, mountPath, diffPath }: MountRequest): LogFacts {
   return { mount: mountPath, diff: diffPath, instance: spec.instance, backup: destOf(spec).id };
+}
+
+function nothingToSalvage(diffPath: string): PbkfsError {
+  return new PbkfsError("DiffMissing", {
+    what: `There is no diff in "${diffPath}" of which something could be salvaged`,
+    todo: "Give the directory that mount got with -d.",
+  });
 }
 
 function notYet(mountPath: string): PbkfsError {

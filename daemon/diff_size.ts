@@ -11,6 +11,7 @@ import { RESERVE_NAME } from "../binding/mod.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import { LOST_AND_FOUND } from "../overlay/mod.ts";
 
 /** Space of a diff in bytes; holes take none. What is only reserved is not counted. */
 export interface DiffSize {
@@ -30,6 +31,8 @@ type Part = "dataBytes" | "walBytes" | "otherBytes";
 
 const DIRECTORY = OPEN.readOnly | OPEN.directory | OPEN.noFollow;
 
+/** What is only reserved, and what is counted apart. */
+const NOT_COUNTED: readonly string[] = [RESERVE_NAME, LOST_AND_FOUND];
 const PARTS: Readonly<Record<string, Part>> = { data: "dataBytes", wal: "walBytes" };
 
 /** How long this thread counts before it looks what else there is to do. */
@@ -88,7 +91,7 @@ export class DiffMeter {
 
   *#walk(): Generator<readonly [Part, number]> {
     for (const [name, bytes] of this.#spaceIn(() => this.#libc.open(this.#path, DIRECTORY), 0)) {
-      if (name !== RESERVE_NAME) yield [PARTS[name] ?? "otherBytes", bytes];
+      if (!NOT_COUNTED.includes(name)) yield [PARTS[name] ?? "otherBytes", bytes];
     }
   }
 

@@ -22,7 +22,7 @@ import {
 import type { Log } from "./log.ts";
 import { Errands } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
-import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
+import type { DispatcherNews, DispatcherSetup, MountedNews } from "./protocol.ts";
 import type { Threads } from "./threads.ts";
 import { TraceLines } from "./trace_lines.ts";
 
@@ -42,6 +42,8 @@ export class Dispatcher {
   readonly readCounters: readonly OverlayCounters[];
   /** For the operator. */
   readonly notes: readonly string[];
+  /** Of the metadata, when it was opened. */
+  readonly generation: number;
   readonly #errands: Errands;
   readonly #syncs: Map<number, PromiseWithResolvers<void>>;
 
@@ -50,6 +52,7 @@ export class Dispatcher {
     readonly disconnected: Promise<void>;
     readonly readCounters: readonly OverlayCounters[];
     readonly notes: readonly string[];
+    readonly generation: number;
     readonly errands: Errands;
     readonly syncs: Map<number, PromiseWithResolvers<void>>;
   }) {
@@ -57,6 +60,7 @@ export class Dispatcher {
     this.disconnected = options.disconnected;
     this.readCounters = options.readCounters;
     this.notes = options.notes;
+    this.generation = options.generation;
     this.#errands = options.errands;
     this.#syncs = options.syncs;
   }
@@ -94,14 +98,14 @@ export class Dispatcher {
       reads: reads && { queue: reads.queue, count: reads.count },
     };
     const worker = threads.dispatcher;
-    const mounted = Promise.withResolvers<readonly string[]>();
+    const mounted = Promise.withResolvers<MountedNews>();
     const ended = Promise.withResolvers<void>();
     const disconnected = Promise.withResolvers<void>();
     const syncs = new Map<number, PromiseWithResolvers<void>>();
     // Whoever waits for the end learns of it; until somebody does, it is no unhandled rejection.
     ended.promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<DispatcherNews>) => {
-      if ("mounted" in data) mounted.resolve(data.mounted.notes);
+      if ("mounted" in data) mounted.resolve(data.mounted);
       else if ("problem" in data) tellProblem(log, data.problem);
       else if ("warning" in data) log.warning(data.warning);
       else if ("note" in data) log[data.note.level](data.note.text, data.note.facts);
@@ -129,9 +133,9 @@ export class Dispatcher {
       commits?.terminate();
       reads?.terminate();
     };
-    let notes: readonly string[];
+    let news: MountedNews;
     try {
-      notes = await mounted.promise;
+      news = await mounted.promise;
     } catch (error) {
       terminate();
       throw error;
@@ -140,7 +144,7 @@ export class Dispatcher {
       ended: ended.promise.finally(terminate),
       disconnected: disconnected.promise,
       readCounters: reads?.counters ?? [],
-      ...{ notes, errands, syncs },
+      ...{ ...news, errands, syncs },
     });
   }
 }
@@ -169,6 +173,7 @@ async function startHelpers(
   onNews: (news: WorkerNews) => void,
 ): Promise<{ readonly reads?: ReadWorkers; readonly commits?: CommitWorker }> {
   const { fastPaths } = options;
+  if (options.salvage === true) commits?.terminate(); // There is nothing to commit.
   const starts = [
     reads.length > 0
       ? startReadWorkers({
@@ -181,9 +186,10 @@ async function startHelpers(
         tracing: options.tracing,
       }, onNews)
       : undefined,
-    commits !== undefined
+    commits !== undefined && options.salvage !== true
       ? startCommitWorker(commits, {
         storePath: `${options.diffPath}/metadata.sqlite`,
+        generation: options.binding.metadata?.generation,
         dataDirectory: byteStringOf(`${options.diffPath}/data`),
         reservePath: byteStringOf(`${options.diffPath}/${RESERVE_NAME}`),
         faults: options.faults,

@@ -14,13 +14,13 @@ import { Latencies, Session } from "../fuse/mod.ts";
 import {
   answerLoad,
   baseFiles,
-  checkDataFiles,
   isLoadRequest,
   type Loaded,
   type LoadRequest,
   type Overlay,
   OverlayCounters,
   ReadPool,
+  type StoredState,
   timestamp,
 } from "../overlay/mod.ts";
 import { makeWay } from "./dead_mount.ts";
@@ -32,7 +32,7 @@ import { importWal } from "./import_wal.ts";
 import { endOnFullDisk } from "./disk_full.ts";
 import { lowerDirtyLimit } from "./dirty_limit.ts";
 import { openRoom } from "./open_room.ts";
-import { openCommitter } from "./open_committer.ts";
+import { openDiff } from "./open_diff.ts";
 import { OverlayFiles, uncounted } from "./overlay_files.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
 import { planSpace, spaceFacts } from "./space_plan.ts";
@@ -59,7 +59,7 @@ scope.onmessage = async ({ data }) => {
     scope.postMessage({ failed: toPbkfsError(error).toJSON() });
     return;
   }
-  scope.postMessage({ mounted: { notes: serving.notes } });
+  scope.postMessage({ mounted: { notes: serving.notes, generation: serving.generation } });
   try {
     serving.serve();
     scope.postMessage({ ended: {} });
@@ -73,6 +73,7 @@ scope.onmessage = async ({ data }) => {
 interface Serving {
   /** For the operator. */
   readonly notes: readonly string[];
+  readonly generation: number;
   /** Serves the mount to its end, and then brings everything to disk. */
   serve(): void;
 }
@@ -106,43 +107,50 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     waiting: reader,
     onRead,
   });
-  const { state, committer } = openCommitter(setup, report);
-  checkDataFiles(`${diffPath}/data`, state);
+  const opened = openDiff(setup, { base, libc, onError: report });
+  const { committer, nextDataId } = opened;
+  const isReadOnly = setup.salvage === true;
   const dataDirectory = byteStringOf(`${diffPath}/data`);
   const plan = planSpace(spaceFacts(diffPath, libc));
-  const room = openRoom({
+  const room = isReadOnly ? undefined : openRoom({
     diffPath,
     libc,
     plan,
     shared: setup.space,
     tell: (note) => scope.postMessage({ note }),
   });
-  const overlay: Overlay = new WatchedOverlay({
-    base,
-    baseFile: baseFiles({
-      base: alarmed(base, new StoreAlarm(setup.alarm)),
-      reader,
-      onRead,
-    }),
-    state,
-    committer,
-    libc,
-    dataDirectory,
-    dataFilesMax: budget.dataFiles,
-    owner: {
-      ...binding.owner,
-      rootMode: base.rootMode,
-      time: timestamp(binding.createdAt),
-    },
-    counters,
-    ...(pool !== undefined && { pool }),
-    room: room.options,
-  }, () => {
-    for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
-      scope.postMessage({ warning: `a server has started on the mount (${from}): ${warning}` });
-    }
-  });
-  const gathers = room.gathers && fastPaths.has("write_back");
+  const makeOverlay = (state: StoredState) =>
+    new WatchedOverlay({
+      base,
+      baseFile: baseFiles({
+        base: alarmed(base, new StoreAlarm(setup.alarm)),
+        reader,
+        onRead,
+      }),
+      state,
+      ...(nextDataId !== undefined && { nextDataId }),
+      committer,
+      libc,
+      dataDirectory,
+      dataFilesMax: budget.dataFiles,
+      owner: {
+        ...binding.owner,
+        rootMode: base.rootMode,
+        time: timestamp(binding.createdAt),
+      },
+      counters,
+      ...(pool !== undefined && { pool }),
+      room: room?.options,
+    }, () => {
+      for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
+        scope.postMessage({ warning: `a server has started on the mount (${from}): ${warning}` });
+      }
+    });
+  const overlay: Overlay = attemptBoth(
+    () => makeOverlay(opened.state),
+    opened.pristine && (() => makeOverlay(opened.pristine as StoredState)),
+  );
+  const gathers = room?.gathers === true && fastPaths.has("write_back");
   const files = new OverlayFiles(overlay, binding.owner);
   const clone = { mountPath, serverVersion: binding.serverVersion, owner: binding.owner };
   const close = () => {
@@ -151,7 +159,8 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     base.close();
   };
   try {
-    if (binding.wal === "inside") {
+    if (!isReadOnly) overlay.begin();
+    if (binding.wal === "inside" && !isReadOnly) {
       importWal(overlay, { libc, fromPath: `${diffPath}/wal`, owner: binding.owner });
     }
     const giveUpClaim = setup.replacesDead ? await makeWay({ mountPath, diffPath }) : () => {};
@@ -161,6 +170,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       source: byteStringOf(`pbkfs:${diffPath}`),
       subtype: "pbkfs",
       allowOther: setup.allowOther,
+      isReadOnly,
       settings: {
         writebackCache: gathers,
         skipOpens: fastPaths.has("skip_opens"),
@@ -185,7 +195,10 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     let notes: string[];
     try {
       // A mount that fails leaves a diff as it was, so not before it is there.
-      notes = uncounted(counters, () => guardClone(files, clone));
+      notes = [
+        ...opened.notes,
+        ...(isReadOnly ? [] : uncounted(counters, () => guardClone(files, clone))),
+      ];
     } catch (error) {
       session.close();
       throw error;
@@ -198,15 +211,26 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
         pool?.close();
         committer.drain();
         session.close();
-        overlay.flush();
+        if (!isReadOnly) overlay.flush();
       } finally {
         close();
       }
     };
-    return { notes, serve };
+    return { notes, generation: opened.generation, serve };
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+/** What is salvaged may contradict itself; then there is something else. */
+function attemptBoth<T>(first: () => T, second: (() => T) | undefined): T {
+  try {
+    return first();
+  } catch (error) {
+    if (second === undefined) throw error;
+    report("use the metadata", error);
+    return second();
   }
 }
 

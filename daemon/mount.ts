@@ -63,6 +63,8 @@ export interface MountOptions extends ProbackupOptions {
   readonly logging?: LogOptions;
   /** Where to serve metrics; nowhere if left out. */
   readonly metrics?: MetricsAddress | undefined;
+  /** Serve, read-only, what is left of a damaged diff. */
+  readonly salvage?: boolean | undefined;
   /** Told whom the start waits for. */
   readonly onProgress?: (text: string) => void;
 }
@@ -71,7 +73,7 @@ const KINDS = {
   ...{ diffPath: "string", catalogPath: "string?", instance: "string?", backupId: "string?" },
   ...{ mountPath: "string?", storeLock: "boolean?", force: "boolean?", waitMs: "number?" },
   ...{ restart: "boolean?", probackup: "string?", useProbackup: "boolean?" },
-  probackupTimeoutMs: "number?",
+  ...{ probackupTimeoutMs: "number?", salvage: "boolean?" },
 } as const satisfies Readonly<Record<string, ArgumentKind>>;
 
 /** For the mount to answer, if the caller does not say. */
@@ -86,7 +88,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
       todo: "See the documentation of the function.",
     });
   }
-  const { wal, storeLock, force, waitMs, logging = DEFAULT_LOGGING, metrics } = options;
+  const { wal, storeLock, force, waitMs, logging = DEFAULT_LOGGING, metrics, salvage } = options;
   checkDescriptors(systemLibc().descriptorsMax(), readWorkerCount());
   checkFuse(environment());
   const givenDiff = realPathOf(absolute(options.diffPath));
@@ -106,6 +108,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
       ...(storeLock !== undefined && { storeLock }),
       ...(actFor !== undefined && { actFor }),
       ...(force !== undefined && { force }),
+      ...(salvage === true && { salvage }),
       ...(waitMs !== undefined && { waitMs }),
     };
   } catch (error) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CounterName } from "../overlay/mod.ts";
+import type { CounterName, Strays } from "../overlay/mod.ts";
 import {
   type Latencies,
   type LatencySummary,
@@ -44,6 +44,8 @@ export interface MountStatus {
   readonly diff: DiffSize;
   /** Whether there is room for more. */
   readonly space: SpaceStatus;
+  /** Data files that nothing names, see `overlay/strays.ts`. They are not part of `diff`. */
+  readonly lostAndFound?: Strays;
   /** What it has done since it was mounted. */
   readonly counters: Readonly<Record<CounterName, number>>;
   /** How long requests took, by kind. */

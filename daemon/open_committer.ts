@@ -19,7 +19,10 @@ import type { DispatcherSetup } from "./protocol.ts";
 
 /** The commit thread; without one, the caller's thread, which then opens the store. */
 export function openCommitter(
-  { commits, diffPath, faults }: Pick<DispatcherSetup, "commits" | "diffPath" | "faults">,
+  { commits, diffPath, binding, faults }: Pick<
+    DispatcherSetup,
+    "commits" | "diffPath" | "binding" | "faults"
+  >,
   onError: CommitContext["onError"],
 ): { readonly state: StoredState; readonly committer: Committer } {
   if (commits !== undefined) {
@@ -30,6 +33,7 @@ export function openCommitter(
   }
   const context = openContext({
     storePath: `${diffPath}/metadata.sqlite`,
+    generation: binding.metadata?.generation,
     dataDirectory: byteStringOf(`${diffPath}/data`),
     reservePath: byteStringOf(`${diffPath}/${RESERVE_NAME}`),
     faults,

@@ -42,6 +42,8 @@ export interface MountRequest {
   readonly logging: LogOptions;
   /** Where to serve metrics; nowhere if undefined. */
   readonly metrics?: MetricsAddress | undefined;
+  /** Serve, read-only, what is left of a damaged diff. */
+  readonly salvage?: boolean | undefined;
 }
 
 /** What the daemon prints for the command that started it: news, then one last line. */
@@ -58,6 +60,7 @@ export interface DispatcherSetup {
   readonly binding: Binding;
   readonly diffPath: string;
   readonly mountPath: string;
+  readonly salvage?: boolean | undefined;
   readonly allowOther: boolean;
   readonly counters: SharedArrayBuffer;
   readonly latencies: SharedArrayBuffer;
@@ -89,9 +92,17 @@ export interface Note {
   readonly facts: LogFacts;
 }
 
+/** What is known of a mount that is there. */
+export interface MountedNews {
+  /** For the operator. */
+  readonly notes: readonly string[];
+  /** Of the diff's metadata, when it was opened. */
+  readonly generation: number;
+}
+
 /** What the dispatcher thread tells. */
 export type DispatcherNews =
-  | { readonly mounted: { readonly notes: readonly string[] } }
+  | { readonly mounted: MountedNews }
   | { readonly failed: ErrorData }
   /** A request ended with an error that the operator should know. */
   | { readonly problem: { readonly what: string; readonly error: ErrorData } }

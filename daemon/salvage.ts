@@ -8,7 +8,7 @@ import { PbkfsError } from "../errors.ts";
 
 /**
  * The same error, with what is still there and how to get at it. Without names and page maps the
- * data files cannot be put together again, so SQLite's own recovery is what helps.
+ * data files cannot be put together again; SQLite's own recovery may help.
  *
  * @param error Any error of a start; others than `DiffDamaged` come back as they are.
  */
@@ -20,10 +20,10 @@ export function withSalvage(error: unknown, diffPath: string): unknown {
   return new PbkfsError("DiffDamaged", {
     what: `${error.message}. Still there are ${data} data files and ${wal} files of pg_wal; ` +
       `nothing was changed`,
-    todo:
-      `Copy "${diffPath}", then try: sqlite3 "${store}" .recover | sqlite3 new.sqlite, and put ` +
-      `new.sqlite in its place. Or restore the diff from a copy. The backup itself is not ` +
-      `affected: an empty diff directory mounts it.`,
+    todo: `Look at what is left, read-only: pbkfs mount --salvage -d "${diffPath}". Or restore ` +
+      `what is damaged from a copy; if it is SQLite's file, copy "${diffPath}" and try: ` +
+      `sqlite3 "${store}" .recover | sqlite3 new.sqlite, and put new.sqlite in its place. Or give ` +
+      `the clone up: pbkfs cleanup -d "${diffPath}". The backup itself is not affected.`,
     cause: error,
   });
 }

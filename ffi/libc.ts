@@ -211,6 +211,13 @@ export interface Libc {
   /** The names in an open directory, from where it stands on; `.` and `..` are left out. */
   names(directory: Fd): Generator<ByteString>;
   /**
+   * Length of a file in a directory, not following a link; undefined if there is none. It is called
+   * for hundreds of thousands of files.
+   *
+   * @param name With a zero at its end.
+   */
+  sizeAt(directory: Fd, name: Uint8Array<ArrayBuffer>): number | undefined;
+  /**
    * The device that a file is on, as the kernel's list of mounts writes it, such as `0:45`. No file
    * system is asked for it, so it can be called for files of one that does not answer.
    *
@@ -343,6 +350,7 @@ const SYNCED_AS_A_WHOLE = [0xef53, 0x58465342, 0x9123683e, 0x01021994];
 const SYNC_FILE_RANGE_WAIT_BEFORE = 1;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const LINK_BYTES_MAX = 4096;
+const STATX_SIZE = 0x200;
 const AT_EMPTY_PATH = 0x1000;
 const AT_FDCWD = -100;
 const AT_STATX_DONT_SYNC = 0x4000;
@@ -585,6 +593,15 @@ function makeLibc(): Libc {
           if (name !== "." && name !== "..") yield name;
         }
       }
+    },
+    sizeAt(directory, name) {
+      const flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
+      const done = took(symbols.statx(directory, name, flags, STATX_SIZE, status.address));
+      if (done < 0 && failure === ERRNO.ENOENT) return undefined;
+      if (done < 0) fail("statx", printable(byteString(name.subarray(0, -1))));
+      const { view } = status;
+      return view.getUint32(STATX.size.at + 4, true) * 2 ** 32 +
+        view.getUint32(STATX.size.at, true);
     },
     deviceOf(path) {
       check(

@@ -53,6 +53,8 @@ export interface SessionOptions {
   readonly subtype: string;
   /** Let other users in, as far as the permissions of the files do. */
   readonly allowOther: boolean;
+  /** The kernel refuses all changes, with EROFS. */
+  readonly isReadOnly?: boolean;
   readonly settings?: Partial<ConnectionSettings>;
   readonly onError: ErrorSink;
   /** Where to count how long requests take. */
@@ -308,6 +310,7 @@ function mountOptions(options: SessionOptions, settings: ConnectionSettings): st
     `max_read=${settings.transferSizeBytesMax}`,
   ];
   if (options.allowOther) parts.push("allow_other");
+  if (options.isReadOnly === true) parts.push("ro");
   return parts.join();
 }
 

@@ -86,8 +86,8 @@ function reloaded(open: OpenStore, ...commits: MetadataBatch[][]) {
 
 const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
   "holds nothing at first, not even counters"(open) {
-    const { counters, ...rest } = reloaded(open);
-    assert.equal(counters, undefined);
+    const { counters, isClean, keepsLengths, generation: _, ...rest } = reloaded(open);
+    assert.deepEqual([counters, isClean, keepsLengths], [undefined, false, true]);
     for (const records of Object.values(rest)) assert.deepEqual([...records], []);
   },
 
@@ -102,7 +102,41 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
       counters: { nextIno: 2 ** 40, nextDataId: 77 },
     });
     const { removed: _, ...expected } = all;
-    assert.deepEqual(reloaded(open, [all]), expected);
+    const { deleted, isClean, keepsLengths, generation, ...state } = reloaded(open, [all]);
+    assert.deepEqual(state, expected);
+    assert.deepEqual([deleted, isClean, keepsLengths], [[], false, true]);
+    assert(generation > 0);
+  },
+
+  "remembers data files of what was removed, until it is told that they are gone"(open) {
+    const made = batch({ contents: [content(2, 9, 1), content(3, 8, 1)] });
+    const removed = batch({ removed: [2 as Ino, 3 as Ino, 4 as Ino] });
+    assert.deepEqual(reloaded(open, [made], [removed]).deleted.toSorted(), [8, 9]);
+    const store = open();
+    store.commit([made]);
+    store.commit([removed]);
+    store.dataDeleted(9 as DataId);
+    store.commit([batch({})]);
+    assert.deepEqual(store.load().deleted, [8]);
+    store.close();
+  },
+
+  "counts commits, and knows whether the last one was meant to be the last"(open) {
+    const store = open();
+    const first = store.load().generation;
+    store.commit([batch({})]);
+    store.commit([batch({ contents: [{ ...content(2, 9, 0), lengthBytes: 7 }] })]);
+    store.commit([batch({ isLast: true })]);
+    store.close();
+    const again = open();
+    const { generation, isClean, contents } = again.load();
+    assert(generation >= first + 3);
+    assert.deepEqual([isClean, contents[0]?.lengthBytes], [true, 7]);
+    again.commit([batch({})]);
+    again.close();
+    const third = open();
+    assert.equal(third.load().isClean, false);
+    third.close();
   },
 
   "lets the later record win, within a batch, a commit, and after it"(open) {

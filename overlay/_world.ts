@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteString, byteString } from "../ffi/bytes.ts";
-import { type Fd, OPEN } from "../ffi/libc.ts";
+import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import { type Attributes, type Ino, type Place, type Request, ROOT_INO } from "../fuse/mod.ts";
 import { FakeBase, type FakeEntry } from "./_fake_base.ts";
@@ -24,7 +24,7 @@ import {
 } from "./committer.ts";
 import { OverlayCounters } from "./counters.ts";
 import { checkDataFiles } from "./data_check.ts";
-import type { MetadataBatch, MetadataStore } from "./metadata_store.ts";
+import type { DataId, MetadataBatch, MetadataStore } from "./metadata_store.ts";
 import { Overlay } from "./overlay.ts";
 import { StoredState } from "./stored_state.ts";
 
@@ -62,6 +62,10 @@ export class FaultyStore implements MetadataStore {
     if (errno !== 0) throw new PbkfsError("Io", { what: "The store fails, on purpose", errno });
     this.#store.commit(batches);
     this.commits++;
+  }
+
+  dataDeleted(id: DataId): void {
+    this.#store.dataDeleted(id);
   }
 
   close(): void {
@@ -364,8 +368,13 @@ export class World {
 
   #openOverlay(): Overlay {
     const { libc } = this.disk;
-    const state = new StoredState(this.store.loadPacked());
-    checkDataFiles(this.#dataPath, state);
+    const { state, nextDataId } = checkDataFiles({
+      libc: systemLibc(),
+      dataDirectory: this.#dataPath,
+      lostDirectory: `${this.#dataPath}/../lost+found`,
+      state: new StoredState(this.store.loadPacked()),
+      pathOf: (ino) => `inode ${ino}`,
+    });
     const dataDirectory = byteString(new TextEncoder().encode(this.#dataPath));
     this.#directoryFd = libc.open(dataDirectory, OPEN.readOnly | OPEN.directory);
     const context: CommitContext = makeContext({
@@ -380,10 +389,11 @@ export class World {
       onError: () => {},
     });
     if (this.#holdsJobs) this.#held = new HeldCommitter(context);
-    return new Overlay({
+    const overlay = new Overlay({
       base: this.base,
       baseFile: this.base.baseFile,
       state,
+      nextDataId,
       committer: this.#held ?? new InlineCommitter(context),
       libc,
       dataDirectory,
@@ -392,6 +402,8 @@ export class World {
       clock: () => this.clockMs,
       processes: this.processes,
     });
+    overlay.begin();
+    return overlay;
   }
 }
 

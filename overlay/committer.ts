@@ -193,8 +193,11 @@ function syncAndClose({ libc }: CommitContext, fd: Fd): void {
 
 function deleteFiles(job: CommitJob, context: CommitContext): void {
   for (const id of job.deletions) {
-    // A file that stays is found and deleted at the next mount.
-    attempt(context, "delete", () => context.libc.unlink(dataFilePath(context.dataDirectory, id)));
+    // A file that stays, the store still calls deleted: the next mount does it.
+    attempt(context, "delete", () => {
+      context.libc.unlink(dataFilePath(context.dataDirectory, id));
+      context.store.dataDeleted(id);
+    });
   }
 }
 

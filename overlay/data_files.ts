@@ -7,16 +7,21 @@
 import type { ByteString } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { openDiffFile } from "../ffi/open_beneath.ts";
-import { ERRNO, errnoOf } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import type { DataId } from "./metadata_store.ts";
 import type { SpareFiles } from "./spare_files.ts";
 
 /** Descriptors that stay open, unless a caller says otherwise. */
 const OPEN_MAX = 512;
 
-/** The path of a data file. Sixteen digits, so that names sort as numbers do. */
+/** The name of a data file. Sixteen digits, so that names sort as numbers do. */
+export function dataFileName(id: DataId): ByteString {
+  return id.toString(16).padStart(16, "0") as ByteString;
+}
+
+/** The path of a data file. */
 export function dataFilePath(directory: ByteString, id: DataId): ByteString {
-  return `${directory}/${id.toString(16).padStart(16, "0")}` as ByteString;
+  return `${directory}/${dataFileName(id)}` as ByteString;
 }
 
 /** Opens, makes and closes data files. A descriptor is valid until the next call. */
@@ -51,15 +56,22 @@ export class DataFiles {
     this.directoryFd = options.libc.open(this.#directory, OPEN.readOnly | OPEN.directory);
   }
 
-  /** Makes an empty file; what a crash left under that name is removed. */
+  /**
+   * Makes an empty file, which is no link, no pipe and nobody else's. What lies under that name is
+   * never cut, nor removed: numbers are not used twice, so it is not ours.
+   *
+   * @throws {PbkfsError} `DiffDamaged` if there is something; `Io` with the errno.
+   */
   create(id: DataId): Fd {
     this.isOutOfFiles = false;
+    const flags = OPEN.readWrite | OPEN.create | OPEN.exclusive;
     try {
-      const fd = this.#remember(id, (path) => this.#make(path));
+      const fd = this.#remember(id, (path) => this.#libc.open(path, flags, 0o600));
       this.directoryChanged = true;
       return fd;
     } catch (error) {
       const errno = errnoOf(error);
+      if (errno === ERRNO.EEXIST) throw inTheWay(id, error);
       this.isOutOfFiles = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
       const path = dataFilePath(this.#directory, id);
       if (!this.isOutOfFiles || !this.mayUseSpares || !this.#spares?.become(path)) throw error;
@@ -71,7 +83,7 @@ export class DataFiles {
   fd(id: DataId): Fd {
     if (id === this.#lastId) return this.#lastFd;
     const known = this.#open.get(id);
-    if (known === undefined) return this.#remember(id, (path) => this.#reopen(path));
+    if (known === undefined) return this.#existing(id);
     this.#open.delete(id);
     this.#open.set(id, known);
     this.#lastId = id;
@@ -88,19 +100,33 @@ export class DataFiles {
     this.#libc.close(fd);
   }
 
-  /** Deletes a file that nothing points at. One that stays is deleted at the next mount. */
+  /** Deletes a file that nothing has pointed at. One that stays is put aside at the next mount. */
   discard(id: DataId): void {
     this.forget(id);
     try {
       this.#libc.unlink(dataFilePath(this.#directory, id));
     } catch {
-      // The next mount looks for files that nothing points at.
+      // The next mount finds it.
     }
   }
 
   close(): void {
     for (const id of [...this.#open.keys()]) this.forget(id);
     this.#libc.close(this.directoryFd);
+  }
+
+  #existing(id: DataId): Fd {
+    try {
+      return this.#remember(id, (path) => this.#reopen(path));
+    } catch (error) {
+      if (errnoOf(error) !== ERRNO.ENOENT) throw error;
+      // Of the clone, the file is there.
+      throw new PbkfsError("DiffDamaged", {
+        what: `Data file ${dataFileName(id)} of the diff is missing`,
+        todo: "Unmount, and look at it with: pbkfs verify.",
+        cause: error,
+      });
+    }
   }
 
   #remember(id: DataId, open: (path: ByteString) => Fd): Fd {
@@ -113,16 +139,12 @@ export class DataFiles {
   #reopen(path: ByteString): Fd {
     return openDiffFile(this.#libc, path, OPEN.readWrite);
   }
+}
 
-  /** A file that is new cannot be a link, a pipe or anybody else's. */
-  #make(path: ByteString): Fd {
-    const make = () => this.#libc.open(path, OPEN.readWrite | OPEN.create | OPEN.exclusive, 0o600);
-    try {
-      return make();
-    } catch (error) {
-      if (errnoOf(error) !== ERRNO.EEXIST) throw error;
-      this.#libc.unlink(path);
-      return make();
-    }
-  }
+function inTheWay(id: DataId, cause: unknown): PbkfsError {
+  return new PbkfsError("DiffDamaged", {
+    what: `Something lies in the diff where data file ${dataFileName(id)} is to be made`,
+    todo: "Mount again: what nothing names goes to lost+found then.",
+    cause,
+  });
 }

@@ -18,7 +18,7 @@ import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
 import { type Address, allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
 import type { Found, Ino } from "../fuse/mod.ts";
-import type { DataFiles } from "./data_files.ts";
+import { dataFileName, type DataFiles } from "./data_files.ts";
 import type { ContentRecord, DataId, PageMapRecord } from "./metadata_store.ts";
 import { PageMap } from "./page_map.ts";
 
@@ -58,6 +58,11 @@ export interface ContentContext {
   readonly libc: Libc;
   readonly data: DataFiles;
   readonly newDataId: () => DataId;
+  /**
+   * Whether the data file of a paged file reaches over all pages that it holds. Earlier stores have
+   * files of which it does not; what is missing of them reads as zeros.
+   */
+  readonly keepsLengths: boolean;
 }
 
 const EMPTY: BaseFile = {
@@ -93,6 +98,8 @@ export class FileContent {
   /** It was copied up, and the store has not been told yet. */
   #isNewCopy = false;
   #cutPages = false;
+  /** Length of a whole file as the store was told; -1: it was not. */
+  #toldBytes = -1;
 
   /** Bytes were written that have not been synced. */
   hasUnsyncedBytes = false;
@@ -116,7 +123,8 @@ export class FileContent {
   restore(record: ContentRecord): void {
     this.#form = record.form;
     this.#dataId = record.dataId;
-    this.#sizeBytes = record.form === "whole" ? -1 : record.sizeBytes;
+    this.#sizeBytes = record.form === "whole" ? record.foundBytes ?? -1 : record.sizeBytes;
+    this.#toldBytes = record.lengthBytes ?? -1;
     // Not known, and asking for each file would make mounting slow: take it that all was written.
     this.#writtenEndBytes = Infinity;
     this.#baseLimitBytes = record.baseLimitBytes;
@@ -147,9 +155,7 @@ export class FileContent {
    */
   get blocks512(): number {
     if (this.#form === "base") return Math.ceil(this.sizeBytes / SECTOR_SIZE_BYTES);
-    if (this.#dataBlocks512 < 0) {
-      this.#dataBlocks512 = this.#context.libc.fstat(this.#fd()).blocks512;
-    }
+    if (this.#dataBlocks512 < 0) this.#dataBlocks512 = this.#countDataBlocks();
     if (this.#map === undefined) return this.#dataBlocks512;
     const basePages = Math.ceil(this.#baseLimitBytes / PAGE_SIZE_BYTES);
     const shown = basePages - this.#map.count(basePages);
@@ -189,7 +195,7 @@ export class FileContent {
         plan = "more";
       } else if (part.from === "zeros") {
         pieces.push({ in: "zeros", sizeBytes: part.range.sizeBytes });
-      } else pieces.push({ in: "file", fd: this.#fd(), range: part.range });
+      } else pieces.push(this.#dataPiece(part.range));
     }
     return pieces;
   }
@@ -274,11 +280,19 @@ export class FileContent {
     if (!keepSize) this.#growTo(end);
   }
 
+  /** Whether the store does not know the length of a whole file. Then the next records tell. */
+  mustTellLength(): boolean {
+    if (this.#form !== "whole" || this.#toldBytes === this.sizeBytes) return false;
+    this.#recordChanged = true;
+    return true;
+  }
+
   /** What to commit, as of now. Told again if {@link FileContent.commitFailed}. */
   takeRecords(ino: Ino): { content: ContentRecord; pages: PageMapRecord[] } | undefined {
     if (this.#form === "base") return undefined;
     this.#recordChanged = false;
     const map = this.#map;
+    if (map === undefined) this.#toldBytes = this.#sizeBytes;
     return {
       content: {
         ino,
@@ -286,6 +300,7 @@ export class FileContent {
         dataId: this.#dataId,
         sizeBytes: map === undefined ? 0 : this.#sizeBytes,
         baseLimitBytes: this.#baseLimitBytes,
+        ...(this.#toldBytes >= 0 && { lengthBytes: this.#toldBytes }),
       },
       pages: map?.takeChanged().map((part) => ({ ino, part, bits: map.part(part) })) ?? [],
     };
@@ -319,6 +334,7 @@ export class FileContent {
 
   commitFailed(pages: readonly PageMapRecord[]): void {
     this.#recordChanged = true;
+    this.#toldBytes = -1;
     this.#map?.markChanged(pages.map(({ part }) => part));
   }
 
@@ -337,6 +353,16 @@ export class FileContent {
     this.#writtenEndBytes = Math.min(this.#writtenEndBytes, end);
     this.#dataBlocks512 = -1;
     this.#cutPages = false;
+  }
+
+  /** A data file that is missing takes none; reading it tells. */
+  #countDataBlocks(): number {
+    try {
+      return this.#context.libc.fstat(this.#fd()).blocks512;
+    } catch (error) {
+      if (error instanceof PbkfsError && error.code === "DiffDamaged") return 0;
+      throw error;
+    }
   }
 
   #fd() {
@@ -459,9 +485,21 @@ export class FileContent {
       .filter(({ range }) => range.sizeBytes > 0);
   }
 
-  /** From the data file; it is sparse, and may be shorter than the file. */
+  /** Bytes of the data file: all of them are there, or it is damaged. */
+  #dataPiece(range: ByteRange): Piece {
+    return { in: "file", fd: this.#fd(), range, ...(this.#isStrict && { isHeld: true }) };
+  }
+
+  get #isStrict(): boolean {
+    return this.#map === undefined || this.#context.keepsLengths;
+  }
+
+  /** From the data file. */
   #readData(range: ByteRange, target: NativeBuffer, at: number): void {
     const done = this.#context.libc.pread(this.#fd(), offset(target.address, at), range);
+    if (done < range.sizeBytes && this.#isStrict) {
+      throw shortFile(`It ends at ${range.offsetBytes + done}`, this.#dataId);
+    }
     target.bytes.fill(0, at + done, at + range.sizeBytes);
   }
 
@@ -621,8 +659,13 @@ export class FileContent {
       ? Math.floor(to / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES
       : Math.min(pageEnd, to);
     const range = { offsetBytes: at, sizeBytes: end - at };
-    if (isWhole) this.#punch(range);
-    else {
+    if (isWhole) {
+      this.#punch(range);
+      // A hole is where the file is: what is held must lie within it.
+      const { libc } = this.#context;
+      if (libc.fstat(this.#fd()).sizeBytes < end) libc.ftruncate(this.#fd(), end);
+      this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
+    } else {
       this.#fill(page);
       this.#writtenEndBytes = Math.max(this.#writtenEndBytes, end);
       this.#context.libc.pwrite(this.#fd(), zeroPage().address, range);
@@ -631,6 +674,16 @@ export class FileContent {
     this.#hold(range);
     return end;
   }
+}
+
+/** The data file does not have what it must have. */
+function shortFile(what: string, id: DataId): PbkfsError {
+  return new PbkfsError("DiffDamaged", {
+    what: `${what}, in the middle of a read: data file ${
+      dataFileName(id)
+    } of the diff is too short`,
+    todo: "Unmount, and look at it with: pbkfs verify.",
+  });
 }
 
 /** A part of a file that is data, or a hole, and where it ends. Data may be zeros as well. */

@@ -39,7 +39,7 @@ class Bench {
     const { libc } = this.disk;
     const newDataId = () => this.#nextId++ as DataId;
     return new FileContent(
-      { libc, data: this.data, newDataId },
+      { libc, data: this.data, newDataId, keepsLengths: true },
       this.base.baseFile(0 as EntryIndex),
     );
   }

@@ -12,7 +12,7 @@ import { Directory } from "./directory.ts";
 import { type BaseFile, type ContentContext, FileContent } from "./file_content.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { Inode, type NodeBody } from "./inode.ts";
-import type { DataId, InodeRecord } from "./metadata_store.ts";
+import type { ContentRecord, DataId, InodeRecord } from "./metadata_store.ts";
 import { checkState } from "./state_check.ts";
 import type { StoredState } from "./stored_state.ts";
 
@@ -36,7 +36,7 @@ export interface InodeTableOptions {
 }
 
 /** The base's nodes have the numbers that follow the root's, in the order of its entries. */
-const FIRST_BASE_INO = ROOT_INO + 1;
+export const FIRST_BASE_INO = ROOT_INO + 1;
 
 /**
  * Nodes by number. A node is made when somebody asks for it, since most of a large base, or of a
@@ -107,6 +107,19 @@ export class InodeTable {
       if (this.#deleted.has(ino)) continue;
       const made = this.#inodes.get(ino);
       yield { ino, dataId, ...(made !== undefined && { made }) };
+    }
+  }
+
+  /**
+   * Whole files that nobody has asked for, of whose length the store does not know: as it is now,
+   * which is as the mount has found it.
+   */
+  *untold(): Generator<ContentRecord> {
+    for (const { foundBytes, ...record } of this.#options.state.contents) {
+      const { ino, form, lengthBytes } = record;
+      if (form !== "whole" || foundBytes === undefined || foundBytes === lengthBytes) continue;
+      if (this.#inodes.has(ino) || this.#deleted.has(ino)) continue;
+      yield { ...record, lengthBytes: foundBytes };
     }
   }
 

@@ -13,7 +13,13 @@ import type { DataFiles } from "./data_files.ts";
 import type { FileContent } from "./file_content.ts";
 import { contentOf, type Inode } from "./inode.ts";
 import type { InodeTable } from "./inode_table.ts";
-import type { Counters, DataId, MetadataBatch, PageMapRecord } from "./metadata_store.ts";
+import type {
+  ContentRecord,
+  Counters,
+  DataId,
+  MetadataBatch,
+  PageMapRecord,
+} from "./metadata_store.ts";
 import { type NamesTicket, PendingNames } from "./pending_names.ts";
 import type { FailedJob, SyncFailures } from "./sync_failures.ts";
 
@@ -32,6 +38,8 @@ const SETTLE_AFTER_MS = 1000;
 const FILES_A_JOB = 30;
 /** From so many on, a flush syncs the file system once instead of each file: that waits for the disk. */
 const FILES_SYNCED_TOGETHER = 1000;
+/** Records of which a batch of lengths tells. */
+const RECORDS_A_BATCH = 1000;
 /** Jobs that one commit of everything has under way: each holds descriptors. */
 const JOBS_AT_ONCE = 10;
 
@@ -58,6 +66,16 @@ interface Ticket extends NamesTicket {
   /** The last job whose outcome was known when this one was made. */
   readonly settled: number;
 }
+
+/** A batch that tells nothing. */
+const NOTHING = {
+  ...{ inodes: [], names: [], contents: [], pages: [], extendedAttributes: [], removed: [] },
+};
+const NO_TICKET: Ticket = {
+  ...{ inodes: new Set(), names: new Map(), attributes: new Map(), removed: new Set() },
+  ...{ created: [], deletions: [], contents: [], files: [] },
+  ...{ syncDirectory: false, settled: 0, pid: undefined },
+};
 
 /** A sync that is asked for. */
 export interface SyncOptions {
@@ -219,6 +237,50 @@ export class Journal {
     const errno = this.settle();
     if (errno !== 0) throw failedBefore("all files", errno);
     for (const [ino, errno] of this.#options.failures.unheard()) throw failedBefore(ino, errno);
+  }
+
+  /** Tells the store that it is in use: from now on lengths of files change without a commit. */
+  begin(): void {
+    this.#commitAlone({ ...NOTHING, counters: this.#options.counters() });
+  }
+
+  /** As {@link Journal.flush}, as the last thing: lengths of files are told as well. */
+  finish(): void {
+    for (const inode of this.#options.table.made()) {
+      if (inode.links === 0 || inode.body.kind !== "file") continue;
+      if (inode.body.content.mustTellLength()) this.#contents.add(inode);
+    }
+    this.#tellFound();
+    this.flush();
+    this.#commitAlone({ ...NOTHING, counters: this.#options.counters(), isLast: true });
+  }
+
+  /** Tells lengths that a crash has left untold. */
+  #tellFound(): void {
+    const counters = this.#options.counters();
+    let contents: ContentRecord[] = [];
+    const tell = () => {
+      if (contents.length > 0) this.#commitAlone({ ...NOTHING, contents, counters });
+      contents = [];
+    };
+    for (const record of this.#options.table.untold()) {
+      if (contents.push(record) === RECORDS_A_BATCH) tell();
+    }
+    tell();
+  }
+
+  /** Commits a batch of its own, and waits for it. */
+  #commitAlone(names: MetadataBatch): void {
+    const { committer } = this.#options;
+    this.#tickets.set(++this.#sequence, NO_TICKET);
+    committer.submit({
+      ...{ sequence: this.#sequence, epoch: this.#epoch, request: undefined },
+      ...{ settled: this.#settled, files: [], syncDirectory: false },
+      ...{ names, contents: undefined, deletions: [] },
+    });
+    committer.drain();
+    const errno = this.settle();
+    if (errno !== 0) throw failedBefore("all files", errno);
   }
 
   /**
@@ -434,12 +496,9 @@ export class Journal {
     }
     if (records.length === 0) return { batch: undefined, contents };
     const batch: MetadataBatch = {
-      inodes: [],
-      names: [],
+      ...NOTHING,
       contents: records.map(({ content }) => content),
       pages: records.flatMap(({ pages }) => pages),
-      extendedAttributes: [],
-      removed: [],
       counters: this.#options.counters(),
     };
     return { batch, contents };

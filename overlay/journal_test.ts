@@ -514,7 +514,7 @@ Deno.test("FR-885 a flush of very many files syncs the file system once, not eac
     assert.equal(world.store.load().pages.length, 1);
     world.disk.cutPower(() => false);
     assert.equal(world.dataSizeBytes(1000), 10, "it is on disk");
-    world.overlay.flush();
+    world.overlay.syncAll();
     assert.deepEqual(calls(world), [], "once is enough");
   });
 });

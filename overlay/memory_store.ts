@@ -7,6 +7,7 @@
 import type {
   ContentRecord,
   Counters,
+  DataId,
   ExtendedAttributeRecord,
   InodeRecord,
   MetadataBatch,
@@ -25,7 +26,10 @@ export class MemoryStore implements MetadataStore {
   readonly #contents = new Map<number, ContentRecord>();
   readonly #pages = new Map<string, PageMapRecord>();
   readonly #attributes = new Map<string, ExtendedAttributeRecord>();
+  readonly #deleted = new Set<DataId>();
   #counters: Counters | undefined;
+  #isClean = false;
+  #generation = 0;
 
   load(): MetadataState {
     return structuredClone({
@@ -35,6 +39,10 @@ export class MemoryStore implements MetadataStore {
       pages: [...this.#pages.values()],
       extendedAttributes: [...this.#attributes.values()],
       counters: this.#counters,
+      deleted: [...this.#deleted],
+      isClean: this.#isClean,
+      keepsLengths: true,
+      generation: this.#generation,
     });
   }
 
@@ -44,6 +52,12 @@ export class MemoryStore implements MetadataStore {
 
   commit(batches: readonly MetadataBatch[]): void {
     for (const batch of structuredClone(batches)) this.#apply(batch);
+    this.#generation++;
+    this.#isClean = batches.at(-1)?.isLast === true;
+  }
+
+  dataDeleted(id: DataId): void {
+    this.#deleted.delete(id);
   }
 
   close(): void {}
@@ -71,6 +85,8 @@ export class MemoryStore implements MetadataStore {
   }
 
   #remove(ino: Ino): void {
+    const content = this.#contents.get(ino);
+    if (content !== undefined) this.#deleted.add(content.dataId);
     this.#inodes.delete(ino);
     this.#contents.delete(ino);
     for (const map of [this.#pages, this.#attributes]) {

@@ -49,6 +49,13 @@ export interface ContentRecord {
   readonly sizeBytes: number;
   /** Up to here the base shows through a paged file, where the page map has no page. */
   readonly baseLimitBytes: number;
+  /**
+   * Length of a whole one's data file when it was told last. It is what it is now only if
+   * {@link MetadataState.isClean}; missing where it was never told.
+   */
+  readonly lengthBytes?: number | undefined;
+  /** Length of its data file as the mount has found it. It is not stored. */
+  readonly foundBytes?: number;
 }
 
 /** A part of a page map: one bit a page, the lowest bit first. */
@@ -85,12 +92,22 @@ export interface MetadataBatch {
   /** Inodes that are gone, with everything that was recorded for them. */
   readonly removed: readonly Ino[];
   readonly counters: Counters;
+  /** Nothing comes after this: all lengths that have changed are told. */
+  readonly isLast?: boolean;
 }
 
 /** All that a store remembers. Names are never `none`, attributes never without a value. */
-export type MetadataState = Omit<MetadataBatch, "removed" | "counters"> & {
+export type MetadataState = Omit<MetadataBatch, "removed" | "counters" | "isLast"> & {
   /** undefined in a store that has never been committed to. */
   readonly counters: Counters | undefined;
+  /** Data files of inodes that have been removed: deleted, or to be deleted at the mount. */
+  readonly deleted: readonly DataId[];
+  /** Whether the store was closed after a batch that was the last one. */
+  readonly isClean: boolean;
+  /** Whether pages that are held lie within their data file, always: not so of older stores. */
+  readonly keepsLengths: boolean;
+  /** Grows with each commit. */
+  readonly generation: number;
 };
 
 /** Remembers. All methods may throw a {@link PbkfsError}. */
@@ -99,7 +116,12 @@ export interface MetadataStore {
   load(): MetadataState;
   /** The same, in little memory. */
   loadPacked(): PackedState;
-  /** When it returns, the batches are durable, all of them; when it throws, none is. */
+  /**
+   * When it returns, the batches are durable, all of them; when it throws, none is. Data files of
+   * inodes that are removed are remembered as deleted, until {@link MetadataStore.dataDeleted}.
+   */
   commit(batches: readonly MetadataBatch[]): void;
+  /** A data file is gone. The next commit makes that durable; until then, nobody minds. */
+  dataDeleted(id: DataId): void;
   close(): void;
 }

@@ -15,14 +15,25 @@ export {
   makeContext,
 } from "./committer.ts";
 export { COUNTER_NAMES, type CounterName, OverlayCounters, sumOf } from "./counters.ts";
-export { checkDataFiles } from "./data_check.ts";
+export {
+  checkDataFiles,
+  type DataCheck,
+  describeWrong,
+  measure,
+  unnamed,
+  type WrongFile,
+} from "./data_check.ts";
 export { PAGE_SIZE_BYTES } from "./file_content.ts";
+export { type InspectedStore, inspectStore } from "./inspect_store.ts";
 export { timestamp } from "./inode.ts";
 export type { TreeOwner } from "./inode_table.ts";
+export { type ContentRecord, type DataId } from "./metadata_store.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
 export { buffersOfState, type PackedState, StoredState } from "./stored_state.ts";
 export { openContext } from "./open_context.ts";
+export { dataFileName } from "./data_files.ts";
+export { PathsOf } from "./paths_of.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
 export {
   newReadWorker,
@@ -36,6 +47,8 @@ export type { RoomOptions, VitalFiles } from "./room.ts";
 export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } from "./space.ts";
 export { SpareFiles } from "./spare_files.ts";
 export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
+export { salvage, type Salvaged } from "./salvage.ts";
+export { type KeptStrays, LOST_AND_FOUND, type Strays } from "./strays.ts";
 export {
   type CommitChannel,
   type CommitWorker,

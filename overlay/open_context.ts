@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ByteString } from "../ffi/bytes.ts";
+import { type ByteString, printable } from "../ffi/bytes.ts";
 import { type FaultRule, Faults } from "../ffi/faulty_libc.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
 import { type CommitContext, makeContext } from "./committer.ts";
@@ -14,6 +14,8 @@ import { SqliteStore } from "./sqlite_store.ts";
 /** A diff, and who is told how commits to it end. */
 export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onError" | "onFailure"> {
   readonly storePath: string;
+  /** The generation that the store must have reached; missing if that is not known. */
+  readonly generation?: number | undefined;
   readonly dataDirectory: ByteString;
   /** Of the file that keeps space, see {@link Reserve}; nothing is kept if missing. */
   readonly reservePath?: ByteString | undefined;
@@ -23,11 +25,18 @@ export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onErr
 
 /** Opens a diff for the thread that commits. @throws {PbkfsError} as {@link SqliteStore} does. */
 export function openContext(options: OpenContextOptions): CommitContext {
-  const { storePath, dataDirectory, reply, onError } = options;
+  const { storePath, generation, dataDirectory, reply, onError } = options;
   const faults = new Faults(options.faults);
   const libc = faults.libc(systemLibc());
   return makeContext({
-    store: faults.store(new SqliteStore(storePath)),
+    store: faults.store(
+      new SqliteStore(storePath, {
+        generation,
+        // An earlier pbkfs has told nowhere that there is one; but no data file comes before it.
+        mustExist: isLost(storePath) && hasDataFiles(dataDirectory),
+        onProblem: onError,
+      }),
+    ),
     libc,
     dataDirectory,
     dataDirectoryFd: libc.open(dataDirectory, OPEN.readOnly | OPEN.directory),
@@ -36,6 +45,20 @@ export function openContext(options: OpenContextOptions): CommitContext {
     ...(options.onFailure !== undefined && { onFailure: options.onFailure }),
     makeRoom: (sizeBytes) => takeOf(options.reservePath, sizeBytes),
   });
+}
+
+function isLost(storePath: string): boolean {
+  try {
+    return Deno.statSync(storePath).size === 0;
+  } catch {
+    return true; // What is wrong with it, opening tells.
+  }
+}
+
+function hasDataFiles(directory: ByteString): boolean {
+  return [...Deno.readDirSync(printable(directory))].some(({ name }) =>
+    /^[0-9a-f]{16}$/.test(name)
+  );
 }
 
 /** Takes space of a reserve that somebody else fills. */

@@ -31,7 +31,12 @@ import type { Committer } from "./committer.ts";
 import type { OverlayCounters } from "./counters.ts";
 import { DataFiles } from "./data_files.ts";
 import { Directory } from "./directory.ts";
-import { type BaseFile, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
+import {
+  type BaseFile,
+  type ContentContext,
+  FileContent,
+  PAGE_SIZE_BYTES,
+} from "./file_content.ts";
 import { contentOf, type Inode, type NodeBody, storable } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
@@ -47,6 +52,8 @@ export interface OverlayOptions {
   readonly baseFile: (entry: EntryIndex) => BaseFile;
   /** What the diff's store holds. */
   readonly state: StoredState;
+  /** No data file has this number, or a higher one; as the store says if missing. */
+  readonly nextDataId?: number;
   readonly committer: Committer;
   readonly libc: Libc;
   /** The diff's directory of data files. */
@@ -84,14 +91,17 @@ export class Overlay implements FileSystem {
   readonly #counters: OverlayCounters;
   readonly #pool: ReadPool | undefined;
   readonly #room: Room;
-  readonly #content: { libc: Libc; data: DataFiles; newDataId: () => DataId };
+  readonly #content: ContentContext;
   readonly #now: () => Timestamp;
   #kernel: Kernel | undefined;
+  /** Whether the store believes that nothing has changed since it was closed. */
+  readonly #isClean: boolean;
 
   constructor(options: OverlayOptions) {
     const { libc, state, base, baseFile, owner } = options;
-    let nextDataId = state.counters?.nextDataId ?? 1;
+    let nextDataId = Math.max(state.counters?.nextDataId ?? 1, options.nextDataId ?? 1);
     this.#libc = libc;
+    this.#isClean = state.facts.isClean;
     // The kernel stamps what is written with the same clock. If it finds the time that we gave a
     // new file, it does not tell us of it once more, which would be a request; and never an earlier
     // one.
@@ -104,7 +114,10 @@ export class Overlay implements FileSystem {
       spares: options.room?.spares,
       ...(options.dataFilesMax !== undefined && { openMax: options.dataFilesMax }),
     });
-    this.#content = { libc, data: this.#data, newDataId: () => nextDataId++ as DataId };
+    this.#content = {
+      ...{ libc, data: this.#data, newDataId: () => nextDataId++ as DataId },
+      keepsLengths: state.facts.keepsLengths,
+    };
     const content = this.#content;
     const table = new InodeTable({ base, baseFile, content, owner, state });
     this.#table = table;
@@ -126,6 +139,11 @@ export class Overlay implements FileSystem {
       clock: options.clock ?? (() => performance.now()),
       ...options.room,
     });
+  }
+
+  /** Before the first request, if something may be changed. @throws {PbkfsError} of the store. */
+  begin(): void {
+    if (this.#isClean) this.#journal.begin();
   }
 
   attach(kernel: Kernel): void {
@@ -467,7 +485,7 @@ export class Overlay implements FileSystem {
   flush(): void {
     // Nobody holds what was deleted while open.
     for (const inode of [...this.#table.made()]) if (inode.links === 0) this.#drop(inode);
-    this.syncAll();
+    this.#journal.finish();
   }
 
   /** Makes everything durable. @throws {PbkfsError} if something could not be. */

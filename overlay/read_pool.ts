@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Codec, Piece, PieceReader } from "../backup/mod.ts";
+import { type Codec, heldMissing, type Piece, type PieceReader } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError, toPbkfsError } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
@@ -163,7 +163,16 @@ export class ReadPool {
     this.#queue.close();
   }
 
+  /** Before a worker reads it, who could not tell it from a file that is cut meanwhile. */
+  #mustHave(piece: Piece): void {
+    if (piece.in !== "file" || piece.isHeld !== true) return;
+    const { sizeBytes } = this.#libc.fstat(piece.fd);
+    if (sizeBytes < piece.range.offsetBytes + piece.range.sizeBytes) throw heldMissing(sizeBytes);
+  }
+
+  /** @throws {PbkfsError} `DiffDamaged` if a file of the diff lacks what it must have. */
   #handOver(request: Request, parts: readonly (readonly Piece[])[]): boolean {
+    for (const pieces of parts) for (const piece of pieces) this.#mustHave(piece);
     // Descriptors of the plan may be closed by the next one.
     const copies: Fd[] = [];
     try {

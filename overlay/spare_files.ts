@@ -1,13 +1,17 @@
 /**
  * Data files kept ready for when no inode is left.
  *
- * They lie among the data files, under names that are none of theirs: the next mount deletes them.
+ * They lie among the data files, under names that are none of theirs: the next mount deletes them,
+ * as long as they are empty.
  *
  * @module
  */
 
 import type { ByteString } from "../ffi/bytes.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
+
+/** What they are called. */
+export const SPARE_NAME = /^spare\.\d+$/;
 
 /** Empty files that can become data files. */
 export class SpareFiles {
@@ -58,7 +62,7 @@ export class SpareFiles {
       try {
         this.#libc.unlink(path);
       } catch {
-        // The next mount deletes what nothing points at.
+        // The next mount deletes what is called like this, and empty.
       }
     }
   }

@@ -5,13 +5,22 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { ERRNO, PbkfsError } from "../errors.ts";
-import { bytesOf, type ByteString, byteString } from "../ffi/bytes.ts";
+import { bytesOf, type ByteString, byteString, byteStringOf } from "../ffi/bytes.ts";
+import { OPEN, systemLibc } from "../ffi/libc.ts";
 import type { Ino } from "../fuse/mod.ts";
 import { CommitSpace } from "./commit_space.ts";
-import { checkRows, checkTables } from "./store_checks.ts";
-import { type PackedState, StatePacker, StoredState } from "./stored_state.ts";
+import {
+  checkGeneration,
+  type ExpectedGeneration,
+  generationPath,
+  GenerationRecord,
+  readGeneration,
+  RESTORE_OR_SALVAGE,
+} from "./generation_record.ts";
+import { checkRows, checkTables, rulesOf } from "./store_checks.ts";
+import { type PackedState, StatePacker, StoredState, type StoreFacts } from "./stored_state.ts";
 import type {
   ContentRecord,
   DataId,
@@ -23,7 +32,7 @@ import type {
 } from "./metadata_store.ts";
 
 /** What `PRAGMA user_version` says in a store of this pbkfs. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Marks a SQLite file as a pbkfs diff, in `PRAGMA application_id`: "pbkf". */
 const APPLICATION_ID = 0x70626b66;
@@ -54,32 +63,47 @@ const MIGRATIONS = [
    CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;`,
   `ALTER TABLE inode ADD COLUMN born_s INTEGER;
    ALTER TABLE inode ADD COLUMN born_ns INTEGER;`,
+  `ALTER TABLE content ADD COLUMN length_bytes INTEGER;
+   CREATE TABLE deleted_data (data_id INTEGER PRIMARY KEY) STRICT;`,
 ];
 
 const STATEMENTS = {
   inode: `INSERT OR REPLACE INTO inode VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
   name: `INSERT OR REPLACE INTO name VALUES (?,?,?)`,
   dropName: `DELETE FROM name WHERE parent = ? AND name = ?`,
-  content: `INSERT OR REPLACE INTO content VALUES (?,?,?,?,?)`,
+  content: `INSERT OR REPLACE INTO content VALUES (?,?,?,?,?,?)`,
   pages: `INSERT OR REPLACE INTO page_map VALUES (?,?,?)`,
   dropPages: `DELETE FROM page_map WHERE ino = ? AND part = ?`,
   attribute: `INSERT OR REPLACE INTO extended_attribute VALUES (?,?,?)`,
   dropAttribute: `DELETE FROM extended_attribute WHERE ino = ? AND name = ?`,
   counter: `INSERT OR REPLACE INTO counter VALUES (?,?)`,
+  forget: `DELETE FROM deleted_data WHERE data_id = ?`,
 } as const;
 
-const REMOVALS = ["inode", "content", "page_map", "extended_attribute"].map(
-  (table) => `DELETE FROM ${table} WHERE ino = ?`,
-);
+const REMOVALS = [
+  "INSERT OR IGNORE INTO deleted_data SELECT data_id FROM content WHERE ino = ?",
+  ...["inode", "content", "page_map", "extended_attribute"].map(
+    (table) => `DELETE FROM ${table} WHERE ino = ?`,
+  ),
+];
 
 type Row = Record<string, unknown>;
 
-/** For tests: limits that are met sooner. */
+/** Limits; for tests, some that are met sooner. */
 export interface SqliteStoreOptions {
   /** How long to wait for another process to let go of the file. */
   readonly busyTimeoutMs?: number;
   /** Pages, of 4 KiB, that the file may have. */
   readonly pagesMax?: number;
+}
+
+/** What is known of a store before it is opened, and who is told of what it survives. */
+export interface OpenStoreOptions extends SqliteStoreOptions {
+  /** The generation that the diff's binding tells; missing if it tells none. */
+  readonly generation?: number | undefined;
+  /** Whether the diff holds what only a store can have named: then there must be one. */
+  readonly mustExist?: boolean;
+  readonly onProblem?: (what: string, error: unknown) => void;
 }
 
 /** A {@link MetadataStore} in a SQLite file. */
@@ -89,87 +113,92 @@ export class SqliteStore implements MetadataStore {
   readonly #statements: { readonly [Name in keyof typeof STATEMENTS]: StatementSync };
   readonly #removals: readonly StatementSync[];
   readonly #space: CommitSpace;
+  readonly #record: GenerationRecord;
+  readonly #onProblem: (what: string, error: unknown) => void;
+  /** Of the last commit. */
+  #generation: number;
+  #isClean: boolean;
+  #isRecordBehind = false;
+  /** Data files that are gone, and still in the store. */
+  #gone: DataId[] = [];
 
   /**
-   * Opens a store, and makes it if there is none.
+   * Opens a store, and makes it if there is none and none has to be. A store that has lost commits
+   * is refused before anything is changed.
    *
    * @throws {PbkfsError} `DiffVersion` if a newer pbkfs made it, `DiffForeign` if it is another
-   * program's, `DiffDamaged` if SQLite cannot read it.
+   * program's, `DiffDamaged` if SQLite cannot read it, or it is not all that it was.
    */
-  constructor(path: string, options: SqliteStoreOptions = {}) {
+  constructor(path: string, options: OpenStoreOptions = {}) {
     this.#path = path;
+    this.#onProblem = options.onProblem ?? (() => {});
     const isNew = !existsSync(path);
+    const expected = this.#guard("open", () => mustBeWhole(path, options));
     this.#database = this.#guard("open", () => new DatabaseSync(path));
+    let record: GenerationRecord | undefined;
     try {
-      this.#guard("open", () => this.#prepare(isNew, options));
+      const isMade = this.#guard("open", () => this.#prepare(isNew, options));
+      const counters = this.#guard("read", () => readCounters(this.#database));
+      this.#generation = counters.get("generation") ?? 0;
+      checkGeneration(path, this.#generation, expected);
+      this.#isClean = counters.get("is_clean") === 1;
+      record = new GenerationRecord(generationPath(path));
+      this.#record = record;
       const prepare = (sql: string) => this.#database.prepare(sql);
       this.#statements = Object.fromEntries(
         Object.entries(STATEMENTS).map(([name, sql]) => [name, prepare(sql)]),
       ) as { [Name in keyof typeof STATEMENTS]: StatementSync };
       this.#removals = REMOVALS.map(prepare);
       this.#space = new CommitSpace(path);
+      if (isMade || expected.recorded === undefined) {
+        this.#guard("write", () => this.#begin(isMade));
+      }
     } catch (error) {
+      record?.close();
       this.#database.close();
       throw error;
     }
   }
 
+  /** Of the last commit. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   load(): MetadataState {
-    const { inodes, names, contents, pages, extendedAttributes, counters } = new StoredState(
-      this.loadPacked(),
-    );
+    const state = new StoredState(this.loadPacked());
     return {
-      ...{ inodes: [...inodes], names: [...names], contents: [...contents], pages: [...pages] },
-      ...{ extendedAttributes: [...extendedAttributes], counters },
+      inodes: [...state.inodes],
+      names: [...state.names],
+      contents: [...state.contents],
+      pages: [...state.pages],
+      extendedAttributes: [...state.extendedAttributes],
+      deleted: [...state.deleted],
+      ...state.facts,
     };
   }
 
   /** @throws {PbkfsError} `DiffDamaged` if something is in it that cannot be. */
   loadPacked(): PackedState {
-    return this.#guard("read", () => {
-      const counts = checkRows(this.#database, this.#path);
-      const packer = new StatePacker({
-        inodes: counts.get("inode") ?? 0,
-        names: counts.get("name") ?? 0,
-        contents: counts.get("content") ?? 0,
-        pages: counts.get("page_map") ?? 0,
-      });
-      const each = (sql: string, take: (row: Row) => void) => {
-        for (const row of this.#database.prepare(sql).iterate()) take(row as Row);
-      };
-      each("SELECT * FROM inode ORDER BY ino", (row) => packer.addInode(toInode(row)));
-      each("SELECT * FROM name ORDER BY parent, name", (row) => packer.addName(toName(row)));
-      each("SELECT * FROM content ORDER BY ino", (row) => packer.addContent(toContent(row)));
-      each(
-        "SELECT * FROM page_map ORDER BY ino, part",
-        (r) =>
-          packer.addPages({ ino: r.ino as Ino, part: r.part as number, bits: toBytes(r.bits) }),
-      );
-      each(
-        "SELECT * FROM extended_attribute ORDER BY ino, name",
-        (r) =>
-          packer.addAttribute({
-            ino: r.ino as Ino,
-            name: byteString(toBytes(r.name)),
-            value: toBytes(r.value),
-          }),
-      );
-      const counters = new Map<unknown, unknown>();
-      each("SELECT * FROM counter", (row) => counters.set(row.name, row.value));
-      return packer.done(
-        counters.size === 0 ? undefined : {
-          nextIno: counters.get("next_ino") as number,
-          nextDataId: counters.get("next_data_id") as number,
-        },
-      );
+    const packed = this.#guard("read", () => {
+      const counts = checkRows(this.#database, this.#path, SCHEMA_VERSION);
+      return readState(this.#database, { version: SCHEMA_VERSION, isSound: true, counts });
     });
+    // Who mounts deletes what is still there of them before anything is committed.
+    for (const id of new StoredState(packed).deleted) this.#gone.push(id);
+    return packed;
   }
 
   commit(batches: readonly MetadataBatch[]): void {
+    const generation = this.#generation + 1;
+    const isClean = batches.at(-1)?.isLast === true;
     this.#guard("write", () => {
       this.#database.exec("BEGIN IMMEDIATE");
       try {
         for (const batch of batches) this.#write(batch);
+        for (const id of this.#gone) this.#statements.forget.run(id);
+        this.#statements.counter.run("generation", generation);
+        if (isClean !== this.#isClean) this.#statements.counter.run("is_clean", isClean ? 1 : 0);
         this.#database.exec("COMMIT");
       } catch (error) {
         // SQLite itself rolls back after some errors, a full disk among them.
@@ -177,15 +206,58 @@ export class SqliteStore implements MetadataStore {
         throw error;
       }
     });
+    this.#generation = generation;
+    this.#isClean = isClean;
+    this.#gone = [];
+    this.#tellGeneration();
     this.#space.committed();
   }
 
-  close(): void {
-    this.#database.close();
-    this.#space.close();
+  dataDeleted(id: DataId): void {
+    this.#gone.push(id);
   }
 
-  #prepare(isNew: boolean, { busyTimeoutMs = 5000, pagesMax }: SqliteStoreOptions): void {
+  close(): void {
+    // From here on the record must not be older than the store, whatever becomes of the machine.
+    this.#survive(() => this.#record.sync());
+    this.#database.close();
+    this.#space.close();
+    this.#record.close();
+  }
+
+  /** The first commit that is counted, durable with its record. */
+  #begin(isMade: boolean): void {
+    if (isMade) this.#statements.counter.run("keeps_lengths", 1);
+    this.commit([]);
+    this.#record.sync();
+    const directory = this.#path.slice(0, Math.max(1, this.#path.lastIndexOf("/")));
+    const libc = systemLibc();
+    const fd = libc.open(byteStringOf(directory), OPEN.readOnly | OPEN.directory);
+    try {
+      libc.fsync(fd);
+    } finally {
+      libc.close(fd);
+    }
+  }
+
+  /** What was committed is durable, whether this succeeds or not. */
+  #tellGeneration(): void {
+    this.#survive(() => this.#record.write(this.#generation));
+  }
+
+  /** Without a record as new as the store, less is noticed; nobody's sync fails for that. */
+  #survive(body: () => void): void {
+    try {
+      body();
+      this.#isRecordBehind = false;
+    } catch (error) {
+      if (!this.#isRecordBehind) this.#onProblem("tell the generation of the metadata", error);
+      this.#isRecordBehind = true;
+    }
+  }
+
+  /** @returns Whether the store has been made now. */
+  #prepare(isNew: boolean, { busyTimeoutMs = 5000, pagesMax }: SqliteStoreOptions): boolean {
     // One process has a diff, so the file can stay locked and needs no shared memory beside it.
     this.#database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = ${busyTimeoutMs}`);
     if (pagesMax !== undefined) this.#database.exec(`PRAGMA max_page_count = ${pagesMax}`);
@@ -201,21 +273,18 @@ export class SqliteStore implements MetadataStore {
         todo: "Choose another diff directory.",
       });
     }
-    if (version > SCHEMA_VERSION) {
-      throw new PbkfsError("DiffVersion", {
-        what: `"${this.#path}" has schema version ${version}; this pbkfs knows ${SCHEMA_VERSION}`,
-        todo: "Mount this diff with the newer pbkfs that wrote it.",
-      });
-    }
+    if (version > SCHEMA_VERSION) throw newer(this.#path, version);
     checkTables(this.#database, this.#path, version);
     // A commit is durable when it returns: the write-ahead log is synced each time.
     this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    if (version === SCHEMA_VERSION) return;
+    if (version === SCHEMA_VERSION) return false;
+    const isMade = version === 0;
     this.#database.exec("BEGIN IMMEDIATE");
     for (; version < SCHEMA_VERSION; version++) this.#database.exec(MIGRATIONS[version] as string);
     this.#database.exec(
       `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
     );
+    return isMade;
   }
 
   #write(batch: MetadataBatch): void {
@@ -226,7 +295,8 @@ export class SqliteStore implements MetadataStore {
       else run.name.run(parent, bytesOf(name), to === "whiteout" ? 0 : to);
     }
     for (const c of batch.contents) {
-      run.content.run(c.ino, c.form, c.dataId, c.sizeBytes, c.baseLimitBytes);
+      const { ino, form, dataId, sizeBytes, baseLimitBytes, lengthBytes = null } = c;
+      run.content.run(ino, form, dataId, sizeBytes, baseLimitBytes, lengthBytes);
     }
     for (const { ino, part, bits } of batch.pages) {
       if (bits.every((byte) => byte === 0)) run.dropPages.run(ino, part);
@@ -246,10 +316,149 @@ export class SqliteStore implements MetadataStore {
     try {
       return body();
     } catch (error) {
-      if (error instanceof PbkfsError) throw error;
-      throw fromSqliteError(error, `Cannot ${what} the metadata store "${this.#path}"`);
+      throw storeError(error, this.#path, what);
     }
   }
+}
+
+/**
+ * What a store must be before it is opened for writing, which would take away what is left of it.
+ *
+ * @throws {PbkfsError} `DiffDamaged` if it is not there, or has lost commits.
+ */
+export function mustBeWhole(path: string, options: OpenStoreOptions): ExpectedGeneration {
+  const recorded = readGeneration(generationPath(path));
+  const bound = options.generation;
+  const isKnown = recorded !== undefined || bound !== undefined || options.mustExist === true;
+  const expected = { bound, recorded };
+  if (!isKnown) return expected;
+  const refuse = (what: string) => {
+    throw new PbkfsError("DiffDamaged", { what, todo: RESTORE_OR_SALVAGE });
+  };
+  const sizeBytes = sizeIfAny(path);
+  if (sizeBytes === undefined) refuse(`The metadata store "${path}" is missing`);
+  if (sizeBytes === 0) refuse(`The metadata store "${path}" is empty`);
+  if (bound !== undefined && recorded === undefined) {
+    refuse(`"${generationPath(path)}", which tells of the last commit, is missing or damaged`);
+  }
+  // Only a process that died leaves it: what opening the store reads of it, closing takes away.
+  if (sizeIfAny(`${path}-wal`) !== undefined) {
+    const generation = withStoredState(path, readCounters, options).get("generation") ?? 0;
+    checkGeneration(path, generation, expected);
+  }
+  return expected;
+}
+
+/** @throws {PbkfsError} `DiffDamaged` if it is something else than a file: it could have no end. */
+function sizeIfAny(path: string): number | undefined {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    if (isFile) return size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  throw new PbkfsError("DiffDamaged", {
+    what: `"${path}" is not a regular file, but a link, a directory, a pipe or the like`,
+    todo: RESTORE_OR_SALVAGE,
+  });
+}
+
+/**
+ * Looks at a store that nobody has open, and leaves it as it is.
+ *
+ * @param body Gets the version of the schema as well; 0 before there is one.
+ * @throws {PbkfsError} `DiffVersion`; `DiffDamaged` if it has other tables than ours.
+ */
+export function withStoredState<T>(
+  path: string,
+  body: (database: DatabaseSync, version: number) => T,
+  { busyTimeoutMs = 5000 }: SqliteStoreOptions = {},
+): T {
+  const besides = ["-wal", "-shm"].filter((name) => sizeIfAny(`${path}${name}`) === undefined);
+  sizeIfAny(path);
+  const database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
+  try {
+    const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+    if (version > SCHEMA_VERSION) throw newer(path, version);
+    checkTables(database, path, version);
+    return body(database, version);
+  } finally {
+    database.close();
+    for (const name of besides) rmSync(`${path}${name}`, { force: true });
+  }
+}
+
+function isThere(database: DatabaseSync, table: string): boolean {
+  const sql = "SELECT count(*) AS found FROM sqlite_schema WHERE name = ?";
+  return database.prepare(sql).get(table)?.found === 1;
+}
+
+/** Numbers by name, those that can be; none of a database that has no such table. */
+function readCounters(database: DatabaseSync): Map<string, number> {
+  if (!isThere(database, "counter")) return new Map();
+  const rows = database.prepare(
+    `SELECT name, value FROM counter WHERE value BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}
+       AND name IN ('next_ino', 'next_data_id', 'generation', 'is_clean', 'keeps_lengths')`,
+  ).all() as Row[];
+  return new Map(rows.map(({ name, value }) => [name as string, value as number]));
+}
+
+/**
+ * All that a database of a version of the schema holds.
+ *
+ * @param isSound Whether each row can be, see {@link checkRows}; if not, those that cannot be are
+ * left out.
+ * @param counts How many rows each table has, if that is known.
+ */
+export function readState(
+  database: DatabaseSync,
+  { version, isSound, counts }: {
+    readonly version: number;
+    readonly isSound: boolean;
+    readonly counts?: ReadonlyMap<string, number>;
+  },
+): PackedState {
+  const packer = new StatePacker({
+    inodes: counts?.get("inode") ?? 0,
+    names: counts?.get("name") ?? 0,
+    contents: counts?.get("content") ?? 0,
+    pages: counts?.get("page_map") ?? 0,
+  });
+  const rules = rulesOf(version);
+  const each = (table: string, order: string, take: (row: Row) => void) => {
+    if (rules[table] === undefined || version === 0) return;
+    const where = isSound ? "" : `WHERE (${rules[table]}) IS TRUE`;
+    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${order}`;
+    for (const row of database.prepare(sql).iterate()) take(row as Row);
+  };
+  each("inode", "ino", (row) => packer.addInode(toInode(row)));
+  each("name", "parent, name", (row) => packer.addName(toName(row)));
+  each("content", "ino", (row) => packer.addContent(toContent(row)));
+  each(
+    "page_map",
+    "ino, part",
+    (r) => packer.addPages({ ino: r.ino as Ino, part: r.part as number, bits: toBytes(r.bits) }),
+  );
+  each("extended_attribute", "ino, name", (r) => {
+    const name = byteString(toBytes(r.name));
+    packer.addAttribute({ ino: r.ino as Ino, name, value: toBytes(r.value) });
+  });
+  each("deleted_data", "data_id", (row) => packer.addDeleted(row.data_id as DataId));
+  return packer.done(factsOf(readCounters(database)));
+}
+
+function factsOf(counters: ReadonlyMap<string, number>): StoreFacts {
+  const nextIno = counters.get("next_ino");
+  const nextDataId = counters.get("next_data_id");
+  const isNew = nextIno === undefined && nextDataId === undefined;
+  return {
+    // If there is only one of them, it is noticed when they are held against what is used.
+    counters: isNew ? undefined : { nextIno: nextIno ?? 0, nextDataId: nextDataId ?? 0 },
+    isClean: counters.get("is_clean") === 1,
+    keepsLengths: counters.get("keeps_lengths") === 1,
+    generation: counters.get("generation") ?? 0,
+  };
 }
 
 const SQLITE_BUSY = 5;
@@ -264,6 +473,20 @@ const CODE_OF_MESSAGE: Readonly<Record<string, number>> = {
   "database or disk is full": SQLITE_FULL,
   "file is not a database": SQLITE_NOTADB,
 };
+
+/** The refusal of a store of a later schema. */
+function newer(path: string, version: number): PbkfsError {
+  return new PbkfsError("DiffVersion", {
+    what: `"${path}" has schema version ${version}; this pbkfs knows ${SCHEMA_VERSION}`,
+    todo: "Mount this diff with the newer pbkfs that wrote it.",
+  });
+}
+
+/** An error that a store has met, as ours. */
+export function storeError(error: unknown, path: string, what = "read"): PbkfsError {
+  if (error instanceof PbkfsError) return error;
+  return fromSqliteError(error, `Cannot ${what} the metadata store "${path}"`);
+}
 
 function fromSqliteError(error: unknown, what: string): PbkfsError {
   const message = error instanceof Error ? error.message : String(error);
@@ -306,7 +529,7 @@ function toInode(r: Row): InodeRecord {
     accessed: time("accessed"),
     modified: time("modified"),
     changed: time("changed"),
-    ...(r.born_s !== null && { born: time("born") }),
+    ...(typeof r.born_s === "number" && { born: time("born") }),
     ...(r.target !== null && { target: byteString(toBytes(r.target)) }),
   };
 }
@@ -330,5 +553,6 @@ function toContent(r: Row): ContentRecord {
     dataId: r.data_id as DataId,
     sizeBytes: r.size_bytes as number,
     baseLimitBytes: r.base_limit_bytes as number,
+    ...(typeof r.length_bytes === "number" && { lengthBytes: r.length_bytes }),
   };
 }

@@ -26,14 +26,13 @@ const PART_MAX = SIZE_MAX / (PAGE_MAP_PART_SIZE_BYTES * 8 * 8192);
 const time = (name: string) =>
   `${name}_s BETWEEN -${SAFE_MAX} AND ${SAFE_MAX} AND ${name}_ns BETWEEN 0 AND 999999999`;
 
-/** For each table, what holds for each row. */
-const RULES: Readonly<Record<string, string>> = {
+/** For each table of the first version, what holds for each row. */
+const RULES = {
   inode: `ino BETWEEN 1 AND ${SAFE_MAX} AND (mode & 0xf000) IN
       (0x1000, 0x2000, 0x4000, 0x6000, 0x8000, 0xa000, 0xc000) AND mode BETWEEN 0 AND 0xffff
     AND uid BETWEEN 0 AND ${UINT32_MAX} AND gid BETWEEN 0 AND ${UINT32_MAX}
     AND links BETWEEN 0 AND ${UINT32_MAX} AND rdev BETWEEN 0 AND ${UINT32_MAX}
     AND ${time("accessed")} AND ${time("modified")} AND ${time("changed")}
-    AND (born_s IS NULL OR (${time("born")}))
     AND coalesce(length(target), 0) <= 4096 AND coalesce(instr(target, x'00'), 0) = 0`,
   name: `parent BETWEEN 1 AND ${SAFE_MAX} AND ino BETWEEN 0 AND ${SAFE_MAX}
     AND length(name) BETWEEN 1 AND 255 AND instr(name, x'00') = 0 AND instr(name, x'2f') = 0
@@ -46,21 +45,44 @@ const RULES: Readonly<Record<string, string>> = {
   extended_attribute: `ino BETWEEN 1 AND ${SAFE_MAX} AND length(name) BETWEEN 1 AND 255
     AND length(value) <= 65536`,
   counter: `value BETWEEN 0 AND ${SAFE_MAX}`,
-};
+} as const;
 
-/** The columns of each table, in their order. */
-const COLUMNS: Readonly<Record<string, string>> = {
+/** What later versions of the schema have more. */
+const BORN_RULE = `(born_s IS NULL OR (${time("born")}))`;
+const LENGTH_RULE = `(length_bytes IS NULL OR length_bytes BETWEEN 0 AND ${SIZE_MAX})`;
+const DELETED_RULE = `data_id BETWEEN 1 AND ${SAFE_MAX}`;
+
+/** For each table of a version of the schema, what holds for each row, in SQL. */
+export function rulesOf(version: number): Readonly<Record<string, string>> {
+  const { inode, content, ...rest } = RULES;
+  return {
+    ...rest,
+    inode: version < 2 ? inode : `${inode} AND ${BORN_RULE}`,
+    content: version < 3 ? content : `${content} AND ${LENGTH_RULE}`,
+    ...(version >= 3 && { deleted_data: DELETED_RULE }),
+  };
+}
+
+/** The columns of each table of the first version, in their order. */
+const COLUMNS = {
   inode: "ino,mode,uid,gid,links,rdev,accessed_s,accessed_ns,modified_s,modified_ns," +
-    "changed_s,changed_ns,target,born_s,born_ns",
+    "changed_s,changed_ns,target",
   name: "parent,name,ino",
   content: "ino,form,data_id,size_bytes,base_limit_bytes",
   page_map: "ino,part,bits",
   extended_attribute: "ino,name,value",
   counter: "name,value",
-};
+} as const;
 
-/** What the first version of the schema did not have. */
-const SINCE_2 = ",born_s,born_ns";
+function columnsOf(version: number): Readonly<Record<string, string>> {
+  const { inode, content, ...rest } = COLUMNS;
+  return {
+    ...rest,
+    inode: version < 2 ? inode : `${inode},born_s,born_ns`,
+    content: version < 3 ? content : `${content},length_bytes`,
+    ...(version >= 3 && { deleted_data: "data_id" }),
+  };
+}
 
 /**
  * Tables, and nothing else: a view in place of one could compute without an end.
@@ -78,8 +100,7 @@ export function checkTables(database: DatabaseSync, path: string, version: numbe
   const columns = database.prepare(
     `SELECT group_concat(name, ',') AS names, sum(hidden) AS hidden FROM pragma_table_xinfo(?)`,
   );
-  for (const [table, all] of Object.entries(COLUMNS)) {
-    const expected = version === 1 ? all.replace(SINCE_2, "") : all;
+  for (const [table, expected] of Object.entries(columnsOf(version))) {
     const { names, hidden } = columns.get(table) as Record<string, unknown>;
     if (names !== expected || hidden !== 0) {
       throw damaged(path, `its table "${table}" has the columns ${names ?? "of no table"}`);
@@ -91,9 +112,13 @@ export function checkTables(database: DatabaseSync, path: string, version: numbe
  * @returns How many rows each table has.
  * @throws {PbkfsError} `DiffDamaged` if a row cannot be, or if there are too many.
  */
-export function checkRows(database: DatabaseSync, path: string): Map<string, number> {
+export function checkRows(
+  database: DatabaseSync,
+  path: string,
+  version: number,
+): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const [table, rule] of Object.entries(RULES)) {
+  for (const [table, rule] of Object.entries(rulesOf(version))) {
     const { count } = database.prepare(
       `SELECT count(*) AS count FROM (SELECT 1 FROM ${table} LIMIT ${ROWS_MAX + 1})`,
     ).get() as { count: number };

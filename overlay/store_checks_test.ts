@@ -47,7 +47,12 @@ function open(path: string): void {
     new InodeTable({
       base,
       baseFile: base.baseFile,
-      content: { libc: undefined as never, data: undefined as never, newDataId: () => 0 as never },
+      content: {
+        libc: undefined as never,
+        data: undefined as never,
+        newDataId: () => 0 as never,
+        keepsLengths: true,
+      },
       owner: { uid: 0, gid: 0, rootMode: 0o700, time: timestamp(0) },
       state: new StoredState(store.loadPacked()),
     });

@@ -24,8 +24,8 @@ import { GrowingBytes, GrowingRows, type Rows } from "./rows.ts";
 const INODE_WIDTH = 14;
 /** Of a name: parent, inode or 0 for a whiteout, and where its bytes end. */
 const NAME_WIDTH = 3;
-/** Of a content: inode, whether it is paged, data file, size, base limit. */
-const CONTENT_WIDTH = 5;
+/** Of a content: inode, whether it is paged, data file, size, base limit, and length; NaN: not told. */
+const CONTENT_WIDTH = 6;
 /** Of a part of a page map: inode, part. Its bits are as long as all others. */
 const PAGES_WIDTH = 2;
 
@@ -40,8 +40,16 @@ export interface PackedState {
   /** Of symbolic links, by inode. */
   readonly targets: ReadonlyMap<Ino, ByteString>;
   readonly attributes: readonly ExtendedAttributeRecord[];
-  readonly counters: Counters | undefined;
+  readonly facts: StoreFacts;
+  /** Data files to be deleted, a number each. */
+  readonly deleted: Rows;
 }
+
+/** What a store tells of itself, see {@link MetadataState}. */
+export type StoreFacts = Pick<
+  MetadataState,
+  "counters" | "isClean" | "keepsLengths" | "generation"
+>;
 
 /** How many records there will be, so that memory for them is taken once. */
 export interface RowCounts {
@@ -59,6 +67,7 @@ export class StatePacker {
   readonly #contents: GrowingRows;
   readonly #pages: GrowingRows;
   readonly #pageBits = new GrowingBytes();
+  readonly #deleted = new GrowingRows(1);
   readonly #targets = new Map<Ino, ByteString>();
   readonly #attributes: ExtendedAttributeRecord[] = [];
 
@@ -82,8 +91,10 @@ export class StatePacker {
     this.#names.add([parent, typeof to === "number" ? to : 0, end]);
   }
 
-  addContent({ ino, form, dataId, sizeBytes, baseLimitBytes }: ContentRecord): void {
-    this.#contents.add([ino, form === "paged" ? 1 : 0, dataId, sizeBytes, baseLimitBytes]);
+  addContent(record: ContentRecord): void {
+    const { ino, form, dataId, sizeBytes, baseLimitBytes, lengthBytes = NaN } = record;
+    const isPaged = form === "paged" ? 1 : 0;
+    this.#contents.add([ino, isPaged, dataId, sizeBytes, baseLimitBytes, lengthBytes]);
   }
 
   addPages({ ino, part, bits }: PageMapRecord): void {
@@ -95,7 +106,11 @@ export class StatePacker {
     this.#attributes.push(record);
   }
 
-  done(counters: Counters | undefined): PackedState {
+  addDeleted(id: DataId): void {
+    this.#deleted.add([id]);
+  }
+
+  done(facts: StoreFacts): PackedState {
     return {
       inodes: this.#inodes.rows(),
       names: this.#names.rows(),
@@ -105,7 +120,8 @@ export class StatePacker {
       pageBits: this.#pageBits.bytes(),
       targets: this.#targets,
       attributes: this.#attributes,
-      counters,
+      facts,
+      deleted: this.#deleted.rows(),
     };
   }
 }
@@ -121,14 +137,16 @@ export function pack(state: MetadataState): PackedState {
   for (const record of pages) packer.addPages(record);
   const attributes = state.extendedAttributes.toSorted((a, b) => a.ino - b.ino);
   for (const record of attributes) packer.addAttribute(record);
-  return packer.done(state.counters);
+  for (const id of state.deleted) packer.addDeleted(id);
+  const { counters, isClean, keepsLengths, generation } = state;
+  return packer.done({ counters, isClean, keepsLengths, generation });
 }
 
 /** What can be handed over instead of being copied. */
 export function buffersOfState(state: PackedState): ArrayBuffer[] {
-  const { inodes, names, nameBytes, contents, pages, pageBits } = state;
+  const { inodes, names, nameBytes, contents, pages, pageBits, deleted } = state;
   return [
-    ...[inodes, names, contents, pages].map(({ cells }) => cells.buffer),
+    ...[inodes, names, contents, pages, deleted].map(({ cells }) => cells.buffer),
     nameBytes.buffer,
     pageBits.buffer,
   ];
@@ -138,14 +156,37 @@ export function buffersOfState(state: PackedState): ArrayBuffer[] {
 export class StoredState {
   readonly #packed: PackedState;
   readonly #attributes: ReadonlyMap<Ino, readonly ExtendedAttributeRecord[]>;
+  /** Lengths of data files, for each row of the contents; NaN where there is none. */
+  readonly #found: Float64Array | undefined;
 
-  constructor(packed: PackedState) {
+  /** @param found Lengths of data files as a mount has found them, in the order of `contents`. */
+  constructor(packed: PackedState, found?: Float64Array) {
     this.#packed = packed;
+    this.#found = found;
     this.#attributes = Map.groupBy(packed.attributes, ({ ino }) => ino);
   }
 
+  /** The same, with lengths of data files, in the order of `contents`; NaN where there is none. */
+  withFound(lengths: Float64Array): StoredState {
+    return new StoredState(this.#packed, lengths);
+  }
+
+  get facts(): StoreFacts {
+    return this.#packed.facts;
+  }
+
   get counters(): Counters | undefined {
-    return this.#packed.counters;
+    return this.facts.counters;
+  }
+
+  /** Data files of inodes that have been removed: deleted, or to be deleted at the mount. */
+  get deleted(): Iterable<DataId> {
+    const { deleted } = this.#packed;
+    return rowsOf(deleted, (row) => cell(deleted, row, 0) as DataId);
+  }
+
+  get contentCount(): number {
+    return this.#packed.contents.count;
   }
 
   has(ino: Ino): boolean {
@@ -247,12 +288,14 @@ export class StoredState {
 
   #contentAt(row: number): ContentRecord {
     const { contents } = this.#packed;
+    const at = (column: number) => cell(contents, row, column);
+    const foundBytes = this.#found?.[row];
     return {
-      ino: cell(contents, row, 0) as Ino,
-      form: cell(contents, row, 1) === 1 ? "paged" : "whole",
-      dataId: cell(contents, row, 2) as DataId,
-      sizeBytes: cell(contents, row, 3),
-      baseLimitBytes: cell(contents, row, 4),
+      ino: at(0) as Ino,
+      form: at(1) === 1 ? "paged" : "whole",
+      ...{ dataId: at(2) as DataId, sizeBytes: at(3), baseLimitBytes: at(4) },
+      ...(!Number.isNaN(at(5)) && { lengthBytes: at(5) }),
+      ...(foundBytes !== undefined && !Number.isNaN(foundBytes) && { foundBytes }),
     };
   }
 

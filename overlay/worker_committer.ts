@@ -22,6 +22,8 @@ export interface CommitWorkerSetup extends WorkerReporting {
   readonly port: MessagePort;
   readonly shared: SharedArrayBuffer;
   readonly storePath: string;
+  /** The generation that the store must have reached; missing if that is not known. */
+  readonly generation?: number | undefined;
   readonly dataDirectory: ByteString;
   readonly reservePath?: ByteString | undefined;
   /** For tests; usually none. */

@@ -94,7 +94,8 @@ export const CODES = {
   DiffForeign: row(ERRNO.EINVAL, 30, "the diff belongs to another backup"),
   DiffMisplaced: row(ERRNO.EINVAL, 31, "the diff directory lies in the catalog or in the mount"),
   DiffVersion: row(ERRNO.EINVAL, 32, "the diff was written by another version of pbkfs"),
-  DiffDamaged: row(ERRNO.EIO, 33, "the diff cannot be read"),
+  DiffDamaged: row(ERRNO.EIO, 33, "the diff cannot be read, or has lost something"),
+  DamageFound: row(ERRNO.EIO, 34, "verify has found damage in the diff"),
 
   DiffInUse: row(ERRNO.EBUSY, 40, "the diff is mounted already"),
   MountDirBusy: row(ERRNO.EBUSY, 41, "something is mounted there already"),

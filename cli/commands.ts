@@ -14,9 +14,10 @@ import { MOUNT } from "./mount.ts";
 import { SHOW } from "./show.ts";
 import { STATUS } from "./status.ts";
 import { UNMOUNT } from "./unmount.ts";
+import { VERIFY } from "./verify.ts";
 
 /** All commands that people may use. */
 export const COMMANDS: readonly CommandSpec[] = [
-  ...[MOUNT, UNMOUNT, SHOW, STATUS, LOGS, CLEANUP, DOCTOR],
+  ...[MOUNT, UNMOUNT, SHOW, STATUS, LOGS, CLEANUP, VERIFY, DOCTOR],
   ...[completionCommand(() => COMMANDS), manCommand(() => COMMANDS)],
 ];

@@ -83,7 +83,8 @@ export function cleanup(path: string, options: { readonly force?: boolean } = {}
   return plan;
 }
 
-function realDirectory(path: string): string {
+/** A diff's path without links. @throws {PbkfsError} `DiffMissing` */
+export function realDirectory(path: string): string {
   try {
     const real = realPath(path);
     if (Deno.statSync(real).isDirectory) return real;
@@ -104,7 +105,7 @@ function realDirectory(path: string): string {
 }
 
 /** A mount whose process died counts, too; so does what others have mounted inside. */
-function mustNotBeMounted(diffPath: string): void {
+export function mustNotBeMounted(diffPath: string): void {
   const [mount] = mountsOfDiff(diffPath);
   if (mount !== undefined) {
     throw new PbkfsError("DiffInUse", {

@@ -34,6 +34,7 @@ export {
   machineSettings,
   valuesOf,
 } from "./machine_settings.ts";
+export { checkPage, firstBlockOf, hasDataChecksums, type PageState } from "./page_checksum.ts";
 export { killProcessesIn, processesIn, waitUntilReaped } from "./processes.ts";
 export {
   forUs,

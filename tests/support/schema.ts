@@ -10,7 +10,10 @@ import { Ajv } from "ajv";
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
 
 /** Parses `text`, and fails unless it is what `cli/schemas/NAME.json` describes. */
-export function parseDocument(name: "show" | "status" | "doctor" | "mount", text: string) {
+export function parseDocument(
+  name: "show" | "status" | "doctor" | "mount" | "verify",
+  text: string,
+) {
   const data = JSON.parse(text);
   const path = new URL(`../../cli/schemas/${name}.json`, import.meta.url);
   const schema = JSON.parse(Deno.readTextFileSync(path));

@@ -377,8 +377,9 @@ export function withStoredState<T>(
 ): T {
   const besides = ["-wal", "-shm"].filter((name) => sizeIfAny(`${path}${name}`) === undefined);
   sizeIfAny(path);
-  const database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
+  const database = new DatabaseSync(path, { readOnly: true });
   try {
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
     if (version > SCHEMA_VERSION) throw newer(path, version);
     checkTables(database, path, version);

@@ -14,6 +14,7 @@ export {
 } from "./binding.ts";
 export { DiffDirectory, readBinding } from "./diff_directory.ts";
 export {
+  BINDING_NAME,
   type DiffContents,
   type DiffPart,
   MOUNT_DIRECTORY_NAME,

@@ -8,11 +8,11 @@
  */
 
 import { destOf } from "../backup/mod.ts";
-import { DiffDirectory } from "../binding/mod.ts";
+import { BINDING_NAME, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { Latencies } from "../fuse/mod.ts";
-import { OverlayCounters, sumOf } from "../overlay/mod.ts";
+import { generationPath, OverlayCounters, readGeneration, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
 import { isListed } from "./dead_mount.ts";
@@ -117,11 +117,16 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     });
   const diff = await openDiff(request, libc, { onProgress, signal, guardian: watch?.guardian });
   const isNew = diff.binding === undefined;
+  try {
+    if (isNew) mustBeNew(diff);
+  } catch (error) {
+    diff.release();
+    throw error;
+  }
   onFailure(() => isNew ? diff.abandon() : diff.release());
   log = await openLog(request.logging, { libc, defaultPath: diff.logPath });
   start.defer(() => log.close());
   if (diff.binding !== undefined) checkRequest(diff.binding, request);
-  else if (request.salvage === true) throw nothingToSalvage(diff.path);
   const giveUpClaim = replacesDead ? () => {} : claimMountPoint(request.mountPath, libc);
   onFailure(giveUpClaim);
   const alarm = new StoreAlarm();
@@ -257,10 +262,17 @@ function factsOf({ spec, mountPath, diffPath }: MountRequest): LogFacts {
   return { mount: mountPath, diff: diffPath, instance: spec.instance, backup: destOf(spec).id };
 }
 
-function nothingToSalvage(diffPath: string): PbkfsError {
-  return new PbkfsError("DiffMissing", {
-    what: `There is no diff in "${diffPath}" of which something could be salvaged`,
-    todo: "Give the directory that mount got with -d.",
+/**
+ * What lies in a directory without a binding is the rest of an attempt, and goes. But the metadata
+ * of an attempt has one commit.
+ *
+ * @throws {PbkfsError} `DiffDamaged` if there were more.
+ */
+function mustBeNew(diff: DiffDirectory): void {
+  if ((readGeneration(generationPath(diff.storePath)) ?? 0) <= 1) return;
+  throw new PbkfsError("DiffDamaged", {
+    what: `The diff "${diff.path}" has lost its binding, "${BINDING_NAME}"; nothing was changed`,
+    todo: `Restore the file from a copy; or empty the diff: pbkfs cleanup -d "${diff.path}"`,
   });
 }
 

@@ -93,6 +93,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
   checkFuse(environment());
   const givenDiff = realPathOf(absolute(options.diffPath));
   const binding = readBinding(givenDiff);
+  if (binding === undefined && salvage === true) throw nothingToSalvage(options.diffPath);
   const place = completed(options, binding);
   const isNamed = options.mountPath !== undefined;
   const isDirectoryMade = makeMountDirectory(place.mountPath, { isNamed });
@@ -128,6 +129,13 @@ async function orUnmake<T>(
     if (isDirectoryMade === true) unmakeMountDirectory(mountPath);
     throw error;
   }
+}
+
+function nothingToSalvage(diffPath: string): PbkfsError {
+  return new PbkfsError("DiffMissing", {
+    what: `There is no diff in "${diffPath}" of which something could be salvaged`,
+    todo: "Give the directory that mount got with -d.",
+  });
 }
 
 /** What must be known: given, or from the binding. */

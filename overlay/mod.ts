@@ -24,6 +24,7 @@ export {
   type WrongFile,
 } from "./data_check.ts";
 export { PAGE_SIZE_BYTES } from "./file_content.ts";
+export { generationPath, readGeneration } from "./generation_record.ts";
 export { type InspectedStore, inspectStore } from "./inspect_store.ts";
 export { timestamp } from "./inode.ts";
 export type { TreeOwner } from "./inode_table.ts";

@@ -3,6 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { type Code, ERRNO, PbkfsError } from "../errors.ts";
 import type { Ino } from "../fuse/mod.ts";
 import { testMetadataStore } from "./_metadata_store_suite.ts";
+import { readGeneration } from "./generation_record.ts";
+import { inspectStore } from "./inspect_store.ts";
 import { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
 
 testMetadataStore("FR-401 SqliteStore", (dirPath) => new SqliteStore(`${dirPath}/metadata.sqlite`));
@@ -159,4 +161,25 @@ Deno.test("FR-474 a store of the first version is read; when its files were made
   } finally {
     Deno.removeSync(dirPath, { recursive: true });
   }
+});
+
+Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes on being counted", () => {
+  inTempDir((path) => {
+    new SqliteStore(path).close();
+    const database = new DatabaseSync(path);
+    database.exec("ALTER TABLE inode DROP COLUMN born_s; ALTER TABLE inode DROP COLUMN born_ns");
+    database.exec("ALTER TABLE content DROP COLUMN length_bytes; DROP TABLE deleted_data");
+    database.exec("DELETE FROM counter; PRAGMA user_version = 1");
+    database.exec("INSERT INTO content VALUES (7, 'whole', 3, 0, 0)");
+    database.close();
+    Deno.removeSync(`${path}.generation`);
+    const { state, damages } = inspectStore(path, undefined);
+    assert.deepEqual(damages, []);
+    assert.equal(state?.contentCount, 1);
+    assert.deepEqual([state?.facts.keepsLengths, state?.facts.generation], [false, 0]);
+    const store = new SqliteStore(path);
+    assert.deepEqual([store.load().keepsLengths, store.generation], [false, 1]);
+    store.close();
+    assert.equal(readGeneration(`${path}.generation`), 1);
+  });
 });

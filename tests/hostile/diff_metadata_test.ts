@@ -217,3 +217,24 @@ testUnless(
     assert(!existsSync(`${scene.diffDir}/lost+found`));
   },
 );
+
+testUnless(
+  mountObstacle(),
+  "FR-877 a diff that has lost its binding is not taken for the rest of an attempt",
+  async () => {
+    await using scene = await open();
+    {
+      await using mount = await scene.mount(BACKUP);
+      write(`${mount.mountDir}/written`, "by the clone");
+    }
+    await without(`${scene.diffDir}/.pbkfs-binding.json`, async () => {
+      const before = await facts(scene);
+      const { code, stderr } = await runCli(mountArguments(scene.mountOptions(BACKUP)));
+      assert.equal(code, CODES.DiffDamaged.exitCode, stderr);
+      assert.match(stderr, /has lost its binding/);
+      assert.deepEqual(await facts(scene), before, "nothing was changed");
+    });
+    await using mount = await scene.mount(BACKUP);
+    assert.equal(Deno.readTextFileSync(`${mount.mountDir}/written`), "by the clone");
+  },
+);

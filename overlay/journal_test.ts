@@ -563,3 +563,22 @@ Deno.test("FR-885 files that a mount finds in the diff are synced together as we
     assert.throws(() => world.overlay.flush(), { errno: ERRNO.EIO });
   });
 });
+
+Deno.test("FR-869 lengths that a crash left untold are told at the unmount, though nobody asked for the files", () => {
+  inWorld((world) => {
+    const inos = Array.from({ length: 3 }, (_, n) => create(world, `f${n}`));
+    for (const ino of inos) assert.equal(world.sync(ino), 0);
+    for (const ino of inos) write(world, ino, 0, 100);
+    world.restart();
+    const before = world.store.load();
+    assert.deepEqual(before.contents.map(({ lengthBytes }) => lengthBytes), [0, 0, 0]);
+    world.remount();
+    const { isClean, contents } = world.store.load();
+    assert.equal(isClean, false, "it is mounted again");
+    assert.deepEqual(contents.map(({ lengthBytes }) => lengthBytes), [100, 100, 100]);
+    world.remount();
+    for (const name of ["f0", "f1", "f2"]) {
+      assert.equal(world.read(inoOf(world, name)).length, 100);
+    }
+  });
+});

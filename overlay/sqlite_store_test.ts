@@ -183,3 +183,16 @@ Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes 
     assert.equal(readGeneration(`${path}.generation`), 1);
   });
 });
+
+Deno.test("FR-873 of a store with rows that cannot be, the others are inspected", () => {
+  inTempDir((path) => {
+    new SqliteStore(path).close();
+    const database = new DatabaseSync(path);
+    database.exec("INSERT INTO content VALUES (7, 'whole', 3, 0, 0, 5), (8, 'odd', 4, 0, 0, 5)");
+    database.exec("INSERT INTO content VALUES (9, 'whole', 5, 0, 0, -1)");
+    database.close();
+    const { state, damages } = inspectStore(path, 1);
+    assert.deepEqual([...(state?.contents ?? [])].map(({ ino }) => ino), [7]);
+    assert.match(damages.join(), /"content" has a row that cannot be/);
+  });
+});

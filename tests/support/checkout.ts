@@ -37,9 +37,7 @@ async function copyFor(user: Identity): Promise<Checkout> {
   const dirPath = `${place}/pbkfs`;
   copySources(dirPath, "");
   const denoDir = `${place}/cache`;
-  const args = ["-R", ownDenoDir(), denoDir];
-  const { success, stderr } = await new Deno.Command("cp", { args }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  await copyCache(denoDir);
   let denoPath = Deno.execPath();
   if (!await mayRun(user, denoPath)) {
     denoPath = `${place}/deno`;
@@ -47,6 +45,19 @@ async function copyFor(user: Identity): Promise<Checkout> {
   }
   await giveTo(user, place);
   return { dirPath, denoPath, denoDir };
+}
+
+/** What other programs keep there may go while it is copied: then it is copied once more. */
+async function copyCache(target: string): Promise<void> {
+  let said = "";
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const { success, stderr } = await new Deno.Command("cp", {
+      args: ["-R", "--remove-destination", "-T", ownDenoDir(), target],
+    }).output();
+    if (success) return;
+    said = new TextDecoder().decode(stderr);
+  }
+  throw new Error(said);
 }
 
 async function mayRun(user: Identity, program: string): Promise<boolean> {

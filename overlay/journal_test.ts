@@ -551,12 +551,12 @@ Deno.test("FR-885 files that a mount finds in the diff are synced together as we
     world.restart(); // Nobody has synced their bytes.
     const ino = inoOf(world, "file 7");
     calls(world);
-    world.overlay.flush();
+    world.overlay.syncAll();
     assert.deepEqual(calls(world), ["sync all"]);
     world.disk.cutPower(() => false);
     for (const id of [1, 7, 1000]) assert.equal(world.dataSizeBytes(id), 10);
     assert.equal(world.read(ino).length, 10);
-    world.overlay.flush();
+    world.overlay.syncAll();
     assert.deepEqual(calls(world), [], "once is enough");
     world.restart();
     world.disk.fault = { call: "writeError", errno: ERRNO.EIO, after: 500 };

@@ -83,8 +83,12 @@ for (const codec of COMPRESSED) {
         // These have no checksum, and libraries differ in which nonsense they notice: liblz4, for
         // one, does not look whether a distance is zero.
         const mayDiffer = codec === "lz4" || codec === "zstd";
-        if (mayDiffer && (one === undefined) !== (other === undefined)) return;
-        assert.deepEqual(one, other);
+        const doDiffer = (one === undefined) !== (other === undefined);
+        if (mayDiffer && doDiffer) return;
+        // libdeflate does not mind a damaged code that no byte of the page needs, where zlib does.
+        // The stream's checksum then tells that this is the page.
+        if (codec === "zlib" && doDiffer) assert.deepEqual(one ?? other, page);
+        else assert.deepEqual(one, other);
       }),
       { numRuns: 300 },
     );

@@ -106,7 +106,7 @@ export {
 } from "./errors.ts";
 export type { ByteString } from "./ffi/bytes.ts";
 export { type LatencySummary, REQUEST_KINDS, type RequestKind } from "./fuse/mod.ts";
-export { COUNTER_NAMES, type CounterName, type SpaceState } from "./overlay/mod.ts";
+export { COUNTER_NAMES, type CounterName, type SpaceState, type Strays } from "./overlay/mod.ts";
 
 /** A backup of which files can be read, as a restore would write them. */
 export interface OpenedBackup extends Disposable {

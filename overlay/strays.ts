@@ -6,6 +6,7 @@
 
 /** What was found, or lies there. */
 export interface Strays {
+  /** Files. */
   readonly count: number;
   /** On disk; holes take none. */
   readonly sizeBytes: number;

@@ -225,7 +225,7 @@ testUnless(obstacle, "FR-780 status lists a mount that is nowhere, and who keeps
     );
   }
   const list = await runCli(["status"]);
-  assert.match(list.stdout, new RegExp(`^${scene.mountDir} +main/TOTL9E +detached`, "m"));
+  assert.match(list.stdout, new RegExp(`^${scene.mountDir} +main/TOTL9E +15 +detached`, "m"));
   const hint = `kept by sleep (${namespace.pid}) in mount namespace ${namespace.id}; ` +
     `ends with them, or with: pbkfs unmount --force -d "${scene.diffDir}"`;
   assert(list.stdout.includes(hint), list.stdout);

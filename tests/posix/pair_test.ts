@@ -6,7 +6,7 @@ import { mountObstacle, testUnless } from "../support/skip.ts";
 import { Pair, pairSteps } from "./pair.ts";
 
 /** How many sequences; a longer search is `PBKFS_MOUNT_SEQUENCES=1000 deno test -A tests/posix/`. */
-const SEQUENCES = Number(Deno.env.get("PBKFS_MOUNT_SEQUENCES") ?? 200);
+const SEQUENCES = Number(Deno.env.get("PBKFS_MOUNT_SEQUENCES") ?? 120);
 /** In as many tests, each with its time limit. */
 const PARTS = 5;
 const STEPS_MAX = Number(Deno.env.get("PBKFS_MOUNT_STEPS") ?? 40);

@@ -18,7 +18,7 @@ import { diskFullErrno, ERRNO, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, hasRootBehind, isRootBehind } from "../ffi/credentials.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
-import { openPlainDirectory } from "../ffi/open_beneath.ts";
+import { inParent, openPlainDirectory } from "../ffi/open_beneath.ts";
 import { type Binding, parseBinding } from "./binding.ts";
 import { BINDING_NAME, mustHoldOnlyOurs, removeContents, removeRest } from "./diff_contents.ts";
 import { DiffLock, type LockOptions } from "./diff_lock.ts";
@@ -259,7 +259,7 @@ function makeDirectory(path: string, libc: Libc): boolean {
  * is given is empty, whatever has been put in its place meanwhile.
  */
 function makeForUser(path: string, libc: Libc): void {
-  asRoot(() => inParent(path, libc, (place) => Deno.mkdirSync(place, { mode: 0o700 })));
+  asRoot(() => inParent(libc, path, (place) => Deno.mkdirSync(place, { mode: 0o700 })));
   if (takeOver(path, libc) === undefined) {
     throw new PbkfsError("DiffMisplaced", {
       what: `The diff directory "${path}" was replaced while it was being made`,
@@ -324,20 +324,9 @@ function removeIfEmpty(path: string, libc: Libc): void {
     } catch (error) {
       if (!(error instanceof Deno.errors.PermissionDenied) || !hasRootBehind()) throw error;
       // It is where only root can make and remove something.
-      asRoot(() => inParent(path, libc, (place) => Deno.removeSync(place)));
+      asRoot(() => inParent(libc, path, (place) => Deno.removeSync(place)));
     }
   } catch {
     // Somebody has put something there meanwhile; it stays.
-  }
-}
-
-/** Calls `use` with a name for `path` in its directory, which was reached through no link. */
-function inParent(path: string, libc: Libc, use: (place: string) => void): void {
-  const slash = path.lastIndexOf("/");
-  const fd = openPlainDirectory(libc, byteStringOf(path.slice(0, slash) || "/"), OPEN.pathOnly);
-  try {
-    use(`/proc/self/fd/${fd}/${path.slice(slash + 1)}`);
-  } finally {
-    libc.close(fd);
   }
 }

@@ -11,7 +11,7 @@ import { DatagramSender } from "../ffi/datagram.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
-import { openPlainDirectory } from "../ffi/open_beneath.ts";
+import { inParent } from "../ffi/open_beneath.ts";
 import { trustedPath } from "../ffi/trusted_path.ts";
 
 /** One line. */
@@ -84,19 +84,15 @@ function openLogFile(path: string, libc: Libc): Fd {
 /** @returns undefined if somebody else than root has a say in what is there. */
 function openLogOfRoot(path: string, flags: number, libc: Libc): Fd | undefined {
   const slash = path.lastIndexOf("/");
-  const parent = trustedPath(libc, path.slice(0, slash));
-  const directory = openPlainDirectory(libc, byteStringOf(parent), OPEN.pathOnly);
-  try {
+  const real = trustedPath(libc, path.slice(0, slash)) + path.slice(slash);
+  return inParent(libc, real, (place, directory) => {
     if (libc.fstat(directory).uid !== 0) return undefined;
-    const place = `/proc/self/fd/${directory}${path.slice(slash)}`;
     const fd = libc.open(byteStringOf(place), flags, 0o600);
     const { mode, links, uid } = libc.fstat(fd);
     if ((mode & TYPE.mask) === TYPE.file && links === 1 && uid === 0) return fd;
     libc.close(fd);
     return undefined;
-  } finally {
-    libc.close(directory);
-  }
+  });
 }
 
 /** Severities of syslog, which journald has as well. */

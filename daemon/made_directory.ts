@@ -10,12 +10,11 @@ import { ERRNO, isDenied, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, isRootBehind } from "../ffi/credentials.ts";
 import { type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
-import { openPlainDirectory } from "../ffi/open_beneath.ts";
+import { inParent } from "../ffi/open_beneath.ts";
 import { absolute, realPathOf } from "./environment.ts";
 import type { PbkfsMount } from "./mount_table.ts";
 
 const ROOT = 0;
-const LOOKING = OPEN.pathOnly | OPEN.noFollow;
 
 /**
  * Makes a directory to mount on, if there is nothing; what it would lie in must be there. One that
@@ -43,7 +42,7 @@ export function makeMountDirectory(path: string, { isNamed }: { isNamed: boolean
 }
 
 function makeAsRoot(libc: Libc, path: string, isNamed: boolean): boolean {
-  return inParent(libc, path, (parent, made) => {
+  return inParent(libc, path, (made, parent) => {
     const { uid, gid } = libc.fstat(parent);
     if (uid === ROOT && !isNamed) return false;
     Deno.mkdirSync(made, { mode: 0o755 });
@@ -57,25 +56,10 @@ function makeAsRoot(libc: Libc, path: string, isNamed: boolean): boolean {
   });
 }
 
-/** @param body Gets the directory that `path` lies in, and a name for the path that stays true. */
-function inParent<T>(
-  libc: Libc,
-  path: string,
-  body: (parent: ReturnType<typeof openPlainDirectory>, path: string) => T,
-): T {
-  const slash = path.lastIndexOf("/");
-  const parent = openPlainDirectory(libc, byteStringOf(path.slice(0, slash) || "/"), LOOKING);
-  try {
-    return body(parent, `/proc/self/fd/${parent}${path.slice(slash)}`);
-  } finally {
-    libc.close(parent);
-  }
-}
-
 /** Removes a file, or a directory if it is empty; root is not led elsewhere by links. */
 function removeOne(path: string): void {
   if (!isRootBehind()) return Deno.removeSync(path);
-  asRoot(() => inParent(systemLibc(), path, (_, made) => Deno.removeSync(made)));
+  asRoot(() => inParent(systemLibc(), path, (place) => Deno.removeSync(place)));
 }
 
 /** Takes a directory away again for which there will be no mount. */

@@ -6,7 +6,7 @@
  */
 
 import { ERRNO, PbkfsError } from "../errors.ts";
-import { type ByteString, printable } from "./bytes.ts";
+import { type ByteString, byteStringOf, printable } from "./bytes.ts";
 import { TYPE } from "./file_type.ts";
 import { type Fd, type FileStatus, type Libc, OPEN, RESOLVE } from "./libc.ts";
 
@@ -110,6 +110,23 @@ export function openPlainDirectory(libc: Libc, path: ByteString, flags: number):
     return openBeneath(libc, root, path.slice(1) as ByteString, flags | OPEN.directory);
   } finally {
     libc.close(root);
+  }
+}
+
+/**
+ * Calls `use` with a name for what is at `path`, or would be, that nobody can make stand for
+ * something else: by the descriptor of the directory that it lies in.
+ *
+ * @param path Absolute, as realpath(3) gives it.
+ * @throws As {@link openPlainDirectory}.
+ */
+export function inParent<T>(libc: Libc, path: string, use: (place: string, parent: Fd) => T): T {
+  const slash = path.lastIndexOf("/");
+  const parent = openPlainDirectory(libc, byteStringOf(path.slice(0, slash) || "/"), OPEN.pathOnly);
+  try {
+    return use(`/proc/self/fd/${parent}${path.slice(slash)}`, parent);
+  } finally {
+    libc.close(parent);
   }
 }
 

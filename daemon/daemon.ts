@@ -245,12 +245,19 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   return { ended, stop, isBroken: () => isBroken, diff, log, notes };
 }
 
-/** @returns Why the mount directory, which was made for this mount, could not be removed, if so. */
+/**
+ * Removes the mount directory, if it was made for this mount: as who started us says, with all our
+ * rights; as the diff says, with those of its owner.
+ *
+ * @returns Why it could not be removed, if so.
+ */
 function removeDirectoryOf(request: MountRequest): string | undefined {
-  if (request.salvage !== true) return removeMade(request);
+  const left = request.isDirectoryMade === true
+    ? unmakeMountDirectory(request.mountPath)
+    : undefined;
   // Nothing is noted in a diff that is only read.
-  if (request.isDirectoryMade === true) unmakeMountDirectory(request.mountPath);
-  return undefined;
+  if (left === undefined && request.salvage !== true) removeMade(request);
+  return left;
 }
 
 function logTarget({ target }: LogOptions, defaultPath: string): LogTarget {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MOUNT_DIRECTORY_NAME, readPlainText } from "../binding/mod.ts";
+import { MOUNT_DIRECTORY_NAME, readPlainText, removeRest } from "../binding/mod.ts";
 import { ERRNO, isDenied, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, isRootBehind } from "../ffi/credentials.ts";
@@ -22,17 +22,21 @@ const ROOT = 0;
  *
  * @param options.isNamed Whether the path comes from who gives the command; if not, the diff named
  * it, and root makes nothing in its own directories.
- * @returns Whether it was made.
+ * @returns Its path without links; undefined if it was not made.
  * @throws {PbkfsError} `PermissionDenied`. What else is wrong with the place is for others to tell.
  */
-export function makeMountDirectory(path: string, { isNamed }: { isNamed: boolean }): boolean {
+export function makeMountDirectory(
+  path: string,
+  { isNamed }: { isNamed: boolean },
+): string | undefined {
   try {
-    if (Deno.uid() === ROOT) return makeAsRoot(systemLibc(), realPathOf(absolute(path)), isNamed);
-    Deno.mkdirSync(absolute(path), { mode: 0o755 });
-    return true;
+    const real = realPathOf(absolute(path));
+    if (Deno.uid() === ROOT) return makeAsRoot(systemLibc(), real, isNamed) ? real : undefined;
+    Deno.mkdirSync(real, { mode: 0o755 });
+    return real;
   } catch (error) {
     if (error instanceof PbkfsError && error.code === "PermissionDenied") throw error;
-    if (!isDenied(error)) return false;
+    if (!isDenied(error)) return undefined;
     throw new PbkfsError("PermissionDenied", {
       what: `The mount directory "${path}" is not there, and may not be made`,
       todo: `Let root make it and give it to you, or give another one with -D.`,
@@ -56,18 +60,24 @@ function makeAsRoot(libc: Libc, path: string, isNamed: boolean): boolean {
   });
 }
 
-/** Removes a file, or a directory if it is empty; root is not led elsewhere by links. */
-function removeOne(path: string): void {
+/** Removes a directory if it is empty; root is not led elsewhere by links. */
+function removeDirectory(path: string): void {
   if (!isRootBehind()) return Deno.removeSync(path);
   asRoot(() => inParent(systemLibc(), path, (place) => Deno.removeSync(place)));
 }
 
-/** Takes a directory away again for which there will be no mount. */
-export function unmakeMountDirectory(path: string): void {
+/**
+ * Takes a directory away again that was made for a mount.
+ *
+ * @param path Without links.
+ * @returns Why it could not be removed, if so: somebody may use it by now.
+ */
+export function unmakeMountDirectory(path: string): string | undefined {
   try {
-    removeOne(absolute(path));
-  } catch {
-    // Somebody uses it by now, or has removed it: it is not ours any more.
+    removeDirectory(path);
+    return undefined;
+  } catch (error) {
+    return isMissing(error) ? undefined : (error as Error).message;
   }
 }
 
@@ -76,40 +86,49 @@ export function noteMade({ diffPath, mountPath }: PbkfsMount): void {
   const markPath = `${diffPath}/${MOUNT_DIRECTORY_NAME}`;
   // One that was made for an earlier mount elsewhere.
   removeMade({ diffPath, uid: Deno.statSync(diffPath).uid });
-  if (statIfAny(markPath) !== undefined) Deno.removeSync(markPath);
+  removeRest(markPath);
   Deno.writeTextFileSync(markPath, mountPath, { mode: 0o600, createNew: true });
 }
 
 /**
- * Removes the directory that was made for a diff's mount, after that mount.
+ * Removes the directory that was made for a diff's mount, after that mount, as the diff tells. Root
+ * believes that of a directory that lies in one of the diff's owner, who could remove it himself.
  *
- * @param mount.mountPath Only if it is this one: then it is removed as root, if we are or may be.
+ * @param mount.mountPath Only if it is this one.
  * @param mount.uid Only if it belongs to that user: who can write to the diff chooses the path.
- * @returns Why it could not be removed, if so.
  */
 export function removeMade(
   { diffPath, mountPath, uid }: Pick<PbkfsMount, "diffPath"> & {
     readonly mountPath?: string;
     readonly uid?: number | null;
   },
-): string | undefined {
+): void {
   try {
     const made = readPlainText(diffPath, MOUNT_DIRECTORY_NAME);
-    if (made === undefined || (mountPath !== undefined && made !== mountPath)) return undefined;
+    if (made === undefined || (mountPath !== undefined && made !== mountPath)) return;
     const found = statIfAny(made);
-    if (uid !== undefined && found !== undefined && found.uid !== uid) return undefined;
+    if (uid !== undefined && found !== undefined && found.uid !== uid) return;
     // Only a directory that is empty goes.
-    if (found?.isDirectory === true) {
-      if (mountPath === undefined) Deno.removeSync(made);
-      else removeOne(made);
-    }
-    removeOne(`${diffPath}/${MOUNT_DIRECTORY_NAME}`);
-    return undefined;
-  } catch (error) {
-    const isGone = error instanceof Deno.errors.NotFound ||
-      (error instanceof PbkfsError && error.errno === ERRNO.ENOENT);
-    return isGone ? undefined : (error as Error).message;
+    if (found?.isDirectory === true && !removeAsToldBy(diffPath, made)) return;
+    inParent(systemLibc(), `${diffPath}/${MOUNT_DIRECTORY_NAME}`, (mark) => Deno.removeSync(mark));
+  } catch {
+    // It is in use by now, or not ours to remove: it stays, and so does the note.
   }
+}
+
+/** @returns false if root does not believe it. */
+function removeAsToldBy(diffPath: string, path: string): boolean {
+  return inParent(systemLibc(), path, (place, parent) => {
+    const { uid } = systemLibc().fstat(parent);
+    if (Deno.uid() === ROOT && uid !== Deno.statSync(diffPath).uid) return false;
+    Deno.removeSync(place);
+    return true;
+  });
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    (error instanceof PbkfsError && error.errno === ERRNO.ENOENT);
 }
 
 function statIfAny(path: string): Deno.FileInfo | undefined {

@@ -96,7 +96,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
   if (binding === undefined && salvage === true) throw nothingToSalvage(options.diffPath);
   const place = completed(options, binding);
   const isNamed = options.mountPath !== undefined;
-  const isDirectoryMade = makeMountDirectory(place.mountPath, { isNamed });
+  const made = makeMountDirectory(place.mountPath, { isNamed });
   try {
     const mountPath = checkMountDir(place.mountPath);
     if (!isNamed) mustBeOfOwner(mountPath, givenDiff);
@@ -105,7 +105,8 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
     if (binding !== undefined) checkRequest(binding, { spec, diffPath, wal });
     const actFor = userOf(spec);
     return {
-      ...{ spec, diffPath, mountPath, wal, logging, metrics, isDirectoryMade },
+      ...{ spec, diffPath, mountPath, wal, logging, metrics },
+      isDirectoryMade: made !== undefined,
       ...(storeLock !== undefined && { storeLock }),
       ...(actFor !== undefined && { actFor }),
       ...(force !== undefined && { force }),
@@ -113,7 +114,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
       ...(waitMs !== undefined && { waitMs }),
     };
   } catch (error) {
-    if (isDirectoryMade) unmakeMountDirectory(place.mountPath);
+    if (made !== undefined) unmakeMountDirectory(made);
     throw error;
   }
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { CODES } from "../../errors.ts";
 import { runCli } from "../support/cli.ts";
+import { crash } from "../support/daemon_process.ts";
 import { mountArguments } from "../support/mount_backup.ts";
 import { isMounted } from "../support/mounts.ts";
 import { Scene } from "../support/scene.ts";
@@ -81,6 +82,25 @@ testUnless(
     const { code, stderr } = await runCli(["mount", "-d", scene.diffDir]);
     assert.equal(code, 0, stderr);
     assert.equal((await runCli(["unmount", "-d", scene.diffDir])).code, 0);
+  },
+);
+
+testUnless(
+  obstacle,
+  "FR-855 root removes no directory of its own because a diff says that it was made for the mount",
+  async () => {
+    await using scene = await open();
+    await using rooted = new Rooted();
+    const target = emptyOf(rooted);
+    Deno.chmodSync(rooted.dirPath, 0o755);
+    for (const end of ["unmount", "SIGKILL"] as const) {
+      await using mount = await scene.mount(BACKUP, { mountDir: target, restart: false });
+      const note = `${scene.diffDir}/.pbkfs-mount-directory`;
+      await asOwner(scene, "sh", "-c", `printf %s '${target}' > ${note}`);
+      if (end === "SIGKILL") await crash(scene.diffDir);
+      await mount.unmount();
+      mustBeRoots(target);
+    }
   },
 );
 

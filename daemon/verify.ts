@@ -13,9 +13,10 @@ import {
   resolveChain,
 } from "../backup/mod.ts";
 import { type Binding, checkBinding, LOCK_NAME, readBinding } from "../binding/mod.ts";
-import { PbkfsError } from "../errors.ts";
+import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { FLOCK, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
+import { openDiffFile } from "../ffi/open_beneath.ts";
 import {
   describeWrong,
   inspectStore,
@@ -119,11 +120,9 @@ async function verifyLocked(
 function keepFromMounts(diffPath: string, libc: Libc): () => void {
   let fd;
   try {
-    fd = libc.open(byteStringOf(`${diffPath}/${LOCK_NAME}`), OPEN.readOnly | OPEN.noFollow);
+    fd = openDiffFile(libc, byteStringOf(`${diffPath}/${LOCK_NAME}`), OPEN.readOnly);
   } catch (error) {
-    if (Deno.lstatSync(diffPath).isDirectory && isMissing(`${diffPath}/${LOCK_NAME}`)) {
-      return () => {};
-    }
+    if (errnoOf(error) === ERRNO.ENOENT) return () => {};
     throw error;
   }
   if (!libc.flock(fd, FLOCK.exclusive | FLOCK.nonBlocking)) {
@@ -134,15 +133,6 @@ function keepFromMounts(diffPath: string, libc: Libc): () => void {
     });
   }
   return () => libc.close(fd);
-}
-
-function isMissing(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
-  }
 }
 
 function bindingOf(diffPath: string, findings: VerifyFinding[]): Binding | undefined {

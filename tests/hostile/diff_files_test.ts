@@ -58,6 +58,28 @@ async function endBySignal(scene: Scene): Promise<void> {
 
 testUnless(
   mountObstacle(),
+  "FR-859 verify waits for no pipe in the place of a file of a diff, and tells",
+  async () => {
+    await using scene = await open();
+    const pipe = TRAPS.find(({ what }) => what === "a pipe")!;
+    for (const place of Object.keys(PLACES)) {
+      const path = `${scene.diffDir}/${place}`;
+      const away = `${scene.dirPath}/away`;
+      const isThere = await Deno.rename(path, away).then(() => true, () => false);
+      await lay(scene, { trap: pipe, path });
+      const { code, stderr } = await runCli(["verify", "-d", scene.diffDir]);
+      const isOfOurs = [0, CODES.DamageFound, CODES.DiffDamaged, CODES.Io]
+        .some((one) => code === (typeof one === "number" ? one : one.exitCode));
+      assert(isOfOurs, `${place}: ${code} ${stderr}`);
+      await Deno.remove(path);
+      if (isThere) await Deno.rename(away, path);
+    }
+    assert.equal((await runCli(["verify", "-d", scene.diffDir])).code, 0);
+  },
+);
+
+testUnless(
+  mountObstacle(),
   "FR-859 what is no file in the place of one that a diff has is told, with a status, or done without",
   async () => {
     await using scene = await open();

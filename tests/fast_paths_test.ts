@@ -59,13 +59,13 @@ testUnless(
   mountObstacle() ?? readAheadObstacle(),
   "FR-822 the kernel reads four megabytes ahead, or as far as it does by itself",
   async () => {
-    await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
+    await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
     const readAheadKib = () => {
       const device = findMount(scene.mountDir)?.device;
       return Number(Deno.readTextFileSync(`/sys/class/bdi/${device}/read_ahead_kb`));
     };
     {
-      await using mount = await scene.mount(SAMPLE.backupId);
+      await using mount = await scene.mount(CHAIN.backupId);
       assert(await waitUntil(() => readAheadKib() === 4096), `${readAheadKib()} KiB`);
       await mount.unmount();
     }

@@ -49,9 +49,10 @@ export function guardClone(files: OverlayFiles, clone: Clone): string[] {
   const failed: string[] = [];
   const fit = fitOf(files, clone);
   // As the backup has it: afterwards it fits.
-  const lacks = machineNotes(backupsOwn(files, clone), fit);
+  const backup = backupsOwn(files, clone);
+  const lacks = machineNotes(backup, fit);
   try {
-    putSettings(files, clone, fit);
+    putSettings(files, backup, fit);
   } catch (error) {
     const { code, message } = toPbkfsError(error);
     if (code === "Bug") throw error;
@@ -89,9 +90,8 @@ function loginNotes(files: OverlayFiles, { serverVersion }: Clone): string[] {
   ];
 }
 
-function putSettings(files: OverlayFiles, clone: Clone, fit: FitOptions): void {
-  const { majorVersion } = fit;
-  const backup = backupsOwn(files, clone);
+function putSettings(files: OverlayFiles, backup: Configuration, fit: FitOptions): void {
+  const { majorVersion, dataDirectory } = fit;
   const fitted = machineSettings(valuesOf(backup), fit);
   const auto = files.read(AUTO_CONF);
   const main = files.read(MAIN_CONF);
@@ -107,7 +107,7 @@ function putSettings(files: OverlayFiles, clone: Clone, fit: FitOptions): void {
   if (typeof main !== "object") return;
   // First what is included: a server does not start without it.
   const mode = files.mode(MAIN_CONF) ?? PRIVATE;
-  files.put(GUARD_CONF, guardText(majorVersion, backup, clone.mountPath, fitted), mode & 0o666);
+  files.put(GUARD_CONF, guardText(majorVersion, backup, dataDirectory, fitted), mode & 0o666);
   files.append(MAIN_CONF, missingInclude(main.text));
 }
 

@@ -11,6 +11,7 @@ import {
   type ServerCommands,
   serverCommands,
   tryFindInstallation,
+  userNameOf,
 } from "../postgres/mod.ts";
 import { freePort } from "./free_port.ts";
 import type { PbkfsMount } from "./mount_table.ts";
@@ -32,7 +33,7 @@ export function serverAdvice({ mountPath, diffPath }: PbkfsMount): ServerAdvice 
   const binding = readBinding(diffPath);
   if (binding === undefined) return undefined;
   const { serverVersion, owner } = binding;
-  const name = nameOf(owner.uid);
+  const name = userNameOf(owner.uid);
   const port = freePort();
   const found = tryFindInstallation(parseMajorVersion(serverVersion) ?? NaN);
   const canRun = found !== undefined && owner.uid !== 0 && port !== undefined;
@@ -47,19 +48,4 @@ export function serverAdvice({ mountPath, diffPath }: PbkfsMount): ServerAdvice 
       }),
     }),
   };
-}
-
-/** The user's name, wherever the machine has it from. */
-function nameOf(uid: number): string | undefined {
-  try {
-    const { success, stdout } = new Deno.Command("id", {
-      args: ["-nu", "--", `${uid}`],
-      stdin: "null",
-      stderr: "null",
-    }).outputSync();
-    const name = new TextDecoder().decode(stdout).trim();
-    return success && name !== "" ? name : undefined;
-  } catch {
-    return undefined; // Then there is only the number.
-  }
 }

@@ -20,17 +20,28 @@ export interface MachineOptions {
 
 const LOOK_SECONDS = 2;
 
+/** A file that can be read, one of bytes, and a directory in which files can be made. */
+const CONDITIONS = {
+  readable: '[ -r "$0" ]',
+  file: '[ -f "$0" ]',
+  writable: '[ -d "$0" ] && [ -w "$0" ] && [ -x "$0" ]',
+} as const;
+
 /** Asks only for what a setting names, and that once. */
 export function thisMachine(options: MachineOptions): Machine {
   const { majorVersion, user } = options;
-  const isThat = (condition: Condition, path: string) => test(condition, path, user);
+  const known = new Map<string, boolean | undefined>();
+  const isThat = (condition: keyof typeof CONDITIONS, path: string) => {
+    const question = `${condition} ${path}`;
+    if (!known.has(question)) known.set(question, test(CONDITIONS[condition], path, user));
+    return known.get(question);
+  };
   const libraryDirectory = once(() => libraryDirectoryOf(majorVersion));
   const locales = once(localesHere);
   return {
-    canWriteTo: (directory) =>
-      (["-d", "-w", "-x"] as const).every((condition) => isThat(condition, directory) === true),
+    canWriteTo: (directory) => isThat("writable", directory) === true,
     // What cannot be told is not complained of.
-    hasFile: (path) => isThat("-r", path) !== false,
+    hasFile: (path) => isThat("readable", path) !== false,
     hasLibrary: (name, searchPath) => {
       const own = libraryDirectory();
       if (own === undefined) return undefined;
@@ -39,31 +50,34 @@ export function thisMachine(options: MachineOptions): Machine {
         ? [expanded(name)]
         : searchPath.split(":").map((directory) => `${expanded(directory.trim())}/${name}`);
       return paths.some((path) =>
-        [path, `${path}.so`].some((each) => isThat("-f", each) !== false)
+        [path, `${path}.so`].some((each) => isThat("file", each) !== false)
       );
     },
     hasLocale: (name) => locales()?.has(normalized(name)),
   };
 }
 
-/** A file is readable, a directory, a file of bytes, writable, to be entered. */
-type Condition = "-r" | "-d" | "-f" | "-w" | "-x";
+/** As the shell finds it; undefined if it does not end in time, or cannot be run. */
+function test(condition: string, path: string, user: Identity): boolean | undefined {
+  const code = inTime(["sh", "-c", condition, path], user)?.code;
+  return code === 0 ? true : code === 1 ? false : undefined;
+}
 
-/** As test(1) finds it; undefined if it does not end in time, or cannot be run. */
-function test(condition: Condition, path: string, user: Identity): boolean | undefined {
-  const command = ["timeout", "-s", "KILL", `${LOOK_SECONDS}`, "test", condition, path];
-  const [program = "", ...args] = commandAs(isRoot() ? user : undefined, command);
+/** Runs a program, ours if we are not root; undefined if there is none. One that is late is killed. */
+function inTime(command: readonly string[], user?: Identity): Deno.CommandOutput | undefined {
+  const limited = ["timeout", "-s", "KILL", `${LOOK_SECONDS}`, ...command];
+  const [program = "", ...args] = commandAs(isRoot() ? user : undefined, limited);
   try {
-    const { code } = new Deno.Command(program, {
+    return new Deno.Command(program, {
       args,
       cwd: "/",
+      env: { LC_ALL: "C" },
       stdin: "null",
-      stdout: "null",
+      stdout: "piped",
       stderr: "null",
     }).outputSync();
-    return code === 0 ? true : code === 1 ? false : undefined;
   } catch {
-    return undefined; // There is no such program.
+    return undefined;
   }
 }
 
@@ -87,19 +101,15 @@ function normalized(locale: string): string {
   );
 }
 
+/** A user's name, wherever the machine has it from; undefined if it has none. */
+export function userNameOf(uid: number): string | undefined {
+  return outputOf("id", ["-nu", "--", `${uid}`]);
+}
+
 function outputOf(program: string, args: readonly string[]): string | undefined {
-  try {
-    const { success, stdout } = new Deno.Command(program, {
-      args: [...args],
-      env: { LC_ALL: "C" },
-      stdin: "null",
-      stderr: "null",
-    }).outputSync();
-    const text = new TextDecoder().decode(stdout).trim();
-    return success && text !== "" ? text : undefined;
-  } catch {
-    return undefined; // There is no such program.
-  }
+  const output = inTime([program, ...args]);
+  const text = new TextDecoder().decode(output?.stdout).trim();
+  return output?.success === true && text !== "" ? text : undefined;
 }
 
 function once<T>(make: () => T): () => T {

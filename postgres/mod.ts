@@ -26,7 +26,7 @@ export {
   tryFindInstallation,
 } from "./installation.ts";
 export { databaseFile, LOGIN_TRIGGERS_SINCE, loginTriggerDatabases } from "./login_triggers.ts";
-export { thisMachine } from "./machine.ts";
+export { thisMachine, userNameOf } from "./machine.ts";
 export {
   type FitOptions,
   type Machine,

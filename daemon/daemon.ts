@@ -7,7 +7,7 @@
  * @module
  */
 
-import { destOf } from "../backup/mod.ts";
+import { destOf, StoreAlarm } from "../backup/mod.ts";
 import { BINDING_NAME, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
@@ -38,7 +38,6 @@ import { raiseReadAhead } from "./read_ahead.ts";
 import { withSalvage } from "./salvage.ts";
 import { spaceStatus } from "./space_status.ts";
 import { loadThreads, type Threads } from "./threads.ts";
-import { StoreAlarm } from "./store_alarm.ts";
 import { guardStore } from "./store_guard.ts";
 import { rareComplaints } from "./survive.ts";
 import { VERSION } from "./version.ts";

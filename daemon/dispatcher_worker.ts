@@ -5,7 +5,14 @@
  * @module
  */
 
-import { FileLists, loadCodecs, openChain, PieceReader } from "../backup/mod.ts";
+import {
+  alarmed,
+  FileLists,
+  loadCodecs,
+  openChain,
+  PieceReader,
+  StoreAlarm,
+} from "../backup/mod.ts";
 import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
@@ -36,7 +43,6 @@ import { openDiff } from "./open_diff.ts";
 import { OverlayFiles, uncounted } from "./overlay_files.ts";
 import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
 import { planSpace, spaceFacts } from "./space_plan.ts";
-import { alarmed, StoreAlarm } from "./store_alarm.ts";
 import { WatchedOverlay } from "./watched_overlay.ts";
 
 const scope = self as unknown as {

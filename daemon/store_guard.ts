@@ -5,10 +5,9 @@
  * @module
  */
 
-import { type ChainSpec, changeOfChain, destOf, ownerOf } from "../backup/mod.ts";
+import { type ChainSpec, changeOfChain, destOf, ownerOf, type StoreAlarm } from "../backup/mod.ts";
 import { StoreLock, type StoreLockOptions } from "../binding/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
-import type { StoreAlarm } from "./store_alarm.ts";
 
 /** How to guard a chain. */
 export interface GuardOptions extends Pick<StoreLockOptions, "libc" | "waitMs" | "signal"> {

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { resolveChain } from "../backup/mod.ts";
+import { resolveChain, StoreAlarm } from "../backup/mod.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { type Fixture, unpackFixture } from "../tests/support/fixtures.ts";
 import { waitUntil } from "../tests/support/daemon_process.ts";
 import { giveTo } from "../tests/support/temp_dir.ts";
-import { StoreAlarm } from "./store_alarm.ts";
 import { type GuardOptions, guardStore } from "./store_guard.ts";
 
 const OWNER = { uid: 65534, gid: 65534 };

@@ -9,8 +9,8 @@
  * @module
  */
 
-import type { BaseTree } from "../backup/mod.ts";
 import { PbkfsError } from "../errors.ts";
+import type { BaseTree } from "./base_tree.ts";
 
 const STATE_AT = 0;
 const TEXTS_AT = 4;

@@ -25,6 +25,7 @@ import { AUTO_CONF, PlainFiles } from "./plain_files.ts";
 import { planBlocks } from "./plan_blocks.ts";
 import type { FileLists } from "./file_lists.ts";
 import { openInstance } from "./open_instance.ts";
+import type { StoreAlarm } from "./store_alarm.ts";
 import { type StoredFile, StoreFiles } from "./store_files.ts";
 import { StoreLayout } from "./store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
@@ -40,6 +41,7 @@ export interface ChainTreeParts {
   readonly layout: TreeLayout;
   readonly descriptorsMax: number;
   readonly indexBudgetBytes: number;
+  readonly alarm: StoreAlarm | undefined;
 }
 
 /** A file that has been read. */
@@ -66,6 +68,7 @@ export class ChainTree implements Base {
   readonly #maker: IndexMaker;
   readonly #indexes: IndexCache;
   readonly #tree: TreeEntries;
+  readonly #alarm: StoreAlarm | undefined;
   #entries: readonly BaseEntry[] | undefined;
   /** Lengths found so far, and one more; 0 where not asked yet, which takes no memory. */
   readonly #sizes: Float64Array;
@@ -79,6 +82,7 @@ export class ChainTree implements Base {
     this.libc = libc;
     this.codecs = codecs;
     this.#lists = lists;
+    this.#alarm = parts.alarm;
     this.#store = new StoreLayout(spec, lists);
     this.#store.check();
     const directory = openInstance(spec, { libc, reader: parts.owner });
@@ -162,6 +166,7 @@ export class ChainTree implements Base {
   }
 
   planRead(entry: EntryIndex, range: ByteRange, plan: "new" | "more" = "new"): Piece[] {
+    this.#alarm?.check();
     if (plan === "new") this.#files.unpin();
     const known = this.#readFile(entry);
     const { row, file } = known;
@@ -188,6 +193,7 @@ export class ChainTree implements Base {
   }
 
   extent(entry: EntryIndex, offsetBytes: number): { isHole: boolean; endBytes: number } {
+    this.#alarm?.check();
     const sizeBytes = this.sizeBytes(entry);
     const isWhole = this.#contents.has(entry) || !this.entry(entry).isDataFile;
     if (isWhole) return { isHole: false, endBytes: sizeBytes };

@@ -4,7 +4,7 @@ import type { ByteString } from "../ffi/bytes.ts";
 import { allocate } from "../ffi/memory.ts";
 import { unpackFixture } from "../tests/support/fixtures.ts";
 import type { EntryIndex, Piece } from "./base_tree.ts";
-import { loadCodecs, openChain, PieceReader, readFile, resolveChain } from "./mod.ts";
+import { loadCodecs, openChain, PieceReader, readFile, resolveChain, StoreAlarm } from "./mod.ts";
 
 Deno.test("FR-134 a plan made of several keeps the descriptors of all, even with room for one", async () => {
   await using fixture = await unpackFixture("zlib-chain");
@@ -30,5 +30,26 @@ Deno.test("FR-134 a plan made of several keeps the descriptors of all, even with
     assert(Buffer.compare(target.bytes, readFile(base, entry)) === 0, path);
   });
   assert(severalMembers > 5, `${severalMembers} files have pages in several members`);
+  base.close();
+});
+
+Deno.test("FR-446 while the alarm is on no read is planned, of any file, and names are told", async () => {
+  await using fixture = await unpackFixture("zlib-chain");
+  const codecs = await loadCodecs();
+  const spec = await resolveChain({ catalogPath: fixture.catalogPath, useProbackup: false });
+  const layout = { mountPath: "/m" as ByteString, restoredAt: 0, settings: [] };
+  const alarm = new StoreAlarm();
+  const base = await openChain(spec, { layout, codecs, alarm: new StoreAlarm(alarm.shared) });
+  const files = ["postgresql.auto.conf", "PG_VERSION", "global/pg_control"]
+    .map((path) => base.find(path as ByteString) as EntryIndex);
+  const range = { offsetBytes: 0, sizeBytes: 1 };
+  alarm.set("it was merged");
+  for (const file of files) {
+    assert.throws(() => base.planRead(file, range), { code: "StoreDamaged" });
+    assert.throws(() => base.extent(file, 0), { code: "StoreDamaged" });
+    assert(base.sizeBytes(file) > 0);
+  }
+  alarm.set(undefined);
+  for (const file of files) assert.equal(base.planRead(file, range).length, 1);
   base.close();
 });

@@ -48,7 +48,7 @@ export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from 
 export { type Counters, newCounters } from "./counters.ts";
 export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./piece_reader.ts";
 export { readFile, readRange } from "./read_file.ts";
-export { alarmed, StoreAlarm } from "./store_alarm.ts";
+export { StoreAlarm } from "./store_alarm.ts";
 export { formatLsn, type Lsn, parseLsn } from "./lsn.ts";
 export { crc32c } from "./crc32c.ts";
 export { planWal } from "./wal_archive.ts";

@@ -15,6 +15,7 @@ import type { Counters } from "./counters.ts";
 import type { FileLists } from "./file_lists.ts";
 import { ownerOf } from "./open_instance.ts";
 import { readFileLists } from "./read_lists.ts";
+import type { StoreAlarm } from "./store_alarm.ts";
 
 /** How a tree is laid out where a restore leaves a choice. */
 export interface TreeLayout {
@@ -40,6 +41,8 @@ export interface OpenOptions {
   readonly descriptorsMax?: number;
   /** Memory for page indexes, 8 bytes a block; 64 MiB if left out. */
   readonly indexBudgetBytes?: number;
+  /** While it is on, no read is planned. */
+  readonly alarm?: StoreAlarm;
 }
 
 /** A WAL file inside a backup. */
@@ -94,5 +97,6 @@ export async function openChain(spec: ChainSpec, options: OpenOptions): Promise<
     layout: options.layout,
     descriptorsMax: options.descriptorsMax ?? 256,
     indexBudgetBytes: options.indexBudgetBytes ?? 64 * 1024 * 1024,
+    alarm: options.alarm,
   });
 }

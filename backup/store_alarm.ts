@@ -10,7 +10,6 @@
  */
 
 import { PbkfsError } from "../errors.ts";
-import type { BaseTree } from "./base_tree.ts";
 
 const STATE_AT = 0;
 const TEXTS_AT = 4;
@@ -69,26 +68,4 @@ export class StoreAlarm {
 /** Where the text of that count begins. */
 function placeOf(count: number): number {
   return (count & 1) * TEXT_BYTES_MAX;
-}
-
-/** `base`, but nothing is read of it while the alarm is on. */
-export function alarmed(base: BaseTree, alarm: StoreAlarm): BaseTree {
-  return {
-    count: base.count,
-    unlisted: base.unlisted,
-    entry: (index) => base.entry(index),
-    mode: (index) => base.mode(index),
-    parent: (index) => base.parent(index),
-    names: (directory) => base.names(directory),
-    sizeBytes: (entry) => base.sizeBytes(entry),
-    planRead(entry, range, plan) {
-      alarm.check();
-      return base.planRead(entry, range, plan);
-    },
-    extent(entry, offsetBytes) {
-      alarm.check();
-      return base.extent(entry, offsetBytes);
-    },
-    close: () => base.close(),
-  };
 }

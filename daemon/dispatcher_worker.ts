@@ -5,14 +5,7 @@
  * @module
  */
 
-import {
-  alarmed,
-  FileLists,
-  loadCodecs,
-  openChain,
-  PieceReader,
-  StoreAlarm,
-} from "../backup/mod.ts";
+import { FileLists, loadCodecs, openChain, PieceReader, StoreAlarm } from "../backup/mod.ts";
 import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
@@ -97,6 +90,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     codecs,
     lists: lists && new FileLists(lists),
     descriptorsMax: budget.storedFiles,
+    alarm: new StoreAlarm(setup.alarm),
     layout: {
       mountPath: byteStringOf(mountPath),
       restoredAt: binding.createdAt,
@@ -128,11 +122,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const makeOverlay = (state: StoredState) =>
     new WatchedOverlay({
       base,
-      baseFile: baseFiles({
-        base: alarmed(base, new StoreAlarm(setup.alarm)),
-        reader,
-        onRead,
-      }),
+      baseFile: baseFiles({ base, reader, onRead }),
       state,
       ...(nextDataId !== undefined && { nextDataId }),
       committer,

@@ -5,21 +5,20 @@
  * @module
  */
 
-import { FileLists, loadCodecs, openChain, PieceReader, StoreAlarm } from "../backup/mod.ts";
+import { FileLists, loadCodecs, openChain, StoreAlarm } from "../backup/mod.ts";
 import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
-import { type Libc, systemLibc } from "../ffi/libc.ts";
+import { systemLibc } from "../ffi/libc.ts";
 import { Latencies, Session } from "../fuse/mod.ts";
 import {
   answerLoad,
-  baseFiles,
   isLoadRequest,
   type Loaded,
   type LoadRequest,
   type Overlay,
   OverlayCounters,
-  ReadPool,
+  ReadEngine,
   type StoredState,
   timestamp,
 } from "../overlay/mod.ts";
@@ -98,14 +97,12 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       ...(binding.wal === "outside" && { walLink: byteStringOf(`${diffPath}/wal`) }),
     },
   });
-  const reader = new PieceReader({ libc, codecs, counters: base.counters });
-  const onRead = () => counters.takeOver(base.counters);
-  const pool = setup.reads && new ReadPool({
-    workers: setup.reads,
+  const reads = new ReadEngine({
     libc,
-    cached: new PieceReader({ libc: cachedOnly(libc), codecs, counters: base.counters }),
-    waiting: reader,
-    onRead,
+    codecs,
+    counters: base.counters,
+    workers: setup.reads,
+    onRead: () => counters.takeOver(base.counters),
   });
   const opened = openDiff(setup, { base, libc, onError: report });
   const { committer, nextDataId } = opened;
@@ -122,7 +119,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const makeOverlay = (state: StoredState) =>
     new WatchedOverlay({
       base,
-      baseFile: baseFiles({ base, reader, onRead }),
+      reads,
       state,
       ...(nextDataId !== undefined && { nextDataId }),
       committer,
@@ -135,7 +132,6 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
         time: timestamp(binding.createdAt),
       },
       counters,
-      ...(pool !== undefined && { pool }),
       room: room?.options,
     }, () => {
       for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
@@ -204,7 +200,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
         session.run();
         scope.postMessage({ disconnected: true });
         // Other threads may still be answering requests of this session.
-        pool?.close();
+        reads.close();
         committer.drain();
         session.close();
         if (!isReadOnly) overlay.flush();
@@ -228,13 +224,6 @@ function attemptBoth<T>(first: () => T, second: (() => T) | undefined): T {
     report("use the metadata", error);
     return second();
   }
-}
-
-/** Reads that fail with EAGAIN where the disk would have to be asked. */
-function cachedOnly(libc: Libc): Libc {
-  const pread = libc.preadCached.bind(libc);
-  const preadv = libc.preadvCached.bind(libc);
-  return { ...libc, pread, preadv };
 }
 
 function errorOf(body: () => void): { readonly error?: ErrorData } {

@@ -1,15 +1,14 @@
 /**
- * A small base in memory, for tests.
+ * A small base, for tests: its bytes are planned, and then read, as those of a chain are.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import type { BaseEntry, BaseNames, BaseTree, EntryIndex } from "../backup/mod.ts";
+import type { BaseEntry, BaseNames, BaseTree, EntryIndex, Piece } from "../backup/mod.ts";
 import type { ByteString } from "../ffi/bytes.ts";
-import { type BaseFile, type Extent, PAGE_SIZE_BYTES } from "./file_content.ts";
-
-const ZEROS = new Uint8Array(PAGE_SIZE_BYTES);
+import type { ByteRange } from "../ffi/libc.ts";
+import { type FakeFile, FakeStore, isHole } from "./_fake_store.ts";
+import { type Extent, PAGE_SIZE_BYTES } from "./file_content.ts";
 
 /** What a path of the base is. */
 export type FakeEntry =
@@ -20,17 +19,21 @@ export type FakeEntry =
 /** A base of the entries given, by path; directories come before what is in them. */
 export class FakeBase implements BaseTree {
   readonly #entries: readonly BaseEntry[];
-  readonly #files: readonly FakeEntry[];
+  readonly #stored: readonly (FakeFile | undefined)[];
+  #store: FakeStore | undefined;
   /** Paths whose bytes and sizes the chain cannot tell. */
   readonly damaged = new Set<string>();
-  /** Reads so far: path and range. */
+  /** Reads planned so far: path and range. */
   readonly reads: string[] = [];
   unlisted: EntryIndex | undefined;
 
   constructor(files: Readonly<Record<string, FakeEntry>>) {
     const paths = Object.keys(files).sort();
-    this.#files = paths.map((path) => files[path] as FakeEntry);
-    this.#entries = this.#files.map((entry, index) => ({
+    const entries = paths.map((path) => files[path] as FakeEntry);
+    this.#stored = entries.map((entry, index) =>
+      entry.kind === "file" ? { path: paths[index] as string, ...entry } : undefined
+    );
+    this.#entries = entries.map((entry, index) => ({
       path: paths[index] as ByteString,
       kind: entry.kind,
       mode: entry.kind === "directory" ? 0o700 : entry.kind === "symlink" ? 0o777 : 0o600,
@@ -78,45 +81,31 @@ export class FakeBase implements BaseTree {
     return this.#bytes(entry).length;
   }
 
-  planRead(): never {
-    throw new Error("The overlay reads through baseFile");
+  planRead(entry: EntryIndex, range: ByteRange): Piece[] {
+    const { offsetBytes, sizeBytes } = range;
+    const { path } = this.entry(entry);
+    if (offsetBytes + sizeBytes > this.#bytes(entry).length) {
+      throw new Error(`A read of ${path} leaves the file`);
+    }
+    this.reads.push(`${path} ${offsetBytes}+${sizeBytes}`);
+    this.#store ??= new FakeStore(this.#stored.filter((file) => file !== undefined));
+    return this.#store.plan(this.#stored[entry] as FakeFile, range);
   }
 
-  extent(): never {
-    throw new Error("The overlay asks baseFile");
+  extent(entry: EntryIndex, offsetBytes: number): Extent {
+    const bytes = this.#bytes(entry);
+    return extentAt(bytes, offsetBytes, this.entry(entry).isDataFile);
   }
 
-  close(): void {}
-
-  readonly baseFile = (entry: EntryIndex): BaseFile => {
-    const bytes = () => this.#bytes(entry);
-    const { reads } = this;
-    const { isDataFile, path } = this.#entries[entry] as BaseEntry;
-    return {
-      isDataFile,
-      get sizeBytes() {
-        return bytes().length;
-      },
-      plan({ offsetBytes, sizeBytes }) {
-        reads.push(`${path} ${offsetBytes}+${sizeBytes}`);
-        const part = bytes().slice(offsetBytes, offsetBytes + sizeBytes);
-        return [{ in: "memory", bytes: new Uint8Array(part) }];
-      },
-      extent: (offsetBytes) => extentAt(bytes(), offsetBytes, isDataFile),
-      read({ offsetBytes, sizeBytes }, target, at) {
-        const part = bytes().subarray(offsetBytes, offsetBytes + sizeBytes);
-        if (part.length !== sizeBytes) throw new Error(`A read of ${path} leaves the file`);
-        reads.push(`${path} ${offsetBytes}+${sizeBytes}`);
-        target.bytes.set(part, at);
-      },
-    };
-  };
+  close(): void {
+    this.#store?.close();
+    this.#store = undefined;
+  }
 
   #bytes(entry: EntryIndex): Uint8Array {
     const { path } = this.#entries[entry] as BaseEntry;
-    const file = this.#files[entry];
     if (this.damaged.has(path)) throw new Error(`${path} is damaged`);
-    return file?.kind === "file" ? file.bytes : new Uint8Array();
+    return this.#stored[entry]?.bytes ?? new Uint8Array();
   }
 }
 
@@ -126,14 +115,12 @@ function parentOf(path: string): string {
 
 /** Blocks of a data file that are all zeros count as holes, as if nobody had stored them. */
 function extentAt(bytes: Uint8Array, at: number, isDataFile: boolean): Extent {
-  const isHole = (block: number) => {
-    const page = bytes.subarray(block * PAGE_SIZE_BYTES, (block + 1) * PAGE_SIZE_BYTES);
-    return isDataFile && Buffer.compare(page, ZEROS.subarray(0, page.length)) === 0;
-  };
+  const file = { bytes, isDataFile };
   const first = Math.floor(at / PAGE_SIZE_BYTES);
+  const isFirstHole = isHole(file, first);
   let end = first + 1;
-  while (end * PAGE_SIZE_BYTES < bytes.length && isHole(end) === isHole(first)) end++;
-  return { isHole: isHole(first), endBytes: Math.min(end * PAGE_SIZE_BYTES, bytes.length) };
+  while (end * PAGE_SIZE_BYTES < bytes.length && isHole(file, end) === isFirstHole) end++;
+  return { isHole: isFirstHole, endBytes: Math.min(end * PAGE_SIZE_BYTES, bytes.length) };
 }
 
 /** Bytes that differ from place to place, and from salt to salt. None is zero. */

@@ -5,14 +5,15 @@
  */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteString, byteString } from "../ffi/bytes.ts";
 import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
-import { allocate } from "../ffi/memory.ts";
 import { type Attributes, type Ino, type Place, type Request, ROOT_INO } from "../fuse/mod.ts";
 import { FakeBase, type FakeEntry } from "./_fake_base.ts";
 import { FragileDisk, SECTOR_SIZE_BYTES } from "./_fragile_disk.ts";
 import { Model, type ModelNode, Refused, same, wrongAfterCrash } from "./_model.ts";
+import { READ_SIZE_BYTES_MAX, Reading } from "./_reading.ts";
 import {
   type CommitContext,
   type CommitJob,
@@ -28,10 +29,8 @@ import type { DataId, MetadataBatch, MetadataStore } from "./metadata_store.ts";
 import { Overlay } from "./overlay.ts";
 import { StoredState } from "./stored_state.ts";
 
-/** The largest file that is read at once. */
-const READ_SIZE_BYTES = 4 << 20;
-
-const buffer = allocate(READ_SIZE_BYTES);
+/** No file that is compared is longer. */
+const FILE_SIZE_BYTES_MAX = 4 << 20;
 
 /** A store whose next commit can be made to fail. */
 export class FaultyStore implements MetadataStore {
@@ -120,6 +119,7 @@ export class World {
   readonly disk: FragileDisk;
   readonly store: FaultyStore;
   readonly base: FakeBase;
+  readonly reading: Reading;
   /** Files that are held open: the overlay's number and the model's node. */
   readonly open: ({ readonly ino: Ino; readonly node: ModelNode } | undefined)[] = [];
   overlay: Overlay;
@@ -148,6 +148,8 @@ export class World {
     readonly dirPath: string;
     /** Whether jobs wait until {@link World.committer} is told to run them. */
     readonly holdsJobs?: boolean;
+    /** Whether there are read workers, and much that only they should read. */
+    readonly workers?: boolean;
   }) {
     this.#holdsJobs = options.holdsJobs ?? false;
     this.base = new FakeBase(options.base);
@@ -155,14 +157,17 @@ export class World {
     this.#dataPath = `${options.dirPath}/data`;
     Deno.mkdirSync(this.#dataPath);
     this.disk = new FragileDisk(this.#dataPath);
+    this.reading = new Reading({ libc: this.disk.libc, workers: options.workers ?? false });
     this.store = new FaultyStore(options.store, this.disk.calls);
     this.overlay = this.#openOverlay();
   }
 
   close(): void {
+    this.reading.close();
     this.overlay.close();
     this.disk.libc.close(this.#directoryFd);
     this.store.close();
+    this.base.close();
   }
 
   /** What runs the jobs, if they wait. */
@@ -222,8 +227,18 @@ export class World {
   }
 
   read(ino: Ino): Uint8Array<ArrayBuffer> {
-    const size = this.overlay.read(ino, { offsetBytes: 0, sizeBytes: READ_SIZE_BYTES }, buffer);
-    return buffer.bytes.slice(0, size);
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for (let at = 0; at % READ_SIZE_BYTES_MAX === 0;) {
+      const range = { offsetBytes: at, sizeBytes: READ_SIZE_BYTES_MAX };
+      const part = this.reading.request((target, request) =>
+        this.overlay.read(ino, range, target, request)
+      );
+      if (part.length === 0) break;
+      parts.push(part);
+      at += part.length;
+    }
+    const [only = new Uint8Array()] = parts;
+    return parts.length <= 1 ? only : new Uint8Array(Buffer.concat(parts));
   }
 
   /** What a sync ends with: 0 or an errno. */
@@ -391,7 +406,7 @@ export class World {
     if (this.#holdsJobs) this.#held = new HeldCommitter(context);
     const overlay = new Overlay({
       base: this.base,
-      baseFile: this.base.baseFile,
+      reads: this.reading.engine,
       state,
       nextDataId,
       committer: this.#held ?? new InlineCommitter(context),
@@ -407,7 +422,7 @@ export class World {
   }
 }
 
-const zeros = new Uint8Array(READ_SIZE_BYTES);
+const zeros = new Uint8Array(FILE_SIZE_BYTES_MAX);
 
 function isZero(bytes: Uint8Array): boolean {
   return same(bytes, zeros.subarray(0, bytes.length));

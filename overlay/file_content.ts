@@ -16,11 +16,12 @@
 import type { Piece } from "../backup/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
-import { type Address, allocate, type NativeBuffer, offset } from "../ffi/memory.ts";
+import { type Address, allocate, type NativeBuffer } from "../ffi/memory.ts";
 import type { Found, Ino } from "../fuse/mod.ts";
-import { dataFileName, type DataFiles } from "./data_files.ts";
+import type { DataFiles } from "./data_files.ts";
 import type { ContentRecord, DataId, PageMapRecord } from "./metadata_store.ts";
 import { PageMap } from "./page_map.ts";
+import type { ReadEngine } from "./read_engine.ts";
 
 /** The unit of the page map: PostgreSQL's block. */
 export const PAGE_SIZE_BYTES = 8192;
@@ -41,10 +42,8 @@ export const COPY_UP_SIZE_BYTES_MAX = 1 << 20;
 export interface BaseFile {
   readonly isDataFile: boolean;
   readonly sizeBytes: number;
-  /** Reads all of `range`, which lies within the file, to `target` from `at` on. */
-  read(range: ByteRange, target: NativeBuffer, at: number): void;
   /**
-   * Where the bytes of `range` lie. Its descriptors are valid until the next call for a new plan.
+   * Where the bytes of `range`, which lies within the file, lie. Its descriptors are valid until the next call for a new plan.
    *
    * @param plan Whether it adds to the plan of the call before.
    */
@@ -57,6 +56,7 @@ export interface BaseFile {
 export interface ContentContext {
   readonly libc: Libc;
   readonly data: DataFiles;
+  readonly reads: Pick<ReadEngine, "read">;
   readonly newDataId: () => DataId;
   /**
    * Whether the data file of a paged file reaches over all pages that it holds. Earlier stores have
@@ -68,7 +68,6 @@ export interface ContentContext {
 const EMPTY: BaseFile = {
   isDataFile: false,
   sizeBytes: 0,
-  read: () => {},
   plan: () => [],
   extent: () => ({ isHole: true, endBytes: 0 }),
 };
@@ -170,14 +169,6 @@ export class FileContent {
   /** Whether the store has to be told before what is on disk makes sense. */
   get hasUncommittedChanges(): boolean {
     return this.#recordChanged || (this.#map?.hasChanged ?? false);
-  }
-
-  /** Reads to `target` from its start. @returns Bytes read, fewer at the end of the file only. */
-  read(range: ByteRange, target: NativeBuffer): number {
-    const end = Math.min(range.offsetBytes + range.sizeBytes, this.sizeBytes);
-    const size = Math.max(0, end - range.offsetBytes);
-    if (size > 0) this.#readAll({ offsetBytes: range.offsetBytes, sizeBytes: size }, target);
-    return size;
   }
 
   /**
@@ -419,15 +410,6 @@ export class FileContent {
     if (this.#map !== undefined) this.#recordChanged = true;
   }
 
-  #readAll(range: ByteRange, target: NativeBuffer): void {
-    for (const part of this.#parts(range)) {
-      const place = part.range.offsetBytes - range.offsetBytes;
-      if (part.from === "data") this.#readData(part.range, target, place);
-      else if (part.from === "base") this.#base.read(part.range, target, place);
-      else target.bytes.fill(0, place, place + part.range.sizeBytes);
-    }
-  }
-
   /** Splits a range that lies within the file by where its bytes come from. */
   #parts(range: ByteRange): Part[] {
     if (range.sizeBytes === 0) return [];
@@ -494,21 +476,14 @@ export class FileContent {
     return this.#map === undefined || this.#context.keepsLengths;
   }
 
-  /** From the data file. */
-  #readData(range: ByteRange, target: NativeBuffer, at: number): void {
-    const done = this.#context.libc.pread(this.#fd(), offset(target.address, at), range);
-    if (done < range.sizeBytes && this.#isStrict) {
-      throw shortFile(`It ends at ${range.offsetBytes + done}`, this.#dataId);
-    }
-    target.bytes.fill(0, at + done, at + range.sizeBytes);
-  }
-
-  /** From the base, up to the limit; zeros from there on. */
-  #readBase(range: ByteRange, target: NativeBuffer, at: number): void {
-    const { offsetBytes, sizeBytes } = range;
-    const size = Math.min(sizeBytes, Math.max(0, this.#baseLimitBytes - offsetBytes));
-    if (size > 0) this.#base.read({ offsetBytes, sizeBytes: size }, target, at);
-    target.bytes.fill(0, at + size, at + sizeBytes);
+  /** Reads what the base has in `range`, which lies within it, to the start of `target`. */
+  #readBase(range: ByteRange, target: NativeBuffer): void {
+    if (range.sizeBytes === 0) return;
+    const done = this.#context.reads.read(this.#base.plan(range, "new"), target);
+    if (done === range.sizeBytes) return;
+    throw new PbkfsError("Bug", {
+      what: `A read of ${range.sizeBytes} bytes at ${range.offsetBytes} gave ${done}`,
+    });
   }
 
   /** Prepares the first change. @param sizeBytes What the file will be cut to, if it is. */
@@ -527,7 +502,7 @@ export class FileContent {
   #copyUp(sizeBytes: number): void {
     const range = { offsetBytes: 0, sizeBytes };
     const buffer = copyBuffer();
-    if (sizeBytes > 0) this.#base.read(range, buffer, 0);
+    this.#readBase(range, buffer);
     const id = this.#context.newDataId();
     const fd = this.#context.data.create(id);
     try {
@@ -594,7 +569,9 @@ export class FileContent {
     if (isHole) return;
     const range = { offsetBytes: at, sizeBytes: PAGE_SIZE_BYTES };
     const buffer = pageBuffer();
-    this.#readBase(range, buffer, 0);
+    const shownBytes = Math.max(0, Math.min(PAGE_SIZE_BYTES, this.#baseLimitBytes - at));
+    this.#readBase({ offsetBytes: at, sizeBytes: shownBytes }, buffer);
+    buffer.bytes.fill(0, shownBytes);
     this.#writtenEndBytes = Math.max(this.#writtenEndBytes, at + PAGE_SIZE_BYTES);
     this.#context.libc.pwrite(this.#fd(), buffer.address, range);
   }
@@ -674,16 +651,6 @@ export class FileContent {
     this.#hold(range);
     return end;
   }
-}
-
-/** The data file does not have what it must have. */
-function shortFile(what: string, id: DataId): PbkfsError {
-  return new PbkfsError("DiffDamaged", {
-    what: `${what}, in the middle of a read: data file ${
-      dataFileName(id)
-    } of the diff is too short`,
-    todo: "Unmount, and look at it with: pbkfs verify.",
-  });
 }
 
 /** A part of a file that is data, or a hole, and where it ends. Data may be zeros as well. */

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import type { EntryIndex } from "../backup/mod.ts";
 import { ERRNO } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
-import { addressOf, allocate } from "../ffi/memory.ts";
+import { addressOf } from "../ffi/memory.ts";
 import type { Ino } from "../fuse/mod.ts";
 import { FakeBase, pattern } from "./_fake_base.ts";
 import { FragileDisk } from "./_fragile_disk.ts";
 import { assertBytes } from "./_model.ts";
+import { Reading } from "./_reading.ts";
+import { baseFiles } from "./base_files.ts";
 import { DataFiles } from "./data_files.ts";
 import {
   COPY_UP_SIZE_BYTES_MAX,
@@ -18,11 +20,28 @@ import type { DataId } from "./metadata_store.ts";
 
 const INO = 2 as Ino;
 
+/** Whether the test that runs has read workers. */
+let withWorkers = false;
+
+/** Runs a test without read workers, and with some. */
+function test(name: string, body: () => void): void {
+  Deno.test(name, body);
+  Deno.test(`${name}, with workers`, () => {
+    withWorkers = true;
+    try {
+      body();
+    } finally {
+      withWorkers = false;
+    }
+  });
+}
+
 /** A file of a base, and what it becomes. */
 class Bench {
   readonly base: FakeBase;
   readonly disk: FragileDisk;
   readonly data: DataFiles;
+  readonly reading: Reading;
   content: FileContent;
   readonly #dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   #nextId = 1;
@@ -31,6 +50,7 @@ class Bench {
     this.base = new FakeBase({ file: { kind: "file", isDataFile, bytes } });
     this.disk = new FragileDisk(this.#dirPath);
     const directory = byteStringOf(this.#dirPath);
+    this.reading = new Reading({ libc: this.disk.libc, workers: withWorkers });
     this.data = new DataFiles({ libc: this.disk.libc, directory });
     this.content = this.#make();
   }
@@ -39,8 +59,8 @@ class Bench {
     const { libc } = this.disk;
     const newDataId = () => this.#nextId++ as DataId;
     return new FileContent(
-      { libc, data: this.data, newDataId, keepsLengths: true },
-      this.base.baseFile(0 as EntryIndex),
+      { libc, data: this.data, reads: this.reading.engine, newDataId, keepsLengths: true },
+      baseFiles(this.base)(0 as EntryIndex),
     );
   }
 
@@ -49,9 +69,7 @@ class Bench {
   }
 
   read(offsetBytes = 0, sizeBytes = 1 << 20): Uint8Array {
-    const target = allocate(sizeBytes);
-    target.bytes.fill(0xaa);
-    return target.bytes.slice(0, this.content.read({ offsetBytes, sizeBytes }, target));
+    return this.reading.plan(this.content.plan({ offsetBytes, sizeBytes }));
   }
 
   /** Reads of the base since the last time. */
@@ -84,7 +102,9 @@ class Bench {
   }
 
   [Symbol.dispose](): void {
+    this.reading.close();
     this.data.close();
+    this.base.close();
     Deno.removeSync(this.#dirPath, { recursive: true });
   }
 }
@@ -99,7 +119,7 @@ function patched(bytes: Uint8Array, at: number, part: Uint8Array): Uint8Array {
 
 const FIVE = pattern(5 * PAGE, 1);
 
-Deno.test("FR-406 a file that nobody changed takes nothing from the diff", () => {
+test("FR-406 a file that nobody changed takes nothing from the diff", () => {
   using bench = new Bench(FIVE);
   assertBytes(bench.read(), FIVE);
   bench.content.truncate(FIVE.length);
@@ -107,7 +127,7 @@ Deno.test("FR-406 a file that nobody changed takes nothing from the diff", () =>
   assert.deepEqual(bench.dataFiles, []);
 });
 
-Deno.test("FR-406 whole pages of a data file are written without reading the base", () => {
+test("FR-406 whole pages of a data file are written without reading the base", () => {
   using bench = new Bench(FIVE);
   const part = pattern(2 * PAGE, 2);
   bench.write(PAGE, part);
@@ -117,7 +137,7 @@ Deno.test("FR-406 whole pages of a data file are written without reading the bas
   assert(bench.pagesTaken <= 2, "the diff holds what was written, no more");
 });
 
-Deno.test("FR-406 a page that is written in part is filled from the base first, once", () => {
+test("FR-406 a page that is written in part is filled from the base first, once", () => {
   using bench = new Bench(FIVE);
   const part = pattern(100, 2);
   bench.write(PAGE + 50, part);
@@ -127,7 +147,7 @@ Deno.test("FR-406 a page that is written in part is filled from the base first, 
   assertBytes(bench.read(), patched(patched(FIVE, PAGE + 50, part), PAGE + 300, part));
 });
 
-Deno.test("FR-406 a write across pages fills only its first and its last one", () => {
+test("FR-406 a write across pages fills only its first and its last one", () => {
   using bench = new Bench(FIVE);
   const part = pattern(2 * PAGE + 2, 2);
   bench.write(PAGE - 1, part);
@@ -135,7 +155,7 @@ Deno.test("FR-406 a write across pages fills only its first and its last one", (
   assertBytes(bench.read(), patched(FIVE, PAGE - 1, part));
 });
 
-Deno.test("FR-406 the last page of a base file of odd size is filled up to its end", () => {
+test("FR-406 the last page of a base file of odd size is filled up to its end", () => {
   const odd = pattern(PAGE + 77, 1);
   using bench = new Bench(odd);
   bench.write(PAGE, pattern(10, 2));
@@ -143,21 +163,21 @@ Deno.test("FR-406 the last page of a base file of odd size is filled up to its e
   assertBytes(bench.read(), patched(odd, PAGE, pattern(10, 2)));
 });
 
-Deno.test("FR-406 growth past the base costs no reads, and holes are zeros", () => {
+test("FR-406 growth past the base costs no reads, and holes are zeros", () => {
   using bench = new Bench(FIVE);
   bench.write(7 * PAGE + 5, pattern(10, 2));
   assert.deepEqual(bench.baseReads(), []);
   assertBytes(bench.read(), patched(FIVE, 7 * PAGE + 5, pattern(10, 2)));
 });
 
-Deno.test("FR-406 of a page within the file, the diff gets all bytes at once", () => {
+test("FR-406 of a page within the file, the diff gets all bytes at once", () => {
   using bench = new Bench(new Uint8Array());
   bench.content.truncate(3 * PAGE);
   bench.write(PAGE + 1, pattern(10, 2));
   assert.equal(Deno.statSync(bench.dataPath).size, 2 * PAGE);
 });
 
-Deno.test("FR-406 what was cut off does not come back when the file grows again", () => {
+test("FR-406 what was cut off does not come back when the file grows again", () => {
   for (const size of [0, 1, PAGE - 1, PAGE, PAGE + 1, 4 * PAGE + 1]) {
     using bench = new Bench(FIVE);
     bench.content.truncate(size);
@@ -170,7 +190,7 @@ Deno.test("FR-406 what was cut off does not come back when the file grows again"
   }
 });
 
-Deno.test("FR-406 a cut within a page that the diff holds leaves zeros behind it", () => {
+test("FR-406 a cut within a page that the diff holds leaves zeros behind it", () => {
   using bench = new Bench(FIVE);
   bench.write(PAGE, pattern(PAGE, 2));
   bench.content.truncate(PAGE + 10);
@@ -181,7 +201,7 @@ Deno.test("FR-406 a cut within a page that the diff holds leaves zeros behind it
   assertBytes(bench.read(), expected);
 });
 
-Deno.test("FR-406 punched pages read as zeros, and take no space", () => {
+test("FR-406 punched pages read as zeros, and take no space", () => {
   using bench = new Bench(FIVE);
   bench.content.allocate(3, { offsetBytes: 100, sizeBytes: 3 * PAGE });
   const expected = FIVE.slice();
@@ -190,7 +210,7 @@ Deno.test("FR-406 punched pages read as zeros, and take no space", () => {
   assert(bench.pagesTaken <= 2, "the two that were punched in part");
 });
 
-Deno.test("FR-406 fallocate beyond the end grows the file, unless it is to keep its size", () => {
+test("FR-406 fallocate beyond the end grows the file, unless it is to keep its size", () => {
   using bench = new Bench(FIVE);
   bench.content.allocate(1, { offsetBytes: 0, sizeBytes: 9 * PAGE });
   assert.equal(bench.content.sizeBytes, FIVE.length);
@@ -198,7 +218,7 @@ Deno.test("FR-406 fallocate beyond the end grows the file, unless it is to keep 
   assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 2, new Uint8Array(1)));
 });
 
-Deno.test("FR-406 when a file grows, its data file reaches the end of the page it ended in", () => {
+test("FR-406 when a file grows, its data file reaches the end of the page it ended in", () => {
   const grow: Readonly<Record<string, (content: FileContent) => void>> = {
     truncate: (content) => content.truncate(9 * PAGE),
     fallocate: (content) => content.allocate(0, { offsetBytes: 9 * PAGE - 1, sizeBytes: 1 }),
@@ -212,7 +232,7 @@ Deno.test("FR-406 when a file grows, its data file reaches the end of the page i
   }
 });
 
-Deno.test("FR-406 other modes of fallocate are refused, and change nothing", () => {
+test("FR-406 other modes of fallocate are refused, and change nothing", () => {
   for (const mode of [2, 8, 9, 32, 64]) {
     using bench = new Bench(FIVE);
     const range = { offsetBytes: 0, sizeBytes: PAGE };
@@ -221,7 +241,7 @@ Deno.test("FR-406 other modes of fallocate are refused, and change nothing", () 
   }
 });
 
-Deno.test("FR-406 a small file that is no data file is copied up, a large one is not", () => {
+test("FR-406 a small file that is no data file is copied up, a large one is not", () => {
   {
     using bench = new Bench(pattern(COPY_UP_SIZE_BYTES_MAX, 1), false);
     bench.write(5, pattern(1, 2));
@@ -234,7 +254,7 @@ Deno.test("FR-406 a small file that is no data file is copied up, a large one is
   assert.deepEqual(bench.baseReads(), [`file 0+${PAGE}`]);
 });
 
-Deno.test("FR-406 of a file that is cut when it is copied up, the rest is not read", () => {
+test("FR-406 of a file that is cut when it is copied up, the rest is not read", () => {
   using bench = new Bench(pattern(1000, 1), false);
   bench.content.truncate(10);
   assert.deepEqual(bench.baseReads(), ["file 0+10"]);
@@ -243,7 +263,7 @@ Deno.test("FR-406 of a file that is cut when it is copied up, the rest is not re
   assertBytes(bench.read(), new Uint8Array(5));
 });
 
-Deno.test("FR-407 a copy-up that fails leaves the file as it is, and no file in the diff", () => {
+test("FR-407 a copy-up that fails leaves the file as it is, and no file in the diff", () => {
   using bench = new Bench(pattern(1000, 1), false);
   bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
   assert.throws(() => bench.write(0, pattern(10, 2)), { errno: ERRNO.ENOSPC });
@@ -254,7 +274,7 @@ Deno.test("FR-407 a copy-up that fails leaves the file as it is, and no file in 
   assertBytes(bench.read(), patched(pattern(1000, 1), 0, pattern(10, 2)));
 });
 
-Deno.test("FR-407 a write that fails half-way leaves nothing behind the end", () => {
+test("FR-407 a write that fails half-way leaves nothing behind the end", () => {
   const odd = pattern(PAGE + 100, 1);
   using bench = new Bench(odd);
   bench.write(PAGE, pattern(1, 2));
@@ -265,7 +285,7 @@ Deno.test("FR-407 a write that fails half-way leaves nothing behind the end", ()
   assertBytes(bench.read(odd.length), new Uint8Array(3 * PAGE - odd.length));
 });
 
-Deno.test("FR-407 a write that fails in a page that the diff lacks leaves the base's page", () => {
+test("FR-407 a write that fails in a page that the diff lacks leaves the base's page", () => {
   using bench = new Bench(FIVE);
   bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
   assert.throws(() => bench.write(PAGE, pattern(PAGE, 3)), { errno: ERRNO.ENOSPC });
@@ -276,7 +296,7 @@ Deno.test("FR-407 a write that fails in a page that the diff lacks leaves the ba
   assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 10, pattern(1, 4)), "no trace of it");
 });
 
-Deno.test("FR-407 a file of the base cannot grow beyond what a page map can tell", () => {
+test("FR-407 a file of the base cannot grow beyond what a page map can tell", () => {
   using bench = new Bench(FIVE);
   const tooFar = { offsetBytes: 2 ** 50, sizeBytes: PAGE };
   const refused = { errno: ERRNO.EFBIG };
@@ -288,7 +308,7 @@ Deno.test("FR-407 a file of the base cannot grow beyond what a page map can tell
   assert.equal(bench.read(2 ** 43 - 5, 10).length, 5);
 });
 
-Deno.test("FR-408 what an earlier process wrote behind the end, and nobody committed, is not seen", () => {
+test("FR-408 what an earlier process wrote behind the end, and nobody committed, is not seen", () => {
   using bench = new Bench(pattern(PAGE + 100, 1));
   bench.write(PAGE, pattern(10, 2));
   const records = bench.content.takeRecords(INO);
@@ -302,7 +322,7 @@ Deno.test("FR-408 what an earlier process wrote behind the end, and nobody commi
   assertBytes(bench.read(PAGE + 100), expected);
 });
 
-Deno.test("FR-472 holes of a file are what neither the diff holds nor the base has stored", () => {
+test("FR-472 holes of a file are what neither the diff holds nor the base has stored", () => {
   const bytes = pattern(6 * PAGE, 1);
   bytes.fill(0, PAGE, 3 * PAGE);
   using bench = new Bench(bytes);
@@ -334,7 +354,7 @@ Deno.test("FR-472 holes of a file are what neither the diff holds nor the base h
   assert.deepEqual(data(), [[0, 0.5]], "cut, the base does not come back");
 });
 
-Deno.test("FR-472 space is what the diff takes, and what shows of the base", () => {
+test("FR-472 space is what the diff takes, and what shows of the base", () => {
   using bench = new Bench(pattern(6 * PAGE, 1));
   const pages = () => bench.content.blocks512 * 512 / PAGE;
   assert.equal(pages(), 6);
@@ -352,7 +372,7 @@ Deno.test("FR-472 space is what the diff takes, and what shows of the base", () 
   assert.equal(pages(), 0);
 });
 
-Deno.test("FR-470 a page at the end of the longest file takes little memory, and little time", () => {
+test("FR-470 a page at the end of the longest file takes little memory, and little time", () => {
   using bench = new Bench(pattern(2 * PAGE, 1));
   bench.content.truncate(FILE_SIZE_BYTES_MAX);
   bench.write(FILE_SIZE_BYTES_MAX - 10, pattern(10, 2));

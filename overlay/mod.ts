@@ -4,7 +4,6 @@
  * @module
  */
 
-export { baseFiles } from "./base_files.ts";
 export {
   type CommitContext,
   type CommitJob,
@@ -36,13 +35,8 @@ export { openContext } from "./open_context.ts";
 export { dataFileName } from "./data_files.ts";
 export { PathsOf } from "./paths_of.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
-export {
-  newReadWorker,
-  ReadPool,
-  readWorkerCount,
-  type ReadWorkers,
-  startReadWorkers,
-} from "./read_pool.ts";
+export { ReadEngine, type ReadEngineOptions } from "./read_engine.ts";
+export { newReadWorker, readWorkerCount, type ReadWorkers, startReadWorkers } from "./read_pool.ts";
 export { Reserve } from "./reserve.ts";
 export type { RoomOptions, VitalFiles } from "./room.ts";
 export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } from "./space.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BaseTree, EntryIndex } from "../backup/mod.ts";
+import type { BaseTree } from "../backup/mod.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type ByteRange, FALLOCATE, type Libc } from "../ffi/libc.ts";
@@ -27,21 +27,17 @@ import {
   type SyncReply,
   type Timestamp,
 } from "../fuse/mod.ts";
+import { baseFiles } from "./base_files.ts";
 import type { Committer } from "./committer.ts";
 import type { OverlayCounters } from "./counters.ts";
 import { DataFiles } from "./data_files.ts";
 import { Directory } from "./directory.ts";
-import {
-  type BaseFile,
-  type ContentContext,
-  FileContent,
-  PAGE_SIZE_BYTES,
-} from "./file_content.ts";
+import { type ContentContext, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
 import { contentOf, type Inode, type NodeBody, storable } from "./inode.ts";
 import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
 import { Journal } from "./journal.ts";
 import type { DataId, InodeRecord } from "./metadata_store.ts";
-import type { ReadPool } from "./read_pool.ts";
+import type { ReadEngine } from "./read_engine.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import type { StoredState } from "./stored_state.ts";
 import { type ProcessTable, SyncFailures } from "./sync_failures.ts";
@@ -49,7 +45,7 @@ import { type ProcessTable, SyncFailures } from "./sync_failures.ts";
 /** What an overlay is composed of. */
 export interface OverlayOptions {
   readonly base: BaseTree;
-  readonly baseFile: (entry: EntryIndex) => BaseFile;
+  readonly reads: ReadEngine;
   /** What the diff's store holds. */
   readonly state: StoredState;
   /** No data file has this number, or a higher one; as the store says if missing. */
@@ -66,8 +62,6 @@ export interface OverlayOptions {
   readonly clock?: () => number;
   /** This moment, as files are stamped with it; {@link Libc.clock} if missing. */
   readonly now?: () => Timestamp;
-  /** Takes reads that would keep this thread waiting; without one, it does all itself. */
-  readonly pool?: ReadPool;
   /** What is kept and watched so that a full disk refuses writes; nothing if missing. */
   readonly room?: RoomOptions | undefined;
   /** Who asks for syncs; for tests. */
@@ -89,7 +83,7 @@ export class Overlay implements FileSystem {
   readonly #journal: Journal;
   readonly #failures: SyncFailures;
   readonly #counters: OverlayCounters;
-  readonly #pool: ReadPool | undefined;
+  readonly #reads: ReadEngine;
   readonly #room: Room;
   readonly #content: ContentContext;
   readonly #now: () => Timestamp;
@@ -98,7 +92,7 @@ export class Overlay implements FileSystem {
   readonly #isClean: boolean;
 
   constructor(options: OverlayOptions) {
-    const { libc, state, base, baseFile, owner } = options;
+    const { libc, state, base, reads, owner } = options;
     let nextDataId = Math.max(state.counters?.nextDataId ?? 1, options.nextDataId ?? 1);
     this.#libc = libc;
     this.#isClean = state.facts.isClean;
@@ -107,19 +101,17 @@ export class Overlay implements FileSystem {
     // one.
     this.#now = options.now ?? (() => libc.clock());
     this.#counters = options.counters;
-    this.#pool = options.pool;
+    this.#reads = reads;
     this.#data = new DataFiles({
       libc,
       directory: options.dataDirectory,
       spares: options.room?.spares,
       ...(options.dataFilesMax !== undefined && { openMax: options.dataFilesMax }),
     });
-    this.#content = {
-      ...{ libc, data: this.#data, newDataId: () => nextDataId++ as DataId },
-      keepsLengths: state.facts.keepsLengths,
-    };
-    const content = this.#content;
-    const table = new InodeTable({ base, baseFile, content, owner, state });
+    const newDataId = () => nextDataId++ as DataId;
+    const { keepsLengths } = state.facts;
+    const content = this.#content = { libc, data: this.#data, reads, newDataId, keepsLengths };
+    const table = new InodeTable({ base, baseFile: baseFiles(base), content, owner, state });
     this.#table = table;
     this.#failures = new SyncFailures(options.processes);
     this.#journal = new Journal({
@@ -329,9 +321,10 @@ export class Overlay implements FileSystem {
   read(ino: Ino, range: ByteRange, target: NativeBuffer, request: Request): number | "handedOver";
   read(ino: Ino, range: ByteRange, target: NativeBuffer, request?: Request): number | "handedOver" {
     const { content } = this.#file(ino);
-    const done = this.#pool === undefined || request === undefined
-      ? content.read(range, target)
-      : this.#pool.read(content.plan(range), target, request);
+    const plan = content.plan(range);
+    const done = request === undefined
+      ? this.#reads.read(plan, target)
+      : this.#reads.serve(plan, target, request);
     this.#counters.add("reads", 1);
     this.#counters.add("readBytes", done === "handedOver" ? range.sizeBytes : done);
     return done;

@@ -110,7 +110,6 @@ export class ReadPool {
   readonly #libc: Libc;
   readonly #cached: PieceReader;
   readonly #waiting: PieceReader;
-  readonly #onRead: () => void;
 
   /**
    * @param options.cached Reads what is in the page cache, and throws EAGAIN where that is not all.
@@ -121,27 +120,16 @@ export class ReadPool {
     readonly libc: Libc;
     readonly cached: PieceReader;
     readonly waiting: PieceReader;
-    /** Called after each read that was done here, or planned for a worker. */
-    readonly onRead: () => void;
   }) {
     this.#queue = new ReadQueue(options.workers.queue);
     this.#count = options.workers.count;
     this.#libc = options.libc;
     this.#cached = options.cached;
     this.#waiting = options.waiting;
-    this.#onRead = options.onRead;
   }
 
   /** Reads `pieces` to `target`, or hands the request over to a worker, which answers it. */
   read(pieces: readonly Piece[], target: NativeBuffer, request: Request): number | "handedOver" {
-    try {
-      return this.#read(pieces, target, request);
-    } finally {
-      this.#onRead();
-    }
-  }
-
-  #read(pieces: readonly Piece[], target: NativeBuffer, request: Request): number | "handedOver" {
     const work = workOf(pieces);
     const idle = this.#count - this.#queue.pending;
     if (work > INLINE_MICROS_MAX && idle > 0) {

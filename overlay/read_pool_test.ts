@@ -52,7 +52,6 @@ class Bench {
       libc,
       cached: reader("cached", () => !this.isCached),
       waiting: reader("waiting", () => false),
-      onRead: () => {},
     });
   }
 

@@ -8,6 +8,7 @@ import { writeField } from "../ffi/layout.ts";
 import { addressOf, allocate, borrow } from "../ffi/memory.ts";
 import { type Ino, type Request, ROOT_INO } from "../fuse/mod.ts";
 import { FakeBase, pattern } from "./_fake_base.ts";
+import { Reading } from "./_reading.ts";
 import { BASE } from "./_steps.ts";
 import { InlineCommitter, makeContext } from "./committer.ts";
 import { OverlayCounters } from "./counters.ts";
@@ -104,7 +105,7 @@ class Setting {
     const store = new MemoryStore();
     this.overlay = new Overlay({
       base: this.#base,
-      baseFile: this.#base.baseFile,
+      reads: new Reading({ libc, workers: false }).engine,
       state: new StoredState(store.loadPacked()),
       committer: new InlineCommitter(makeContext({
         ...{ store, libc, dataDirectory, dataDirectoryFd: directoryFd },
@@ -150,6 +151,7 @@ class Setting {
   [Symbol.dispose](): void {
     this.overlay.close();
     this.disk.libc.close(this.#directoryFd);
+    this.#base.close();
     Deno.removeSync(this.#dirPath, { recursive: true });
   }
 }

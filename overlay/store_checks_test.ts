@@ -7,6 +7,7 @@ import type { ByteString } from "../ffi/bytes.ts";
 import { type Ino, ROOT_INO } from "../fuse/mod.ts";
 import { FakeBase } from "./_fake_base.ts";
 import { BASE } from "./_steps.ts";
+import { baseFiles } from "./base_files.ts";
 import { World } from "./_world.ts";
 import { InodeTable } from "./inode_table.ts";
 import { timestamp } from "./inode.ts";
@@ -46,9 +47,10 @@ function open(path: string): void {
     const base = new FakeBase(BASE);
     new InodeTable({
       base,
-      baseFile: base.baseFile,
+      baseFile: baseFiles(base),
       content: {
         libc: undefined as never,
+        reads: undefined as never,
         data: undefined as never,
         newDataId: () => 0 as never,
         keepsLengths: true,

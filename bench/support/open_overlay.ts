@@ -4,16 +4,16 @@
  * @module
  */
 
-import { destOf, loadCodecs, openChain, PieceReader, resolveChain } from "../../backup/mod.ts";
+import { destOf, loadCodecs, openChain, resolveChain } from "../../backup/mod.ts";
 import { type ByteString, byteStringOf } from "../../ffi/bytes.ts";
 import { OPEN, systemLibc } from "../../ffi/libc.ts";
 import { type Ino, ROOT_INO } from "../../fuse/mod.ts";
 import {
-  baseFiles,
   InlineCommitter,
   makeContext,
   Overlay,
   OverlayCounters,
+  ReadEngine,
   SqliteStore,
   StoredState,
   timestamp,
@@ -45,14 +45,13 @@ export async function openOverlay(
   const codecs = await loadCodecs({ system });
   const layout = { mountPath: byteStringOf("/"), restoredAt: destOf(spec).startTime, settings: [] };
   const base = await openChain(spec, { libc, codecs, layout });
-  const reader = new PieceReader({ libc, codecs, counters: base.counters });
   const dataPath = `${fixture.dirPath}/data`;
   Deno.mkdirSync(dataPath);
   const dataDirectory = byteStringOf(dataPath);
   const store = new SqliteStore(`${fixture.dirPath}/metadata.sqlite`);
   const overlay = new Overlay({
     base,
-    baseFile: baseFiles({ base, reader, onRead: () => {} }),
+    reads: new ReadEngine({ libc, codecs, counters: base.counters }),
     state: new StoredState(store.loadPacked()),
     committer: new InlineCommitter(makeContext({
       store,

@@ -124,7 +124,7 @@ async function storm(options: {
     },
   } as unknown as PieceReader;
   const count = options.workers;
-  const pool = new ReadPool({ workers: { queue, count }, libc, cached, waiting, onRead() {} });
+  const pool = new ReadPool({ workers: { queue, count }, libc, cached, waiting });
   const random = new Random(options.seed);
   const target = allocate(readSizeBytesMax);
   let handedOver = 0;

@@ -1,0 +1,98 @@
+/**
+ * Where a fake base has its bytes: one file, in which pages lie as they do in a store, some as they
+ * are, some compressed, and some not at all.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { deflateSync } from "node:zlib";
+import type { Piece } from "../backup/mod.ts";
+import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
+import { type ByteRange, type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
+import { PAGE_SIZE_BYTES } from "./file_content.ts";
+
+/** A file that is stored. */
+export interface FakeFile {
+  readonly path: string;
+  readonly isDataFile: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** Where a page lies, or all of a file that has none; undefined: nowhere, it is a hole. */
+type Stored = { readonly codec: "none" | "zlib"; readonly range: ByteRange } | undefined;
+
+/** What is not longer is in no file, like contents that are made up. */
+const IN_MEMORY_BYTES_MAX = 50;
+const NO_PAGE = new Uint8Array(PAGE_SIZE_BYTES);
+
+/** Whether a page of a data file counts as one that nobody has stored. */
+export function isHole({ isDataFile, bytes }: Omit<FakeFile, "path">, page: number): boolean {
+  const found = bytes.subarray(page * PAGE_SIZE_BYTES, (page + 1) * PAGE_SIZE_BYTES);
+  return isDataFile && Buffer.compare(found, NO_PAGE.subarray(0, found.length)) === 0;
+}
+
+/** Files as they are stored. The file with their bytes has no name, and is there until it is closed. */
+export class FakeStore {
+  readonly #stored = new Map<FakeFile, readonly Stored[]>();
+  readonly #fd: Fd;
+
+  constructor(files: readonly FakeFile[]) {
+    const parts: Uint8Array[] = [];
+    let end = 0;
+    const store = (codec: "none" | "zlib", bytes: Uint8Array): Stored => {
+      parts.push(bytes);
+      end += bytes.length;
+      return { codec, range: { offsetBytes: end - bytes.length, sizeBytes: bytes.length } };
+    };
+    for (const file of files) {
+      const pages = Math.ceil(file.bytes.length / PAGE_SIZE_BYTES);
+      const storePage = (_: unknown, page: number): Stored => {
+        if (isHole(file, page)) return undefined;
+        const bytes = new Uint8Array(PAGE_SIZE_BYTES);
+        bytes.set(file.bytes.subarray(page * PAGE_SIZE_BYTES, (page + 1) * PAGE_SIZE_BYTES));
+        return page % 2 === 0
+          ? store("none", bytes)
+          : store("zlib", deflateSync(bytes, { level: 1 }));
+      };
+      const stored = file.isDataFile
+        ? Array.from({ length: pages }, storePage)
+        : [store("none", file.bytes)];
+      this.#stored.set(file, stored);
+    }
+    const path = Deno.makeTempFileSync({ prefix: "pbkfs-test-" });
+    Deno.writeFileSync(path, Buffer.concat(parts));
+    this.#fd = systemLibc().open(byteStringOf(path), OPEN.readOnly);
+    Deno.removeSync(path);
+  }
+
+  /** Where the bytes of a range lie. */
+  plan(file: FakeFile, { offsetBytes, sizeBytes }: ByteRange): Piece[] {
+    const end = offsetBytes + sizeBytes;
+    const { path, isDataFile, bytes } = file;
+    if (!isDataFile && bytes.length <= IN_MEMORY_BYTES_MAX) {
+      return [{ in: "memory", bytes: bytes.slice(offsetBytes, end) }];
+    }
+    const fd = this.#fd;
+    const of = { path: path as ByteString, backupId: "FAKE" };
+    const pieces: Piece[] = [];
+    for (let at = offsetBytes; at < end;) {
+      const page = isDataFile ? Math.floor(at / PAGE_SIZE_BYTES) : 0;
+      const from = page * PAGE_SIZE_BYTES;
+      const to = isDataFile ? Math.min(end, from + PAGE_SIZE_BYTES) : end;
+      const wanted = { offsetBytes: at - from, sizeBytes: to - at };
+      const stored = this.#stored.get(file)?.[page];
+      if (stored === undefined) pieces.push({ in: "zeros", sizeBytes: wanted.sizeBytes });
+      else if (stored.codec === "none") {
+        const range = { ...wanted, offsetBytes: stored.range.offsetBytes + wanted.offsetBytes };
+        pieces.push({ in: "file", fd, range, of });
+      } else pieces.push({ in: "record", fd, ...stored, wanted, of: { ...of, block: page } });
+      at = to;
+    }
+    return pieces;
+  }
+
+  close(): void {
+    systemLibc().close(this.#fd);
+  }
+}

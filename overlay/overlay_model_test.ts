@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryStore } from "./memory_store.ts";
 import type { MetadataStore } from "./metadata_store.ts";
@@ -13,18 +14,22 @@ function checkSequences(options: {
   readonly count: number;
   readonly stepsMax: number;
   readonly openStore: (dirPath: string) => MetadataStore;
+  /** Whether read workers take part. */
+  readonly workers: boolean;
 }): void {
-  const { count, stepsMax, openStore } = options;
+  const { count, stepsMax, openStore, workers } = options;
+  let handedOver = 0;
   const seed = SEED === undefined ? {} : { seed: Number(SEED) };
   fc.assert(
     fc.property(sequences(stepsMax), (steps) => {
       const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
-      const world = new World({ base: BASE, store: openStore(dirPath), dirPath });
+      const world = new World({ base: BASE, store: openStore(dirPath), dirPath, workers });
       try {
         world.compare();
         fc.modelRun(() => ({ model: {}, real: world }), steps);
         world.remount();
         world.compare();
+        handedOver += world.reading.handedOver;
       } finally {
         world.close();
         Deno.removeSync(dirPath, { recursive: true });
@@ -32,10 +37,17 @@ function checkSequences(options: {
     }),
     { numRuns: count, ...seed },
   );
+  assert.equal(handedOver > 0, workers, `${handedOver} reads were answered by workers`);
 }
 
 Deno.test("FR-420 whatever happens to it, the overlay agrees with a model of a file system", () => {
-  checkSequences({ count: SEQUENCES, stepsMax: 60, openStore: () => new MemoryStore() });
+  const count = Math.ceil(SEQUENCES * 0.6);
+  checkSequences({ count, stepsMax: 60, openStore: () => new MemoryStore(), workers: false });
+});
+
+Deno.test("FR-420 the same where read workers take what is not in the page cache", () => {
+  const count = Math.ceil(SEQUENCES * 0.4);
+  checkSequences({ count, stepsMax: 60, openStore: () => new MemoryStore(), workers: true });
 });
 
 Deno.test("FR-420 the same with the store that mounts use", () => {
@@ -43,5 +55,6 @@ Deno.test("FR-420 the same with the store that mounts use", () => {
     count: Math.ceil(SEQUENCES / 20),
     stepsMax: 60,
     openStore: (dirPath) => new SqliteStore(`${dirPath}/metadata.sqlite`),
+    workers: true,
   });
 });

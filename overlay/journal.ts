@@ -348,7 +348,7 @@ export class Journal {
       deletions: ticket.deletions,
     };
     data.directoryChanged = false;
-    for (const inode of files) contentOf(inode).lastJob = job.sequence;
+    for (const inode of files) contentOf(inode).isIn(job.sequence);
     const { syncDirectory, settled } = job;
     const { contents } = taken;
     this.#tickets.set(job.sequence, {
@@ -372,7 +372,7 @@ export class Journal {
     for (const { fd } of job.files) if (fd !== undefined) this.#options.libc.close(fd);
     ticket.files.forEach((inode, index) => {
       if (job.files[index]?.fd === undefined) return;
-      contentOf(inode).hasUnsyncedBytes = true;
+      contentOf(inode).syncPutBack();
       this.#unsynced.add(inode);
     });
     this.#putBackNames(ticket);
@@ -395,7 +395,7 @@ export class Journal {
       throw error;
     }
     for (const inode of files) {
-      contentOf(inode).hasUnsyncedBytes = false;
+      contentOf(inode).syncTaken();
       this.#unsynced.delete(inode);
     }
     return taken;
@@ -414,7 +414,7 @@ export class Journal {
       const content = contentOf(inode);
       const errno = this.#writeErrno(content.dataId as DataId);
       if (errno === undefined) continue;
-      content.hasUnsyncedBytes = false;
+      content.syncTaken();
       this.#unsynced.delete(inode);
       if (errno !== 0) this.#healAlone(inode, errno);
     }
@@ -567,8 +567,7 @@ export class Journal {
     for (const { inode, pages } of ticket.contents) {
       const content = contentOf(inode);
       content.committed(pages);
-      // A later job may have told the store of a cut that it does not know yet: then that one does.
-      if (inode.links > 0 && content.lastJob === sequence) content.reclaim();
+      if (inode.links > 0) content.reclaim(sequence);
     }
   }
 }

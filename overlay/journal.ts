@@ -545,13 +545,16 @@ export class Journal {
   #heal(inode: Inode, errno: number, job: FailedJob): void {
     const { data, failures } = this.#options;
     failures.failed(inode.ino, errno, job);
-    const dropped = contentOf(inode).heal();
+    const content = contentOf(inode);
+    const dropped = content.heal();
     if (dropped !== undefined) {
       data.forget(dropped);
       this.#names.dataDropped(dropped);
     }
-    this.#unsynced.add(inode);
-    if (contentOf(inode).hasUncommittedChanges && inode.links > 0) this.#contents.add(inode);
+    // One that is as the base has it again has nothing to be synced.
+    if (content.hasUnsyncedBytes) this.#unsynced.add(inode);
+    else this.#unsynced.delete(inode);
+    if (content.hasUncommittedChanges && inode.links > 0) this.#contents.add(inode);
     this.#touch();
   }
 

@@ -199,6 +199,27 @@ Deno.test("FR-461 a file that was copied up has its old bytes when that could no
   });
 });
 
+Deno.test("FR-461 a file whose copy could neither be synced nor made again is as the base has it", () => {
+  inWorld((world) => {
+    const ino = inoOf(world, "conf");
+    write(world, ino, 10, 20);
+    world.disk.fault = { call: "fdatasync", errno: ERRNO.EIO };
+    assert.equal(world.sync(ino), ERRNO.EIO);
+    world.disk.fault = { call: "pwrite", errno: ERRNO.EIO };
+    assert.equal(world.sync(ino), 0);
+    assert(!world.disk.isArmed, "the copy was to be made again");
+    assertBytes(world.read(ino), pattern(100, 2));
+    world.overlay.flush();
+    assert.deepEqual(world.store.load().contents, []);
+    write(world, ino, 90, 20);
+    assert.equal(world.sync(ino), 0);
+    world.restart(() => false);
+    const bytes = world.withNode("conf", ({ ino }) => world.read(ino));
+    assertBytes(bytes.subarray(0, 90), pattern(100, 2).subarray(0, 90));
+    assertBytes(bytes.subarray(90), pattern(20, 9));
+  });
+});
+
 Deno.test("FR-412 of files synced together, only those fail that could not be synced", () => {
   inWorld((world) => {
     const inos = ["d/data", "d/odd", "d/s/data"].map((path) => inoOf(world, path));

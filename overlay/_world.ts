@@ -103,7 +103,7 @@ export class HeldCommitter implements Committer {
   }
 
   get failures(): number {
-    return this.#context.failures;
+    return this.#context.failures.failedSyncs;
   }
 
   drain(): void {

@@ -10,6 +10,7 @@ import { ERRNO, errnoOf } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
 import type { Request } from "../fuse/mod.ts";
+import { CommitFailures } from "./commit_failures.ts";
 import { dataFilePath } from "./data_files.ts";
 import type { DataId, MetadataBatch, MetadataStore } from "./metadata_store.ts";
 
@@ -74,23 +75,14 @@ export interface CommitContext {
   readonly onError: (what: string, error: unknown) => void;
   /** Gives reserved space to a commit. @returns false if there is none. */
   readonly makeRoom?: (sizeBytes: number) => boolean;
-  /** How many syncs have failed. */
-  failures: number;
-  /** Told of each, before who waits for it. */
+  readonly failures: CommitFailures;
+  /** Told of each sync that fails, before who waits for it. */
   readonly onFailure?: () => void;
-  /** The last epoch in which the store has failed. */
-  failedEpoch: number;
-  /** The errno it failed with. */
-  failedErrno: number;
-  /** Data files that could not be synced: in which job, and why. */
-  readonly failedFiles: Map<DataId, { readonly sequence: number; readonly errno: number }>;
 }
 
 /** A context in which nothing has failed yet. */
-export function makeContext(
-  parts: Omit<CommitContext, "failures" | "failedEpoch" | "failedErrno" | "failedFiles">,
-): CommitContext {
-  return { ...parts, failures: 0, failedEpoch: 0, failedErrno: 0, failedFiles: new Map() };
+export function makeContext(parts: Omit<CommitContext, "failures">): CommitContext {
+  return { ...parts, failures: new CommitFailures() };
 }
 
 /**
@@ -101,13 +93,13 @@ export function makeContext(
  * a new epoch, and submits all that failed again.
  */
 export function runJobs(jobs: readonly CommitJob[], context: CommitContext): CommitOutcome[] {
-  const { libc } = context;
+  const { libc, failures } = context;
   const syncs = jobs.map((job) => syncFiles(job, context));
   let storeErrno = attempt(context, "sync the data directory", () => {
     if (jobs.some((job) => job.syncDirectory)) libc.fsync(context.dataDirectoryFd);
   });
   const epoch = (jobs.at(-1) as CommitJob).epoch;
-  const live = jobs.filter((job) => job.epoch > context.failedEpoch);
+  const live = jobs.filter((job) => failures.ofStore(job.epoch) === 0);
   const batches = live.flatMap((job) => {
     const isSynced = syncs[jobs.indexOf(job)]?.errno === 0;
     const { names, contents } = job;
@@ -116,15 +108,12 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
   if (storeErrno === 0 && batches.length > 0) {
     storeErrno = attempt(context, "commit", () => commit(batches, context));
   }
-  if (storeErrno !== 0) {
-    context.failedEpoch = epoch;
-    context.failedErrno = storeErrno;
-  }
+  if (storeErrno !== 0) failures.storeFailed(epoch, storeErrno);
   return jobs.map((job, index) => {
-    const failed = job.epoch <= context.failedEpoch ? context.failedErrno : 0;
+    const failed = failures.ofStore(job.epoch);
     const { errno: syncErrno, failedFiles } = syncs[index] as SyncOutcome;
     if (syncErrno !== 0) {
-      context.failures++;
+      failures.failedSyncs++;
       context.onFailure?.();
     }
     const { request } = job;
@@ -158,25 +147,14 @@ interface SyncOutcome {
   readonly failedFiles: number;
 }
 
-/**
- * Syncs a job's files.
- *
- * The system tells of bytes that it could not write once, and then forgets. A job that was made
- * before this was known must not succeed instead, so its files fail again.
- */
+/** Syncs a job's files. */
 function syncFiles(job: CommitJob, context: CommitContext): SyncOutcome {
   let first = 0;
   let failedFiles = 0;
   job.files.forEach(({ id, fd }, index) => {
-    const before = context.failedFiles.get(id);
-    const isNew = before !== undefined && before.sequence > job.settled;
     const own = fd === undefined ? 0 : attempt(context, "sync", () => syncAndClose(context, fd));
-    const errno = isNew ? before.errno : own;
-    if (errno === 0) {
-      context.failedFiles.delete(id);
-      return;
-    }
-    context.failedFiles.set(id, { sequence: job.sequence, errno });
+    const errno = context.failures.synced(id, job, own);
+    if (errno === 0) return;
     failedFiles |= 1 << index;
     first ||= errno;
   });
@@ -229,7 +207,7 @@ export class InlineCommitter implements Committer {
   }
 
   get failures(): number {
-    return this.#context.failures;
+    return this.#context.failures.failedSyncs;
   }
 
   drain(): void {}

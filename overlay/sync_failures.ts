@@ -9,6 +9,8 @@
  * - We could not sync them: the kernel knows of no open files at our place, so we go by processes. Each
  *   that was there when it failed hears of it, and if nobody was, whoever comes first.
  *
+ * That jobs which were made before a failure was known fail as well, `CommitFailures` sees to.
+ *
  * Source: errseq_t, file_check_and_advance_wb_err() and fuse_fsync() of Linux.
  *
  * @module

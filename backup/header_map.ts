@@ -4,6 +4,7 @@
  * @module
  */
 
+import { BLOCK_SIZE_BYTES } from "./base_tree.ts";
 import { crc32c } from "./crc32c.ts";
 
 /** Size of one element: LSN, block, position, checksum and padding. */
@@ -11,7 +12,6 @@ export const HEADER_SIZE_BYTES = 24;
 const BLOCK_AT = 8;
 const POSITION_AT = 12;
 const RECORD_HEADER_BYTES = 8;
-const PAGE_BYTES = 8192;
 
 /** What the region must agree with. */
 export interface HeaderMapFacts {
@@ -55,8 +55,8 @@ export function readHeaderMap(
     if (block <= blockBefore || block >= blocksMax) {
       return `its page header of block ${block} follows that of block ${blockBefore}`;
     }
-    if (sizeBytes < 1 || sizeBytes > PAGE_BYTES) {
-      return `its page header gives block ${block} ${sizeBytes} bytes, expected 1 to ${PAGE_BYTES}`;
+    if (sizeBytes < 1 || sizeBytes > BLOCK_SIZE_BYTES) {
+      return `its page header gives block ${block} ${sizeBytes} bytes, expected 1 to ${BLOCK_SIZE_BYTES}`;
     }
     if (!add(block, position + RECORD_HEADER_BYTES, sizeBytes)) return undefined;
     blockBefore = block;

@@ -9,6 +9,7 @@ import { printable } from "../ffi/bytes.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { allocate, type NativeBuffer } from "../ffi/memory.ts";
 import type { ByteString } from "../ffi/bytes.ts";
+import { BLOCK_SIZE_BYTES } from "./base_tree.ts";
 import type { Codecs } from "./codecs.ts";
 import type { Counters } from "./counters.ts";
 import { HEADER_SIZE_BYTES, readHeaderMap } from "./header_map.ts";
@@ -141,7 +142,7 @@ export class IndexMaker {
           member,
           offsetBytes,
           sizeBytes,
-          isCompressed: sizeBytes < 8192,
+          isCompressed: sizeBytes < BLOCK_SIZE_BYTES,
         });
         return true;
       },

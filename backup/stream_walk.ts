@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Codec } from "./base_tree.ts";
+import { BLOCK_SIZE_BYTES, type Codec } from "./base_tree.ts";
 import { VERSION } from "./program_version.ts";
 
 /** What the walk must know of the file. */
@@ -35,7 +35,6 @@ export interface StreamPlace {
 }
 
 const RECORD_HEADER_BYTES = 8;
-const PAGE_BYTES = 8192;
 const PAGE_HEADER_BYTES = 24;
 const TRUNCATED = -2;
 const ZLIB_FIRST_BYTE = 0x78;
@@ -61,13 +60,13 @@ export function walkStream(facts: StreamFacts, visitor: StreamVisitor): string |
     if (block <= blockBefore || block >= facts.blocksMax) {
       return `the record of block ${block} follows that of block ${blockBefore}`;
     }
-    if (sizeBytes < 1 || sizeBytes > PAGE_BYTES) {
-      return `the record of block ${block} has ${sizeBytes} bytes, expected 1 to ${PAGE_BYTES}`;
+    if (sizeBytes < 1 || sizeBytes > BLOCK_SIZE_BYTES) {
+      return `the record of block ${block} has ${sizeBytes} bytes, expected 1 to ${BLOCK_SIZE_BYTES}`;
     }
     const offsetBytes = at + RECORD_HEADER_BYTES;
     at = offsetBytes + (isPadded ? (sizeBytes + 7) & ~7 : sizeBytes);
     if (at > end) return `the record of block ${block} ends at ${at}, its stored file at ${end}`;
-    const isCompressed = sizeBytes < PAGE_BYTES ||
+    const isCompressed = sizeBytes < BLOCK_SIZE_BYTES ||
       isCompressedToPageSize(facts, () => visitor.read(offsetBytes, PAGE_HEADER_BYTES));
     if (!visitor.record(block, { offsetBytes, sizeBytes, isCompressed })) return undefined;
     blockBefore = block;
@@ -93,6 +92,6 @@ function looksLikePage(view: DataView): boolean {
   const upper = view.getUint16(14, true);
   const special = view.getUint16(16, true);
   const pageSize = view.getUint16(18, true) & 0xff00;
-  return pageSize === PAGE_BYTES && (flags & ~7) === 0 && lower >= PAGE_HEADER_BYTES &&
-    lower <= upper && upper <= special && special <= PAGE_BYTES && special % 8 === 0;
+  return pageSize === BLOCK_SIZE_BYTES && (flags & ~7) === 0 && lower >= PAGE_HEADER_BYTES &&
+    lower <= upper && upper <= special && special <= BLOCK_SIZE_BYTES && special % 8 === 0;
 }

@@ -16,13 +16,13 @@ export interface NativeBuffer {
 }
 
 /** The kernel copies to and from whole pages with half the work where they begin as its own do. */
-const PAGE_SIZE_BYTES = 4096;
+const MEMORY_PAGE_SIZE_BYTES = 4096;
 
 /** Zeroed memory of `sizeBytes` bytes; if it is a page or more, it begins where a page does. */
 export function allocate(sizeBytes: number): NativeBuffer {
-  const slack = sizeBytes >= PAGE_SIZE_BYTES ? PAGE_SIZE_BYTES : 0;
+  const slack = sizeBytes >= MEMORY_PAGE_SIZE_BYTES ? MEMORY_PAGE_SIZE_BYTES : 0;
   const block = new Uint8Array(sizeBytes + slack);
-  const start = slack === 0 ? 0 : -addressOf(block) & (PAGE_SIZE_BYTES - 1);
+  const start = slack === 0 ? 0 : -addressOf(block) & (MEMORY_PAGE_SIZE_BYTES - 1);
   const bytes = block.subarray(start, start + sizeBytes);
   const view = new DataView(block.buffer, start, sizeBytes);
   return { bytes, view, address: addressOf(bytes), sizeBytes };

@@ -11,7 +11,7 @@ import { type Field, type Layout, readField, writeField } from "../ffi/layout.ts
 import type { Fd, Libc } from "../ffi/libc.ts";
 import { allocate, type NativeBuffer } from "../ffi/memory.ts";
 import type { Attributes, AttributesAnswer, FileSystem, Ino, Timestamp } from "./file_system.ts";
-import { CACHE_SECONDS, secondsOf } from "./reply.ts";
+import { CACHE_SECONDS, IO_SIZE_BYTES, secondsOf } from "./reply.ts";
 
 /** `struct fuse_in_header`, and behind it `struct fuse_create_in`. Source: linux/fuse.h. */
 const REQUEST = {
@@ -80,7 +80,6 @@ const STATX_BTIME = 0x800;
 const FUSE_TMPFILE = 51;
 const FUSE_STATX = 52;
 const TYPE_FILE = 0o100000;
-const BLOCK_SIZE_BYTES = 8192;
 
 /** What they are served with. */
 export interface OwnRequestsOptions {
@@ -192,7 +191,7 @@ function fillCreated(view: DataView, from: Attributes): void {
   writeField(view, CREATED.uid, from.uid);
   writeField(view, CREATED.gid, from.gid);
   writeField(view, CREATED.rdev, from.rdev);
-  writeField(view, CREATED.blockSize, BLOCK_SIZE_BYTES);
+  writeField(view, CREATED.blockSize, IO_SIZE_BYTES);
   writeField(view, CREATED.openFlags, FOPEN_KEEP_CACHE);
 }
 
@@ -200,7 +199,7 @@ function fillStatus(view: DataView, from: Attributes): void {
   const { born } = from;
   writeField(view, STATUS.attrValid, secondsOf(from));
   writeField(view, STATUS.mask, STATX_BASIC_STATS | (born === undefined ? 0 : STATX_BTIME));
-  writeField(view, STATUS.blockSize, BLOCK_SIZE_BYTES);
+  writeField(view, STATUS.blockSize, IO_SIZE_BYTES);
   writeField(view, STATUS.links, from.links);
   writeField(view, STATUS.uid, from.uid);
   writeField(view, STATUS.gid, from.gid);

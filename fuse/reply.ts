@@ -28,6 +28,9 @@ import type { Attributes, ListedEntry, Request } from "./file_system.ts";
  */
 export const CACHE_SECONDS = 1e8;
 
+/** What programs are told to read and write at a time: `st_blksize`. */
+export const IO_SIZE_BYTES = 8192;
+
 /** Room for a listing, at least what the kernel asks for in one request. */
 const LISTING_SIZE_BYTES = 1 << 17;
 
@@ -175,7 +178,7 @@ export function fillStat(view: DataView, from: Attributes): void {
   writeField(view, STAT.gid, from.gid);
   writeField(view, STAT.rdev, from.rdev);
   writeField(view, STAT.size, from.sizeBytes);
-  writeField(view, STAT.blksize, 8192);
+  writeField(view, STAT.blksize, IO_SIZE_BYTES);
   writeField(view, STAT.blocks, from.blocks512);
   writeField(view, STAT.atimeSeconds, from.accessed.seconds);
   writeField(view, STAT.atimeNanoseconds, from.accessed.nanoseconds);

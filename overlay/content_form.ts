@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Piece } from "../backup/mod.ts";
+import { BLOCK_SIZE_BYTES, type Piece } from "../backup/mod.ts";
 import type { ByteRange, Libc } from "../ffi/libc.ts";
 import type { Address } from "../ffi/memory.ts";
 import type { Ino } from "../fuse/mod.ts";
@@ -13,8 +13,8 @@ import type { DataFiles } from "./data_files.ts";
 import type { ContentRecord, DataId, PageMapRecord } from "./metadata_store.ts";
 import type { ReadEngine } from "./read_engine.ts";
 
-/** The unit of the page map: PostgreSQL's block. */
-export const PAGE_SIZE_BYTES = 8192;
+/** The unit of the page map: PostgreSQL's page, which fills a block. Not the machine's page of 4 KiB. */
+export const PAGE_SIZE_BYTES = BLOCK_SIZE_BYTES;
 
 /** What a file's space is counted in. */
 export const SECTOR_SIZE_BYTES = 512;

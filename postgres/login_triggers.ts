@@ -11,6 +11,7 @@
 /** The first version that has them. */
 export const LOGIN_TRIGGERS_SINCE = 17;
 
+/** PostgreSQL's page. */
 const PAGE_BYTES = 8192;
 const PAGE = { lower: 12, pointers: 24 };
 const POINTER = { bytes: 4, normal: 1 };

@@ -7,7 +7,7 @@
 import type { Random } from "../random.ts";
 
 /** What the disk writes as a whole, mostly. */
-export const PAGE_SIZE_BYTES = 4096;
+export const DISK_PAGE_SIZE_BYTES = 4096;
 /** What the disk writes as a whole, always. */
 const SECTOR_SIZE_BYTES = 512;
 
@@ -68,7 +68,7 @@ export class DiskFile {
   write(offsetBytes: number, source: Uint8Array): void {
     for (let at = 0; at < source.length;) {
       const { page, from, length } = pieceAt(offsetBytes + at, source.length - at);
-      const bytes = this.#now.pages.get(page)?.slice() ?? new Uint8Array(PAGE_SIZE_BYTES);
+      const bytes = this.#now.pages.get(page)?.slice() ?? new Uint8Array(DISK_PAGE_SIZE_BYTES);
       bytes.set(source.subarray(at, at + length), from);
       at += length;
       this.#change({ page, bytes, endBytes: offsetBytes + at });
@@ -99,7 +99,7 @@ export class DiskFile {
       if ("cutAt" in change) {
         if (lostCutAt === Infinity && random.chance(keeps)) apply(change, left);
         else lostCutAt = Math.min(lostCutAt, change.cutAt);
-      } else if (change.page * PAGE_SIZE_BYTES < lostCutAt && random.chance(keeps)) {
+      } else if (change.page * DISK_PAGE_SIZE_BYTES < lostCutAt && random.chance(keeps)) {
         const isTorn = random.chance(tears);
         const bytes = isTorn ? torn(left.pages.get(change.page), change.bytes, random) : undefined;
         apply({ ...change, bytes: bytes ?? change.bytes }, left);
@@ -134,7 +134,7 @@ function apply(change: Change, to: Bytes): void {
 /** Some sectors are new, the others old. */
 function torn(old: Uint8Array | undefined, bytes: Uint8Array, random: Random): Uint8Array {
   const mixed = bytes.slice();
-  for (let at = 0; at < PAGE_SIZE_BYTES; at += SECTOR_SIZE_BYTES) {
+  for (let at = 0; at < DISK_PAGE_SIZE_BYTES; at += SECTOR_SIZE_BYTES) {
     if (random.chance(0.5)) continue;
     const sector = old?.subarray(at, at + SECTOR_SIZE_BYTES) ?? new Uint8Array(SECTOR_SIZE_BYTES);
     mixed.set(sector, at);
@@ -143,7 +143,7 @@ function torn(old: Uint8Array | undefined, bytes: Uint8Array, random: Random): U
 }
 
 function pieceAt(offsetBytes: number, sizeBytesMax: number) {
-  const page = Math.floor(offsetBytes / PAGE_SIZE_BYTES);
-  const from = offsetBytes - page * PAGE_SIZE_BYTES;
-  return { page, from, length: Math.min(PAGE_SIZE_BYTES - from, sizeBytesMax) };
+  const page = Math.floor(offsetBytes / DISK_PAGE_SIZE_BYTES);
+  const from = offsetBytes - page * DISK_PAGE_SIZE_BYTES;
+  return { page, from, length: Math.min(DISK_PAGE_SIZE_BYTES - from, sizeBytesMax) };
 }

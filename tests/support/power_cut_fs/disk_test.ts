@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { Random } from "../random.ts";
 import { Disk, DiskDirectory, type DiskNode, type LeftNode } from "./disk.ts";
-import { DiskFile, PAGE_SIZE_BYTES } from "./disk_file.ts";
+import { DISK_PAGE_SIZE_BYTES, DiskFile } from "./disk_file.ts";
 
 const OF = { mode: 0o600, uid: 0, gid: 0 };
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
 
-function bytes(fill: number, sizeBytes = PAGE_SIZE_BYTES): Uint8Array {
+function bytes(fill: number, sizeBytes = DISK_PAGE_SIZE_BYTES): Uint8Array {
   return new Uint8Array(sizeBytes).fill(fill);
 }
 
@@ -37,7 +37,7 @@ function contentOf(root: LeftNode, path: string): Uint8Array | undefined {
   if (left === undefined) return undefined;
   const content = new Uint8Array(left.sizeBytes);
   for (const [page, data] of left.pages) {
-    const from = page * PAGE_SIZE_BYTES;
+    const from = page * DISK_PAGE_SIZE_BYTES;
     if (from < content.length) content.set(data.subarray(0, content.length - from), from);
   }
   return content;
@@ -61,12 +61,12 @@ Deno.test("FR-601 of what was not synced each page is old or new, and both happe
   for (const seed of SEEDS) {
     const disk = new Disk();
     const { node, file } = addFile(disk, disk.root, "f");
-    file.write(0, bytes(1, 2 * PAGE_SIZE_BYTES));
+    file.write(0, bytes(1, 2 * DISK_PAGE_SIZE_BYTES));
     disk.sync(node);
-    file.write(0, bytes(2, 2 * PAGE_SIZE_BYTES));
+    file.write(0, bytes(2, 2 * DISK_PAGE_SIZE_BYTES));
     const content = contentOf(disk.cut(new Random(seed)), "f") as Uint8Array;
     assert(content.every((byte) => byte === 1 || byte === 2));
-    seen.add(`${content[0]}${content[PAGE_SIZE_BYTES]}`);
+    seen.add(`${content[0]}${content[DISK_PAGE_SIZE_BYTES]}`);
   }
   assert.deepEqual([...seen].sort(), ["11", "12", "21", "22"]);
 });
@@ -75,12 +75,12 @@ Deno.test("FR-601 what was cut off does not come back behind a cut that was kept
   for (const seed of SEEDS) {
     const disk = new Disk();
     const { node, file } = addFile(disk, disk.root, "f");
-    file.write(0, bytes(1, 3 * PAGE_SIZE_BYTES));
+    file.write(0, bytes(1, 3 * DISK_PAGE_SIZE_BYTES));
     disk.sync(node);
     file.truncate(100);
-    file.write(2 * PAGE_SIZE_BYTES, bytes(2));
+    file.write(2 * DISK_PAGE_SIZE_BYTES, bytes(2));
     const content = contentOf(disk.cut(new Random(seed)), "f") as Uint8Array;
-    const isCut = content[PAGE_SIZE_BYTES] !== 1;
+    const isCut = content[DISK_PAGE_SIZE_BYTES] !== 1;
     if (isCut) assert(content.subarray(100).every((byte) => byte !== 1), `seed ${seed}`);
     else assert(content.every((byte) => byte === 1), `seed ${seed}`);
   }

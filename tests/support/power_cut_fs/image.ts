@@ -5,7 +5,7 @@
  */
 
 import { TYPE } from "../../../ffi/file_type.ts";
-import { type Bytes, DiskFile, PAGE_SIZE_BYTES } from "./disk_file.ts";
+import { type Bytes, DISK_PAGE_SIZE_BYTES, DiskFile } from "./disk_file.ts";
 import { Disk, DiskDirectory, type DiskNode, type LeftNode } from "./disk.ts";
 
 /** A disk with the content of a directory, all of it durable. Sockets and the like are left out. */
@@ -66,12 +66,12 @@ export function saveImage(left: LeftNode, path: string): void {
 
 function bytesOf(content: Uint8Array): Bytes {
   const pages = new Map<number, Uint8Array>();
-  for (let at = 0; at < content.length; at += PAGE_SIZE_BYTES) {
-    const piece = content.subarray(at, at + PAGE_SIZE_BYTES);
+  for (let at = 0; at < content.length; at += DISK_PAGE_SIZE_BYTES) {
+    const piece = content.subarray(at, at + DISK_PAGE_SIZE_BYTES);
     if (piece.every((byte) => byte === 0)) continue;
-    const page = new Uint8Array(PAGE_SIZE_BYTES);
+    const page = new Uint8Array(DISK_PAGE_SIZE_BYTES);
     page.set(piece);
-    pages.set(at / PAGE_SIZE_BYTES, page);
+    pages.set(at / DISK_PAGE_SIZE_BYTES, page);
   }
   return { sizeBytes: content.length, pages };
 }
@@ -79,7 +79,7 @@ function bytesOf(content: Uint8Array): Bytes {
 function saveBytes({ sizeBytes, pages }: Bytes, to: string): void {
   using file = Deno.openSync(to, { write: true, createNew: true });
   for (const [page, bytes] of pages) {
-    const at = page * PAGE_SIZE_BYTES;
+    const at = page * DISK_PAGE_SIZE_BYTES;
     if (at >= sizeBytes) continue;
     file.seekSync(at, Deno.SeekMode.Start);
     const piece = bytes.subarray(0, sizeBytes - at);

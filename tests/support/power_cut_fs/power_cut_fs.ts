@@ -33,7 +33,7 @@ import {
   type DiskNode,
   type NameChange,
 } from "./disk.ts";
-import { DiskFile, PAGE_SIZE_BYTES } from "./disk_file.ts";
+import { DISK_PAGE_SIZE_BYTES, DiskFile } from "./disk_file.ts";
 
 const CUT = /^\.power-cut(?:-after-(\d+))?$/;
 
@@ -292,7 +292,7 @@ function attributesOf(node: DiskNode): Attributes {
     gid,
     rdev: 0,
     sizeBytes,
-    blocks512: ((file?.pagesCount ?? 1) * PAGE_SIZE_BYTES) / 512,
+    blocks512: ((file?.pagesCount ?? 1) * DISK_PAGE_SIZE_BYTES) / 512,
     accessed: time,
     modified: time,
     changed: time,

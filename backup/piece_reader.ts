@@ -83,6 +83,10 @@ export class PieceReader {
   /** Reads pieces that lie together in one file. @returns How many. */
   #readRun(pieces: readonly Piece[], from: number, target: NativeBuffer, to: number): number {
     const first = pieces[from] as FilePiece;
+    if (first.of === undefined) {
+      this.#readFile(first, target, to);
+      return 1;
+    }
     const vectors = this.#vectors;
     vectors.clear();
     let at = from;
@@ -98,7 +102,7 @@ export class PieceReader {
       place += sizeBytes;
       end = offsetBytes + sizeBytes;
     }
-    if (at > from + 1 && first.of !== undefined) {
+    if (at > from + 1) {
       const { offsetBytes } = first.range;
       const end = offsetBytes + this.#libc.preadv(first.fd, vectors, offsetBytes);
       this.#counters.storeReads++;

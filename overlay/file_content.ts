@@ -49,6 +49,9 @@ const EMPTY: BaseFile = {
   extent: () => ({ isHole: true, endBytes: 0 }),
 };
 
+/** Of all files that the base does not have, before they have bytes. */
+const NOTHING = new BaseForm(EMPTY);
+
 const scratch: { copy?: NativeBuffer } = {};
 const copyBuffer = () => scratch.copy ??= allocate(COPY_UP_SIZE_BYTES_MAX);
 
@@ -61,15 +64,15 @@ export class FileContent {
   #lastJob = 0;
 
   /** @param base What the file is in the base; undefined for a new file. */
-  constructor(context: ContentContext, base: BaseFile = EMPTY) {
+  constructor(context: ContentContext, base: BaseFile | undefined) {
     this.#context = context;
-    this.#base = base;
-    this.#form = new BaseForm(base);
+    this.#base = base ?? EMPTY;
+    this.#form = base === undefined ? NOTHING : new BaseForm(base);
   }
 
   /** The content of a file that is made now. */
   static create(context: ContentContext): FileContent {
-    const content = new FileContent(context);
+    const content = new FileContent(context, undefined);
     content.#form = WholeForm.create(context, newDataFile(context));
     return content;
   }

@@ -46,7 +46,7 @@ Deno.test("FR-420 whatever happens to it, the overlay agrees with a model of a f
 });
 
 Deno.test("FR-420 the same where read workers take what is not in the page cache", () => {
-  const count = Math.ceil(SEQUENCES * 0.4);
+  const count = Math.ceil(SEQUENCES * 0.25);
   checkSequences({ count, stepsMax: 60, openStore: () => new MemoryStore(), workers: true });
 });
 

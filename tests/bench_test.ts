@@ -6,6 +6,7 @@ import { scenario as bulkWrites } from "../bench/bulk_writes.ts";
 import { DEFAULTS, parseOptions } from "../bench/support/options.ts";
 import { allInPairs, inPairs, spread } from "../bench/support/pairs.ts";
 import type { Row } from "../bench/support/report.ts";
+import { runPgbench } from "../bench/support/run_pgbench.ts";
 import { runScenarios } from "../bench/support/scenario.ts";
 import { countLines } from "../bench/file_list.ts";
 import { changedBytes } from "../bench/support/changed_pages.ts";
@@ -89,6 +90,26 @@ testUnless(
     assert.deepEqual(leftIn(place), []);
   },
 );
+
+Deno.test("FR-810 a run of pgbench in which no transaction ends is made again, twice as long", async () => {
+  const printed = (transactions: number) =>
+    `duration: 1 s
+number of transactions actually processed: ${transactions}
+number of failed transactions: 0 (${transactions === 0 ? "NaN" : "0.000"}%)
+${transactions === 0 ? "" : "latency average = 74.383 ms\ntps = 26.887967 (without initial …)\n"}`;
+  const ranFor: string[] = [];
+  const serverOf = (ends: (run: number) => number) => ({
+    run(_program: string, args: readonly string[]) {
+      ranFor.push(args[args.indexOf("-T") + 1]!);
+      return Promise.resolve({ code: 0, stdout: printed(ends(ranFor.length)), stderr: "" });
+    },
+  });
+  const options = { clients: 2, seconds: 1 };
+  const third = await runPgbench(serverOf((run) => run < 3 ? 0 : 26), options);
+  assert.deepEqual(third, { transactions: 26, perSecond: 26.887967 });
+  assert.deepEqual(ranFor.splice(0), ["1", "2", "4"]);
+  await assert.rejects(() => runPgbench(serverOf(() => 0), options), /no transaction/);
+});
 
 Deno.test("FR-811 what is compared is measured in turn, and the ratio is that of each pair", async () => {
   const order: string[] = [];

@@ -36,8 +36,8 @@ async function turn(world: World, meter: DaemonMeter): Promise<Turn> {
   await using server = await world.startServer(mount.mountDir);
   const start = performance.now();
   {
-    using random = await startDirectReads(filePath, { threads: RANDOM_READERS });
-    using sequential = await startDirectReads(filePath, { sizeBytes: SEQUENTIAL_BYTES });
+    await using random = await startDirectReads(filePath, { threads: RANDOM_READERS });
+    await using sequential = await startDirectReads(filePath, { sizeBytes: SEQUENTIAL_BYTES });
     await runPgbench(server, world.options);
     await Promise.all([random.stop(), sequential.stop()]);
   }

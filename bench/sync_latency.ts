@@ -38,8 +38,8 @@ async function turn(world: World, mount: BenchMount, syncedDir?: string): Promis
   const jobs = Array.from({ length: writers }, (_, writer): SyncJob => {
     return { path: `${syncedDir}/synced-${writer}` };
   });
-  using syncing = await BusyThreads.start<SyncJob, number>(url, jobs);
-  using reading = await startDirectReads(`${mount.mountDir}/${path}`);
+  await using syncing = await BusyThreads.start<SyncJob, number>(url, jobs);
+  await using reading = await startDirectReads(`${mount.mountDir}/${path}`);
   const start = performance.now();
   await new Promise((resolve) => setTimeout(resolve, world.options.seconds * 1000));
   const [times] = await reading.stop();

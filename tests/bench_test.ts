@@ -10,12 +10,16 @@ import { runPgbench } from "../bench/support/run_pgbench.ts";
 import { runScenarios } from "../bench/support/scenario.ts";
 import { countLines } from "../bench/file_list.ts";
 import { changedBytes } from "../bench/support/changed_pages.ts";
+import { BusyThreads } from "../bench/support/busy_threads.ts";
 import { readTimes, startDirectReads } from "../bench/support/direct_reads.ts";
+import { mountInForeground } from "../bench/support/foreground_mount.ts";
 import { ofBusiest, parseCollections, pausesMs } from "../bench/support/gc_trace.ts";
 import { percentile } from "../bench/support/percentile.ts";
 import { countRequests, countsSince, sumOf } from "../bench/support/request_counts.ts";
 import { pageAt } from "../bench/support/random_reads.ts";
+import { World } from "../bench/support/world.ts";
 import { loadCodecs, openChain, readFile, readFileLists, resolveChain } from "../backup/mod.ts";
+import { isAlive } from "../binding/mod.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { writeSynthetic } from "./support/catalog_writer/synthetic.ts";
 import {
@@ -24,9 +28,10 @@ import {
   RELATION,
   writeRelation,
 } from "./support/catalog_writer/synthetic_relation.ts";
+import { unpackFixture } from "./support/fixtures.ts";
 import { fuseMounts } from "./support/mounts.ts";
 import { sampleObstacle } from "./support/samples.ts";
-import { testUnless } from "./support/skip.ts";
+import { mountObstacle, testUnless } from "./support/skip.ts";
 import { TempDir } from "./support/temp_dir.ts";
 
 const TINY = {
@@ -87,6 +92,57 @@ testUnless(
         assert((ratio ?? figure ?? NaN) >= 0, `${name}: ${JSON.stringify(row)}`);
       }
     }
+    assert.deepEqual(leftIn(place), []);
+  },
+);
+
+/** How often this process has a file open. */
+function opened(path: string): number {
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`) === path;
+    } catch {
+      return false; // Closed meanwhile.
+    }
+  }).length;
+}
+
+Deno.test("FR-810 threads end with their scope, also where nobody came to stop them", async () => {
+  await using dir = TempDir.make();
+  const path = `${dir.path}/file`;
+  Deno.writeFileSync(path, new Uint8Array(64 * 8192));
+  const measure = async () => {
+    await using _reading = await startDirectReads(path, { threads: 2 });
+    assert.equal(opened(path), 2);
+    throw new Error("no figures");
+  };
+  await assert.rejects(measure, /no figures/);
+  assert.equal(opened(path), 0);
+  // One that cannot begin does not leave the others behind.
+  const jobs = [path, `${dir.path}/missing`].map((path) => ({ path, sizeBytes: 8192, first: 0 }));
+  const url = new URL("../bench/support/direct_reads_worker.ts", import.meta.url);
+  await assert.rejects(() => BusyThreads.start(url, jobs), /missing/);
+  assert.equal(opened(path), 0);
+});
+
+testUnless(
+  mountObstacle(),
+  "FR-810 a mount in the foreground ends with its scope, also if it is in use",
+  async () => {
+    await using fixture = await unpackFixture("zlib-chain");
+    let pid = 0;
+    let place = "";
+    {
+      await using world = World.make(TINY);
+      place = world.dirPath;
+      await using mount = await mountInForeground(world, fixture.catalogPath, {});
+      pid = mount.pid;
+      using _file = Deno.openSync(`${mount.mountDir}/PG_VERSION`);
+      await assert.rejects(() => mount.unmount(), /in use/);
+      // As threads are that do not end: the file stays open until the mount is gone.
+      await mount[Symbol.asyncDispose]();
+    }
+    assert(!isAlive(pid));
     assert.deepEqual(leftIn(place), []);
   },
 );
@@ -163,7 +219,7 @@ Deno.test("FR-814 reads past the page cache are timed one by one, and told by pe
   assert.deepEqual(readTimes(Float64Array.of(3, 1, 2)), { p50: 2, p99: 3, p999: 3, max: 3 });
   await using dir = TempDir.make();
   Deno.writeFileSync(`${dir.path}/file`, new Uint8Array(64 * 8192));
-  using reading = await startDirectReads(`${dir.path}/file`, { threads: 2 });
+  await using reading = await startDirectReads(`${dir.path}/file`, { threads: 2 });
   const times = await reading.stop();
   assert.equal(times.length, 2);
   assert(times.every((micros) => micros.length > 0 && micros.every((one) => one > 0)));

@@ -13,8 +13,11 @@ export interface UntilStopped {
 /** What a thread tells: that it has begun, and at its end what came of it. */
 export type BusyNews<R> = { readonly begun: true } | { readonly result: R };
 
-/** Threads at work. `using` them: leaving the scope ends them. */
-export class BusyThreads<R> implements Disposable {
+/** A thread whose work is not done by then is left: what it waits for may go only after this scope. */
+const END_LIMIT_MS = 30_000;
+
+/** Threads at work. `await using` them: leaving the scope ends them. */
+export class BusyThreads<R> implements AsyncDisposable {
   readonly #stop: SharedArrayBuffer;
   readonly #workers: readonly Worker[];
   readonly #results: readonly Promise<R>[];
@@ -38,7 +41,7 @@ export class BusyThreads<R> implements Disposable {
     try {
       await Promise.all(started.map(({ begun }) => begun));
     } catch (error) {
-      threads[Symbol.dispose]();
+      await threads[Symbol.asyncDispose]();
       throw error;
     }
     return threads;
@@ -46,12 +49,25 @@ export class BusyThreads<R> implements Disposable {
 
   /** Tells all to stop. @returns What came of each. */
   async stop(): Promise<R[]> {
-    Atomics.store(new Int32Array(this.#stop), 0, 1);
+    this.#tellToStop();
     return await Promise.all(this.#results);
   }
 
-  [Symbol.dispose](): void {
+  /**
+   * Tells all to stop, and waits for it: a thread that never returns to its event loop is not ended
+   * by `terminate`, but goes on, and keeps its file open.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#tellToStop();
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, END_LIMIT_MS);
+    await Promise.race([Promise.allSettled(this.#results), limit.promise]);
+    clearTimeout(timer);
     for (const worker of this.#workers) worker.terminate();
+  }
+
+  #tellToStop(): void {
+    Atomics.store(new Int32Array(this.#stop), 0, 1);
   }
 }
 

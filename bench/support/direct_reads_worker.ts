@@ -29,13 +29,16 @@ self.onmessage = ({ data }: MessageEvent<DirectReadJob & UntilStopped>) => {
   const places = Math.max(1, Math.floor(libc.fstat(fd).sizeBytes / sizeBytes));
   const micros = new Float64Array(TIMES_MAX);
   let count = 0;
-  untilStopped(data, () => {
-    const place = data.first + count;
-    const at = sizeBytes === PAGE_BYTES ? pageAt(place, places) : place % places;
-    const start = performance.now();
-    libc.pread(fd, target, { offsetBytes: at * sizeBytes, sizeBytes });
-    micros[count++ % TIMES_MAX] = (performance.now() - start) * 1000;
-  });
-  libc.close(fd);
+  try {
+    untilStopped(data, () => {
+      const place = data.first + count;
+      const at = sizeBytes === PAGE_BYTES ? pageAt(place, places) : place % places;
+      const start = performance.now();
+      libc.pread(fd, target, { offsetBytes: at * sizeBytes, sizeBytes });
+      micros[count++ % TIMES_MAX] = (performance.now() - start) * 1000;
+    });
+  } finally {
+    libc.close(fd);
+  }
   self.postMessage({ result: micros.subarray(0, Math.min(count, TIMES_MAX)).slice() });
 };

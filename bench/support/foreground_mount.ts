@@ -10,13 +10,13 @@ import { mountArguments } from "../../tests/support/mount_backup.ts";
 import { detachMounts, isMounted } from "../../tests/support/mounts.ts";
 import type { World } from "./world.ts";
 
-/** A mount in the foreground. Leaving the scope unmounts it. */
+/** A mount in the foreground. Leaving the scope ends it, also if it is in use. */
 export interface ForegroundMount extends AsyncDisposable {
   readonly mountDir: string;
   readonly pid: number;
   /** When it could be used, as `performance.now()` tells. */
   readonly mountedAt: number;
-  /** Unmounts. @returns All that the process printed on stdout. */
+  /** Unmounts, and fails if the command does. @returns All that the process printed on stdout. */
   unmount(): Promise<string>;
 }
 
@@ -44,7 +44,10 @@ export async function mountInForeground(
   const printed = new Response(child.stdout).text();
   let isGone = false;
   const unmount = async () => {
-    if (isMounted(mountDir)) await runCli(["unmount", "-D", mountDir]);
+    if (isMounted(mountDir)) {
+      const { code, stderr } = await runCli(["unmount", "-D", mountDir]);
+      if (code !== 0) throw new Error(`unmount ended with status ${code}: ${stderr}`);
+    }
     await child.status;
     return await printed;
   };
@@ -52,8 +55,12 @@ export async function mountInForeground(
     if (isGone) return;
     isGone = true;
     try {
-      if (!isMounted(mountDir)) endIfAlive(child);
+      if (!isMounted(mountDir)) endIfAlive(child, "SIGTERM");
       await unmount();
+    } catch {
+      // Whoever uses it would keep it for ever. Why the scope is left so, an earlier error tells.
+      endIfAlive(child, "SIGKILL");
+      await child.status;
     } finally {
       detachMounts(mountDir);
       await Deno.remove(diffDir, { recursive: true });
@@ -66,9 +73,9 @@ export async function mountInForeground(
   return { mountDir, pid: child.pid, mountedAt, unmount, [Symbol.asyncDispose]: dispose };
 }
 
-function endIfAlive(child: Deno.ChildProcess): void {
+function endIfAlive(child: Deno.ChildProcess, signal: "SIGTERM" | "SIGKILL"): void {
   try {
-    child.kill("SIGTERM");
+    child.kill(signal);
   } catch {
     // It has ended.
   }

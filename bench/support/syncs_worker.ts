@@ -25,11 +25,14 @@ self.onmessage = ({ data }: MessageEvent<SyncJob & UntilStopped>) => {
   const fd = libc.open(byteStringOf(data.path), OPEN.readWrite | OPEN.create, 0o600);
   const before = libc.fstat(fd).sizeBytes;
   let count = 0;
-  untilStopped(data, () => {
-    const offsetBytes = before + count++ * PAGE_BYTES;
-    libc.pwrite(fd, page.address, { offsetBytes, sizeBytes: PAGE_BYTES });
-    libc.fsync(fd);
-  });
-  libc.close(fd);
+  try {
+    untilStopped(data, () => {
+      const offsetBytes = before + count++ * PAGE_BYTES;
+      libc.pwrite(fd, page.address, { offsetBytes, sizeBytes: PAGE_BYTES });
+      libc.fsync(fd);
+    });
+  } finally {
+    libc.close(fd);
+  }
   self.postMessage({ result: count });
 };

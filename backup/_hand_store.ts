@@ -7,13 +7,13 @@
 
 import { deflate } from "pako";
 import { bytesOf, type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { backupIdOf, formatTime } from "./control_time.ts";
-import { crc32c } from "./crc32c.ts";
-import { openChain, type OpenOptions } from "./open_chain.ts";
-import { loadCodecs } from "./codecs.ts";
-import { resolveChain } from "./resolve_chain.ts";
-import type { ChainSpec } from "./chain_spec.ts";
-import type { Base } from "./open_chain.ts";
+import { backupIdOf, formatTime } from "./pg_probackup/catalog/control_time.ts";
+import { crc32c } from "./tree/crc32c.ts";
+import { openChain, type OpenOptions } from "./pg_probackup/pages/open_chain.ts";
+import { loadCodecs } from "./tree/codecs.ts";
+import { resolveChain } from "./pg_probackup/catalog/resolve_chain.ts";
+import type { ChainSpec } from "./pg_probackup/catalog/chain_spec.ts";
+import type { Base } from "./pg_probackup/pages/open_chain.ts";
 
 /** A record of a page stream. */
 export interface HandRecord {

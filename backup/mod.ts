@@ -5,7 +5,7 @@
  * @module
  */
 
-export { type ArgumentKind, checkArguments } from "./check_arguments.ts";
+export { type ArgumentKind, checkArguments } from "./tree/check_arguments.ts";
 export {
   type BaseEntry,
   type BaseNames,
@@ -15,14 +15,14 @@ export {
   type EntryIndex,
   type Piece,
   type StoreOrigin,
-} from "./base_tree.ts";
+} from "./tree/base_tree.ts";
 export {
   type BackupInfo,
   type BackupMode,
   type ChainSpec,
   destOf,
   type InstanceSettings,
-} from "./chain_spec.ts";
+} from "./pg_probackup/catalog/chain_spec.ts";
 export {
   type CatalogListing,
   type CatalogOptions,
@@ -31,30 +31,38 @@ export {
   type ListedBackup,
   type ListedInstance,
   resolveChain,
-} from "./resolve_chain.ts";
+} from "./pg_probackup/catalog/resolve_chain.ts";
 export {
   type Base,
   openChain,
   type OpenOptions,
   type StoredWal,
   type TreeLayout,
-} from "./open_chain.ts";
-export { catalogUser } from "./catalog_user.ts";
-export { ownerOf } from "./open_instance.ts";
-export { buffersOf, FileLists, type FileListsData } from "./file_lists.ts";
-export { readFileLists } from "./read_lists.ts";
-export { PlainFiles } from "./plain_files.ts";
-export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from "./codecs.ts";
-export { type Counters, newCounters } from "./counters.ts";
-export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./piece_reader.ts";
-export { readFile, readRange } from "./read_file.ts";
-export { StoreAlarm } from "./store_alarm.ts";
-export { formatLsn, type Lsn, parseLsn } from "./lsn.ts";
-export { crc32c } from "./crc32c.ts";
-export { planWal } from "./wal_archive.ts";
-export type { WalFile, WalPlan } from "./wal_file.ts";
-export { copyWal, type WalOwner } from "./wal_copy.ts";
-export { type ProgramEnd, type ProgramLimits, runBounded } from "./bounded_program.ts";
-export { cannotRun, PROBACKUP_TIMEOUT_MS, type ProbackupOptions } from "./probackup_show.ts";
-export { changeOfChain } from "./chain_change.ts";
-export { externalDirectories } from "./tablespace_map.ts";
+} from "./pg_probackup/pages/open_chain.ts";
+export { catalogUser } from "./pg_probackup/catalog/catalog_user.ts";
+export { ownerOf } from "./pg_probackup/catalog/open_instance.ts";
+export { buffersOf, FileLists, type FileListsData } from "./pg_probackup/lists/file_lists.ts";
+export { readFileLists } from "./pg_probackup/lists/read_lists.ts";
+export { PlainFiles } from "./pg_probackup/lists/plain_files.ts";
+export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from "./tree/codecs.ts";
+export { type Counters, newCounters } from "./tree/counters.ts";
+export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./tree/piece_reader.ts";
+export { readFile, readRange } from "./tree/read_file.ts";
+export { StoreAlarm } from "./tree/store_alarm.ts";
+export { formatLsn, type Lsn, parseLsn } from "./pg_probackup/catalog/lsn.ts";
+export { crc32c } from "./tree/crc32c.ts";
+export { planWal } from "./pg_probackup/wal/wal_archive.ts";
+export type { WalFile, WalPlan } from "./pg_probackup/wal/wal_file.ts";
+export { copyWal, type WalOwner } from "./pg_probackup/wal/wal_copy.ts";
+export {
+  type ProgramEnd,
+  type ProgramLimits,
+  runBounded,
+} from "./pg_probackup/catalog/bounded_program.ts";
+export {
+  cannotRun,
+  PROBACKUP_TIMEOUT_MS,
+  type ProbackupOptions,
+} from "./pg_probackup/catalog/probackup_show.ts";
+export { changeOfChain } from "./pg_probackup/catalog/chain_change.ts";
+export { externalDirectories } from "./pg_probackup/lists/tablespace_map.ts";

@@ -5,5 +5,5 @@
  */
 
 export { encodePglz } from "./_pglz_encoder.ts";
-export { backupIdOf, formatTime } from "./control_time.ts";
-export { crc32c } from "./crc32c.ts";
+export { backupIdOf, formatTime } from "./pg_probackup/catalog/control_time.ts";
+export { crc32c } from "./tree/crc32c.ts";

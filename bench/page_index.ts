@@ -6,11 +6,11 @@
  */
 
 import { loadCodecs, newCounters, openChain, PieceReader, resolveChain } from "../backup/mod.ts";
-import { IndexMaker } from "../backup/index_maker.ts";
-import { readFileLists } from "../backup/read_lists.ts";
-import { openInstance } from "../backup/open_instance.ts";
-import { StoreFiles } from "../backup/store_files.ts";
-import { StoreLayout } from "../backup/store_layout.ts";
+import { IndexMaker } from "../backup/pg_probackup/pages/index_maker.ts";
+import { readFileLists } from "../backup/pg_probackup/lists/read_lists.ts";
+import { openInstance } from "../backup/pg_probackup/catalog/open_instance.ts";
+import { StoreFiles } from "../backup/tree/store_files.ts";
+import { StoreLayout } from "../backup/pg_probackup/lists/store_layout.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";

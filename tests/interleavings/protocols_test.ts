@@ -128,20 +128,22 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   "an alarm has one place for its texts": {
     ...{ file: "alarm.ts", name: "setTwice" },
-    files: { "backup/store_alarm.ts": { "(count & 1) * TEXT_BYTES_MAX": "0 * count" } },
+    files: { "backup/tree/store_alarm.ts": { "(count & 1) * TEXT_BYTES_MAX": "0 * count" } },
     found: /" after "/,
   },
   "an alarm does not look again": {
     ...{ file: "alarm.ts", name: "setThrice" },
     files: {
-      "backup/store_alarm.ts": { "(Atomics.load(this.#state, 0) !== state) continue": "(false)" },
+      "backup/tree/store_alarm.ts": {
+        "(Atomics.load(this.#state, 0) !== state) continue": "(false)",
+      },
     },
     found: /" after "/,
   },
   "an alarm is off for a moment": {
     ...{ file: "alarm.ts", name: "setTwice" },
     files: {
-      "backup/store_alarm.ts": {
+      "backup/tree/store_alarm.ts": {
         "    const start = placeOf(count);\n":
           "    const start = placeOf(count);\n    Atomics.store(this.#state, 0, 0);\n",
       },

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { Modules, Scenario } from "../scenario.ts";
 
-type AlarmModule = typeof import("../../../backup/store_alarm.ts");
+type AlarmModule = typeof import("../../../backup/tree/store_alarm.ts");
 type Memory = Record<string, unknown>;
 
 const OFF = "off";
@@ -21,7 +21,7 @@ async function alarm(
     readonly lookers: number;
   },
 ): Promise<Scenario> {
-  const { StoreAlarm } = await modules<AlarmModule>("backup/store_alarm.ts");
+  const { StoreAlarm } = await modules<AlarmModule>("backup/tree/store_alarm.ts");
   const open = (memory: Memory) => new StoreAlarm(memory["shared"] as SharedArrayBuffer);
   const look = (alarm: InstanceType<typeof StoreAlarm>): string => {
     try {

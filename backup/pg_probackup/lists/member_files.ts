@@ -1,0 +1,192 @@
+/**
+ * What one backup holds of each file of dest's list, in columns.
+ *
+ * @module
+ */
+
+import type { Codec } from "../../tree/base_tree.ts";
+import { CODECS } from "../catalog/codec_name.ts";
+import { type ContentLine, hashName } from "./content_line.ts";
+import { grown } from "../../tree/grown.ts";
+import type { Row } from "../../tree/path_list.ts";
+
+/** The backup does not have the file. */
+export const ABSENT = -2;
+/** The file has not changed since the parent. */
+export const UNCHANGED = -1;
+
+/** What stands for a row in its place. Others are the file's place in the columns, moved by two. */
+const ABSENT_PLACE = 0;
+const UNCHANGED_PLACE = 1;
+const FIRST_PLACE = 2;
+
+const PAGED = 0x80;
+
+/** The codec names that a line may have, by their hash. `zstandard` is another word for zstd. */
+const CODEC_OF_HASH = new Map<number, number>([
+  [0, 0],
+  ...CODECS.map((name, index) => [hashName(name), index] as const),
+  [hashName("zstandard"), CODECS.indexOf("zstd")],
+]);
+
+/** A {@link MemberFiles} as plain data, to be handed to another thread. */
+export interface MemberColumns {
+  /** By row. */
+  readonly places: Uint32Array<ArrayBuffer>;
+  /** These have what is told of a file that is stored, one after another. */
+  readonly sizes: Float64Array<ArrayBuffer>;
+  readonly kinds: Uint8Array<ArrayBuffer>;
+  readonly headerCounts: Uint32Array<ArrayBuffer>;
+  readonly headerCrcs: Uint32Array<ArrayBuffer>;
+  readonly headerOffsets: Float64Array<ArrayBuffer>;
+  readonly headerSizes: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * One column a fact, and a place in them only for what is stored: of a hundred thousand files,
+ * eight backups make millions of facts, most of them that nothing has changed.
+ */
+export class MemberFiles {
+  readonly #columns: MemberColumns;
+
+  constructor(columns: MemberColumns) {
+    this.#columns = columns;
+  }
+
+  /** Plain data; of no use here any more once another thread has it. */
+  get columns(): MemberColumns {
+    return this.#columns;
+  }
+
+  /** Bytes of the stored file, {@link UNCHANGED}, or {@link ABSENT}. */
+  storedSizeBytes(row: Row): number {
+    const place = this.#columns.places[row]!;
+    if (place >= FIRST_PLACE) return this.#columns.sizes[place - FIRST_PLACE]!;
+    return place === UNCHANGED_PLACE ? UNCHANGED : ABSENT;
+  }
+
+  /** The file is stored as a stream of pages. */
+  isPaged(row: Row): boolean {
+    return (this.#columns.kinds[this.#place(row)]! & PAGED) !== 0;
+  }
+
+  /** Of a file that is stored. */
+  codec(row: Row): Codec {
+    return CODECS[this.#columns.kinds[this.#place(row)]! & ~PAGED]!;
+  }
+
+  /** Where the page headers of a stored file are; `count` 0 if nowhere but in the stream. */
+  headers(row: Row): PageHeaders {
+    const place = this.#place(row);
+    const { headerCounts, headerCrcs, headerOffsets, headerSizes } = this.#columns;
+    return {
+      count: headerCounts[place]!,
+      crc: headerCrcs[place]!,
+      offsetBytes: headerOffsets[place]!,
+      sizeBytes: headerSizes[place]!,
+    };
+  }
+
+  /** Records in a stored file; 0 if not told. */
+  headerCount(row: Row): number {
+    return this.#columns.headerCounts[this.#place(row)]!;
+  }
+
+  /** Whoever asks has seen that the file is stored. */
+  #place(row: Row): number {
+    const place = this.#columns.places[row]!;
+    if (place < FIRST_PLACE) throw new RangeError(`Row ${row} is not stored`);
+    return place - FIRST_PLACE;
+  }
+}
+
+/** Gathers what a list tells. */
+export class MemberFilesBuilder {
+  #columns: { -readonly [name in keyof MemberColumns]: MemberColumns[name] };
+  #count = 0;
+  #codecHash = 0;
+  #codec: number | undefined = 0;
+
+  /** @param storedExpected More may come, of rows as of files stored. */
+  constructor(rowCount: number, storedExpected: number) {
+    this.#columns = {
+      places: new Uint32Array(rowCount),
+      sizes: new Float64Array(storedExpected),
+      kinds: new Uint8Array(storedExpected),
+      headerCounts: new Uint32Array(storedExpected),
+      headerCrcs: new Uint32Array(storedExpected),
+      headerOffsets: new Float64Array(storedExpected),
+      headerSizes: new Uint32Array(storedExpected),
+    };
+  }
+
+  /**
+   * Takes over a line.
+   *
+   * @returns What is wrong with it, if anything: a second line for the file, or a codec that we do
+   * not know. The codec means nothing where nothing is stored.
+   */
+  set(row: Row, line: ContentLine): "repeated" | "codec" | undefined {
+    if (row >= this.#columns.places.length) {
+      this.#columns.places = grown(this.#columns.places, row * 2 + 1);
+    }
+    if (this.#columns.places[row] !== ABSENT_PLACE) return "repeated";
+    const { sizeBytes } = line;
+    if (sizeBytes === UNCHANGED) {
+      this.#columns.places[row] = UNCHANGED_PLACE;
+      return undefined;
+    }
+    const codec = this.#codecOf(line.codecHash);
+    if (codec === undefined && sizeBytes > 0) return "codec";
+    if (this.#count === this.#columns.sizes.length) this.#resize(this.#count * 2 + 16);
+    const place = this.#count++;
+    const columns = this.#columns;
+    columns.places[row] = FIRST_PLACE + place;
+    columns.sizes[place] = sizeBytes;
+    columns.kinds[place] = (codec ?? 0) | (isPaged(line) ? PAGED : 0);
+    columns.headerCounts[place] = line.headerCount;
+    columns.headerCrcs[place] = line.headerCrc;
+    columns.headerOffsets[place] = line.headerOffsetBytes;
+    columns.headerSizes[place] = line.headerSizeBytes;
+    return undefined;
+  }
+
+  /** What has been gathered. The builder is of no use afterwards. */
+  build(): MemberFiles {
+    return new MemberFiles(this.#columns);
+  }
+
+  /** Most lines have the codec of the line before. */
+  #codecOf(hash: number): number | undefined {
+    if (hash !== this.#codecHash) {
+      this.#codecHash = hash;
+      this.#codec = CODEC_OF_HASH.get(hash);
+    }
+    return this.#codec;
+  }
+
+  #resize(length: number): void {
+    const columns = this.#columns;
+    columns.sizes = grown(columns.sizes, length);
+    columns.kinds = grown(columns.kinds, length);
+    columns.headerCounts = grown(columns.headerCounts, length);
+    columns.headerCrcs = grown(columns.headerCrcs, length);
+    columns.headerOffsets = grown(columns.headerOffsets, length);
+    columns.headerSizes = grown(columns.headerSizes, length);
+  }
+}
+
+/** Stored as a stream of pages. CFS files are flagged as data files, but stored as they are. */
+export function isPaged(line: ContentLine): boolean {
+  return line.isDataFile && !line.isCfs;
+}
+
+/** A region of `page_header_map`. */
+export interface PageHeaders {
+  /** Of records, without the sentinel that follows them. */
+  readonly count: number;
+  /** CRC32C of the inflated region. */
+  readonly crc: number;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}

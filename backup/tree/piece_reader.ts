@@ -1,0 +1,222 @@
+/**
+ * Carries out read plans.
+ *
+ * @module
+ */
+
+import { PbkfsError } from "../../errors.ts";
+import { IoVectors, type Libc } from "../../ffi/libc.ts";
+import { allocate, type NativeBuffer, offset } from "../../ffi/memory.ts";
+import { BLOCK_SIZE_BYTES, type Piece } from "./base_tree.ts";
+import type { Codecs } from "./codecs.ts";
+import { type Counters, newCounters } from "./counters.ts";
+import { originDamaged } from "./store_error.ts";
+
+/** What reading takes. */
+export interface PieceReaderParts {
+  readonly libc: Libc;
+  readonly codecs: Codecs;
+  /** Counted up. */
+  readonly counters?: Counters;
+}
+
+type RecordPiece = Extract<Piece, { in: "record" }>;
+type FilePiece = Extract<Piece, { in: "file" }>;
+
+/** Payloads are read from the store this many bytes at a time. */
+const BATCH_BYTES_MAX = 256 * 1024;
+/** A record's header, and the padding of old versions before it, lie between two payloads. */
+const GAP_BYTES_MAX = 16;
+/** Pages read with one call; each takes two places, one for the gap before it. */
+const PAGES_A_CALL = 128;
+
+/** Reads pieces, of the base or of others, into memory. Each thread has its own. */
+export class PieceReader {
+  readonly #libc: Libc;
+  readonly #codecs: Codecs;
+  readonly #counters: Counters;
+  readonly #payloads = allocate(BATCH_BYTES_MAX);
+  readonly #page = allocate(BLOCK_SIZE_BYTES);
+  readonly #vectors = new IoVectors(2 * PAGES_A_CALL);
+  readonly #gap = allocate(GAP_BYTES_MAX);
+
+  constructor({ libc, codecs, counters }: PieceReaderParts) {
+    this.#libc = libc;
+    this.#codecs = codecs;
+    this.#counters = counters ?? newCounters();
+  }
+
+  /**
+   * Writes the bytes of `pieces` one after another to `target`, from `offsetBytes` on.
+   *
+   * @returns Bytes written: the sum of the pieces' sizes.
+   * @throws {PbkfsError} `StoreDamaged` if a stored file ends too soon, or a record does not give
+   * a page. The target then holds anything.
+   * @throws {RangeError} if the target is too small.
+   */
+  read(pieces: readonly Piece[], target: NativeBuffer, offsetBytes = 0): number {
+    let to = offsetBytes;
+    for (let at = 0; at < pieces.length;) {
+      const piece = pieces[at]!;
+      if (to + sizeOf(piece) > target.sizeBytes) {
+        throw new RangeError(`A read of ${target.sizeBytes} bytes is planned to give more`);
+      }
+      if (piece.in === "record") {
+        const end = this.#batchEnd(pieces, at);
+        to += this.#readRecords(pieces.slice(at, end) as RecordPiece[], target, to);
+        at = end;
+        continue;
+      }
+      if (piece.in === "file") {
+        const count = this.#readRun(pieces, at, target, to);
+        for (const end = at + count; at < end; at++) to += sizeOf(pieces[at]!);
+        continue;
+      }
+      if (piece.in === "zeros") target.bytes.fill(0, to, to + piece.sizeBytes);
+      else target.bytes.set(piece.bytes, to);
+      to += sizeOf(piece);
+      at++;
+    }
+    return to - offsetBytes;
+  }
+
+  /** Reads pieces that lie together in one file. @returns How many. */
+  #readRun(pieces: readonly Piece[], from: number, target: NativeBuffer, to: number): number {
+    const first = pieces[from] as FilePiece;
+    if (first.of === undefined) {
+      this.#readFile(first, target, to);
+      return 1;
+    }
+    const vectors = this.#vectors;
+    vectors.clear();
+    let at = from;
+    let place = to;
+    for (let end = first.range.offsetBytes; at < pieces.length && at - from < PAGES_A_CALL; at++) {
+      const piece = pieces[at]!;
+      if (piece.in !== "file" || piece.fd !== first.fd) break;
+      const { offsetBytes, sizeBytes } = piece.range;
+      const gap = offsetBytes - end;
+      if (gap < 0 || gap > GAP_BYTES_MAX || place + sizeBytes > target.sizeBytes) break;
+      if (gap > 0) vectors.add(this.#gap.address, gap);
+      vectors.add(offset(target.address, place), sizeBytes);
+      place += sizeBytes;
+      end = offsetBytes + sizeBytes;
+    }
+    if (at > from + 1) {
+      const { offsetBytes } = first.range;
+      const end = offsetBytes + this.#libc.preadv(first.fd, vectors, offsetBytes);
+      this.#counters.storeReads++;
+      this.#counters.storeBytesRead += end - offsetBytes;
+      while (at > from && endOf(pieces[at - 1] as FilePiece) > end) at--;
+      if (at > from) return at - from;
+    }
+    // By itself, which tells where it ends.
+    this.#readFile(first, target, to);
+    return 1;
+  }
+
+  #readFile({ fd, range, of, isHeld }: FilePiece, target: NativeBuffer, to: number): void {
+    const got = this.#libc.pread(fd, offset(target.address, to), range);
+    if (of === undefined) {
+      if (got < range.sizeBytes && isHeld === true) throw heldMissing(range.offsetBytes + got);
+      // A file of the diff is sparse: what it does not have is zero.
+      if (got < range.sizeBytes) target.bytes.fill(0, to + got, to + range.sizeBytes);
+      return;
+    }
+    this.#counters.storeReads++;
+    this.#counters.storeBytesRead += got;
+    if (got < range.sizeBytes) {
+      const end = range.offsetBytes + got;
+      throw originDamaged(of, `its stored file ends at ${end}, in the middle of it`);
+    }
+  }
+
+  /** Where the run of records ends that begins at `from`, and fits one read of the store. */
+  #batchEnd(pieces: readonly Piece[], from: number): number {
+    const first = pieces[from] as RecordPiece;
+    let before = first;
+    for (let at = from + 1; at < pieces.length; at++) {
+      const piece = pieces[at]!;
+      if (piece.in !== "record" || piece.fd !== first.fd) return at;
+      const gap = piece.range.offsetBytes - endOf(before);
+      const size = endOf(piece) - first.range.offsetBytes;
+      if (gap < 0 || gap > GAP_BYTES_MAX || size > BATCH_BYTES_MAX) return at;
+      before = piece;
+    }
+    return pieces.length;
+  }
+
+  #readRecords(records: readonly RecordPiece[], target: NativeBuffer, at: number): number {
+    const first = records[0]!;
+    const { offsetBytes } = first.range;
+    const sizeBytes = endOf(records.at(-1)!) - offsetBytes;
+    if (sizeBytes > BATCH_BYTES_MAX) {
+      throw originDamaged(first.of, `its record has ${first.range.sizeBytes} bytes`);
+    }
+    const range = { offsetBytes, sizeBytes };
+    const got = this.#libc.pread(first.fd, this.#payloads.address, range);
+    this.#counters.storeReads++;
+    this.#counters.storeBytesRead += got;
+    let to = at;
+    for (const record of records) {
+      if (endOf(record) - offsetBytes > got) {
+        const end = offsetBytes + got;
+        throw originDamaged(record.of, `its stored file ends at ${end}, in the middle of it`);
+      }
+      this.#decode(record, record.range.offsetBytes - offsetBytes, target, to);
+      to += record.wanted.sizeBytes;
+    }
+    return to - at;
+  }
+
+  #decode(record: RecordPiece, from: number, target: NativeBuffer, to: number): void {
+    const { wanted, range, codec, of } = record;
+    // A whole page goes where it belongs at once, a part takes the way through a page of our own.
+    const isWhole = wanted.sizeBytes === BLOCK_SIZE_BYTES && wanted.offsetBytes === 0;
+    if (isWhole && to + BLOCK_SIZE_BYTES > target.sizeBytes) {
+      throw new RangeError(`A read of ${target.sizeBytes} bytes is planned to give more`);
+    }
+    this.#counters.recordsDecoded++;
+    const isSound = this.#codecs.decode({
+      codec,
+      source: this.#payloads,
+      sourceOffsetBytes: from,
+      sourceSizeBytes: range.sizeBytes,
+      target: isWhole ? target : this.#page,
+      targetOffsetBytes: isWhole ? to : 0,
+      targetSizeBytes: BLOCK_SIZE_BYTES,
+    });
+    if (!isSound) {
+      throw originDamaged(of, `its record of ${range.sizeBytes} bytes is no page in ${codec}`);
+    }
+    if (isWhole) return;
+    const start = wanted.offsetBytes;
+    target.bytes.set(this.#page.bytes.subarray(start, start + wanted.sizeBytes), to);
+  }
+}
+
+/** @param endBytes Where a file of the diff ends that holds more. */
+export function heldMissing(endBytes: number): PbkfsError {
+  return new PbkfsError("DiffDamaged", {
+    what: `A data file of the diff ends at ${endBytes}, in the middle of what it holds`,
+    todo: "Unmount, and look at it with: pbkfs verify.",
+  });
+}
+
+function endOf(piece: RecordPiece | FilePiece): number {
+  return piece.range.offsetBytes + piece.range.sizeBytes;
+}
+
+/** How many bytes of the file a piece gives. */
+export function sizeOf(piece: Piece): number {
+  switch (piece.in) {
+    case "file":
+      return piece.range.sizeBytes;
+    case "record":
+      return piece.wanted.sizeBytes;
+    case "memory":
+      return piece.bytes.length;
+    case "zeros":
+      return piece.sizeBytes;
+  }
+}

@@ -9,11 +9,11 @@ import { deflate } from "pako";
 import { bytesOf, type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { backupIdOf, formatTime } from "./pg_probackup/catalog/control_time.ts";
 import { crc32c } from "./tree/crc32c.ts";
-import { openChain, type OpenOptions } from "./pg_probackup/pages/open_chain.ts";
+import { openChain, type OpenChainOptions } from "./pg_probackup/pages/open_chain.ts";
 import { loadCodecs } from "./tree/codecs.ts";
 import { resolveChain } from "./pg_probackup/catalog/resolve_chain.ts";
 import type { ChainSpec } from "./pg_probackup/catalog/chain_spec.ts";
-import type { Base } from "./pg_probackup/pages/open_chain.ts";
+import type { ChainTree } from "./pg_probackup/pages/chain_tree.ts";
 
 /** A record of a page stream. */
 export interface HandRecord {
@@ -176,7 +176,7 @@ export class HandStore implements AsyncDisposable {
   }
 
   /** Opens a backup, the newest if none is named. */
-  async open(backupId?: string, options: Partial<OpenOptions> = {}): Promise<Base> {
+  async open(backupId?: string, options: Partial<OpenChainOptions> = {}): Promise<ChainTree> {
     return await openChain(await this.resolve(backupId), {
       layout: { mountPath: "/mnt/clone" as ByteString, restoredAt: 0, settings: [] },
       codecs: await loadCodecs(),

@@ -32,13 +32,9 @@ export {
   type ListedInstance,
   resolveChain,
 } from "./pg_probackup/catalog/resolve_chain.ts";
-export {
-  type Base,
-  openChain,
-  type OpenOptions,
-  type StoredWal,
-  type TreeLayout,
-} from "./pg_probackup/pages/open_chain.ts";
+export type { Base, OpenOptions, StoredWal, TreeLayout } from "./tree/base.ts";
+export { openChain, type OpenChainOptions } from "./pg_probackup/pages/open_chain.ts";
+export type { ChainTree } from "./pg_probackup/pages/chain_tree.ts";
 export { catalogUser } from "./pg_probackup/catalog/catalog_user.ts";
 export { ownerOf } from "./pg_probackup/catalog/open_instance.ts";
 export { buffersOf, FileLists, type FileListsData } from "./pg_probackup/lists/file_lists.ts";

@@ -17,6 +17,19 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   postgres: [],
 };
 
+/**
+ * The same inside `backup/`: what any kind of backup needs, and the floors of pg_probackup's, each
+ * of which sees those below it. What lies in `backup/` itself sees them all.
+ */
+const FLOORS: Readonly<Record<string, readonly string[]>> = {
+  "backup": ["backup/pg_probackup/wal", "backup/pg_probackup/pages"],
+  "backup/pg_probackup/wal": ["backup/pg_probackup/catalog"],
+  "backup/pg_probackup/pages": ["backup/pg_probackup/lists"],
+  "backup/pg_probackup/lists": ["backup/pg_probackup/catalog"],
+  "backup/pg_probackup/catalog": ["backup/tree"],
+  "backup/tree": [],
+};
+
 /** These look at everything, or install it, and nobody looks at them. */
 const OUTSIDERS = ["tests", "bench", "contrib"];
 
@@ -32,10 +45,11 @@ function ownImports(from: readonly Source[]): { path: string; target: string }[]
   );
 }
 
-function behind(folder: string): Set<string> {
+/** What may be imported from a folder, by arrows drawn for it and for those that it may import. */
+function behind(folder: string, arrows = ARROWS): Set<string> {
   const found = new Set<string>();
   const add = (next: string): void => {
-    for (const name of ARROWS[next] ?? []) {
+    for (const name of arrows[next] ?? []) {
       found.add(name);
       add(name);
     }
@@ -59,6 +73,35 @@ Deno.test("FR-301 imports between folders point one way, as style and architectu
 Deno.test("FR-301 every folder with code is in the picture", () => {
   const folders = new Set(inside.map(({ path }) => folderOf(path)).filter((name) => name !== ""));
   for (const folder of folders) assert(folder in ARROWS, `${folder}/ is not in the picture`);
+});
+
+Deno.test("FR-980 backup/ has floors: any kind of backup below, each kind with its own above", () => {
+  const backup = inside.filter(({ path }) => folderOf(path) === "backup");
+  for (const { path } of backup) assert(dirOf(path) in FLOORS, `${dirOf(path)}/ is no floor`);
+  const wrong = ownImports(backup).filter(({ path, target }) => {
+    const [from, to] = [dirOf(path), dirOf(target)];
+    return folderOf(target) === "backup" && from !== to && !behind(from, FLOORS).has(to);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("FR-980 no file imports itself by way of others", () => {
+  // A worker is started by its address, and imports nothing of who starts it but types.
+  const imported = new Map(inside.map(({ path, text }) => [
+    path,
+    importsOf(path, text.replace(/new URL\([^)]*\)/g, "")),
+  ]));
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    const at = way.indexOf(path);
+    if (at >= 0) cycles.push([...way.slice(at), path].join(" -> "));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of imported.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const path of imported.keys()) visit(path, []);
+  assert.deepEqual(cycles, []);
 });
 
 Deno.test("FR-301 from outside a folder only its mod.ts is imported, or a file of ffi/", () => {

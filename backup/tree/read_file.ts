@@ -9,7 +9,7 @@ import { type ByteString, printable } from "../../ffi/bytes.ts";
 import type { ByteRange } from "../../ffi/libc.ts";
 import { allocate } from "../../ffi/memory.ts";
 import type { EntryIndex } from "./base_tree.ts";
-import type { Base } from "../pg_probackup/pages/open_chain.ts";
+import type { Base } from "./base.ts";
 import { PieceReader } from "./piece_reader.ts";
 
 const CHUNK_BYTES = 1024 * 1024;

@@ -10,6 +10,9 @@ import { type ContentLine, hashName } from "./content_line.ts";
 import { grown } from "../../tree/grown.ts";
 import type { Row } from "../../tree/path_list.ts";
 
+/** How many backups a chain can have: what a page index has room for beside a bit of its own. */
+export const MEMBERS_MAX = 0x7fff;
+
 /** The backup does not have the file. */
 export const ABSENT = -2;
 /** The file has not changed since the parent. */

@@ -12,7 +12,7 @@ import { appendToAutoConf, rewriteAutoConf } from "./auto_conf.ts";
 import { type ChainSpec, destOf } from "../catalog/chain_spec.ts";
 import { newCounters } from "../../tree/counters.ts";
 import type { FileLists } from "./file_lists.ts";
-import type { StoredWal, TreeLayout } from "../pages/open_chain.ts";
+import type { StoredWal, TreeLayout } from "../../tree/base.ts";
 import type { Row } from "../../tree/path_list.ts";
 import { restoredMode } from "./restored_mode.ts";
 import { openInstance } from "../catalog/open_instance.ts";

@@ -9,8 +9,7 @@ import { type BackupInfo, type ChainSpec, destOf } from "../catalog/chain_spec.t
 import { FileLists, type RowColumns } from "./file_lists.ts";
 import { grown } from "../../tree/grown.ts";
 import { LIST_LINES_MAX, ListFile } from "./list_file.ts";
-import { isPaged, type MemberColumns, MemberFilesBuilder } from "./member_files.ts";
-import { MEMBERS_MAX } from "../pages/page_index.ts";
+import { isPaged, type MemberColumns, MemberFilesBuilder, MEMBERS_MAX } from "./member_files.ts";
 import { ownerOf } from "../catalog/open_instance.ts";
 import { PathTable } from "./path_table.ts";
 import type { FileOwner } from "../../tree/store_directory.ts";

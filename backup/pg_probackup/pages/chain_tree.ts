@@ -18,7 +18,7 @@ import type { Codecs } from "../../tree/codecs.ts";
 import { newCounters } from "../../tree/counters.ts";
 import { IndexCache } from "./index_cache.ts";
 import { IndexMaker } from "./index_maker.ts";
-import type { Base, StoredWal, TreeLayout } from "./open_chain.ts";
+import type { Base, StoredWal, TreeLayout } from "../../tree/base.ts";
 import type { PageIndex } from "./page_index.ts";
 import type { Row } from "../../tree/path_list.ts";
 import { AUTO_CONF, PlainFiles } from "../lists/plain_files.ts";

@@ -15,8 +15,6 @@ export const BLOCKS_MAX = 2 ** 22;
 
 /** The page is compressed although its payload is as long as a page. */
 const COMPRESSED_BIT = 0x8000;
-/** How many backups a chain can have: what fits beside the bit. */
-export const MEMBERS_MAX = 0x7fff;
 
 /** Where one page lies. */
 export interface PagePlace {

@@ -11,7 +11,7 @@ import {
 } from "../../../tests/support/fixtures.ts";
 import type { EntryIndex } from "../../tree/base_tree.ts";
 import {
-  type Base,
+  type ChainTree,
   destOf,
   loadCodecs,
   openChain,
@@ -41,7 +41,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** Our tree in the words of the recording. */
-function describe(base: Base): Record<string, RestoredEntry> {
+function describe(base: ChainTree): Record<string, RestoredEntry> {
   const tree: Record<string, RestoredEntry> = {};
   base.entries.forEach(({ path, kind, mode, target }, index) => {
     const entry = index as EntryIndex;
@@ -61,7 +61,7 @@ function octal(mode: number): string {
 }
 
 /** The recording of a restore as our tree shows the same. */
-async function expectedTree(fixture: Fixture, base: Base): Promise<RestoredTree> {
+async function expectedTree(fixture: Fixture, base: ChainTree): Promise<RestoredTree> {
   const dest = destOf(base.spec);
   const tree: Record<string, RestoredEntry> = { ...await fixture.restored(dest.id) };
   // Its content has the time of the restore, and is the subject of a test of its own.

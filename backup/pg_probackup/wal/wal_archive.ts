@@ -8,7 +8,7 @@ import { PbkfsError } from "../../../errors.ts";
 import { printable } from "../../../ffi/bytes.ts";
 import { type BackupInfo, type ChainSpec, destOf } from "../catalog/chain_spec.ts";
 import { formatLsn, type Lsn, parseLsn } from "../catalog/lsn.ts";
-import type { Base } from "../pages/open_chain.ts";
+import type { Base } from "../../tree/base.ts";
 import { storeDamaged } from "../../tree/store_error.ts";
 import { WalDirectory } from "./wal_directory.ts";
 import type { WalFile, WalPlan } from "./wal_file.ts";

@@ -45,11 +45,11 @@ export { type Counters, newCounters } from "./tree/counters.ts";
 export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./tree/piece_reader.ts";
 export { readFile, readRange } from "./tree/read_file.ts";
 export { StoreAlarm } from "./tree/store_alarm.ts";
-export { formatLsn, type Lsn, parseLsn } from "./pg_probackup/catalog/lsn.ts";
+export { formatLsn, type Lsn, parseLsn } from "./tree/lsn.ts";
 export { crc32c } from "./tree/crc32c.ts";
 export { planWal } from "./pg_probackup/wal/wal_archive.ts";
-export type { WalFile, WalPlan } from "./pg_probackup/wal/wal_file.ts";
-export { copyWal, type WalOwner } from "./pg_probackup/wal/wal_copy.ts";
+export type { WalFile, WalPlan } from "./tree/wal_file.ts";
+export { copyWal, type WalOwner } from "./tree/wal_copy.ts";
 export {
   type ProgramEnd,
   type ProgramLimits,

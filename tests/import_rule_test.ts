@@ -135,7 +135,7 @@ Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
   // program looks for its processes.
   const others = [
     "tree/store_directory.ts",
-    "pg_probackup/wal/wal_copy.ts",
+    "tree/wal_copy.ts",
     "pg_probackup/catalog/bounded_program.ts",
   ].map((name) => `backup/${name}`);
   const opening =

@@ -8,7 +8,7 @@ import { type Code, PbkfsError } from "../../../errors.ts";
 import { BLOCK_SIZE_BYTES } from "../../tree/base_tree.ts";
 import type { BackupInfo } from "./chain_spec.ts";
 import { codecOf } from "./codec_name.ts";
-import { parseLsn } from "./lsn.ts";
+import { parseLsn } from "../../tree/lsn.ts";
 import { parseProgramVersion, VERSION } from "./program_version.ts";
 
 /** @throws {PbkfsError} Unless the backup is OK or DONE: nobody vouches for the others. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { bytesOf, type ByteString } from "../../../ffi/bytes.ts";
 import { backupIdOf, formatTime, parseTime } from "./control_time.ts";
 import { controlKey, type ControlValues, parseControlFile } from "./control_file.ts";
-import { formatLsn, type Lsn, parseLsn } from "./lsn.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../tree/lsn.ts";
 import { parseProgramVersion } from "./program_version.ts";
 
 function parse(text: string): Record<string, string> {

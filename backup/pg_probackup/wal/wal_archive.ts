@@ -7,18 +7,18 @@
 import { PbkfsError } from "../../../errors.ts";
 import { printable } from "../../../ffi/bytes.ts";
 import { type BackupInfo, type ChainSpec, destOf } from "../catalog/chain_spec.ts";
-import { formatLsn, type Lsn, parseLsn } from "../catalog/lsn.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../tree/lsn.ts";
 import type { Base } from "../../tree/base.ts";
 import { storeDamaged } from "../../tree/store_error.ts";
 import { WalDirectory } from "./wal_directory.ts";
-import type { WalFile, WalPlan } from "./wal_file.ts";
+import type { WalFile, WalPlan } from "../../tree/wal_file.ts";
 import {
   isSegmentName,
   segmentAt,
   segmentName,
   type SegmentNumber,
   segmentsBetween,
-} from "./wal_names.ts";
+} from "../../tree/wal_names.ts";
 
 /**
  * Finds the WAL from the start to the stop of a backup: what dest stores below `pg_wal`, or, if it

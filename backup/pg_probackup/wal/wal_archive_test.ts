@@ -5,10 +5,10 @@ import fc from "fast-check";
 import type { ByteString } from "../../../ffi/bytes.ts";
 import { unpackFixture } from "../../../tests/support/fixtures.ts";
 import { HandStore } from "../../_hand_store.ts";
-import { type Lsn, parseLsn } from "../catalog/lsn.ts";
+import { type Lsn, parseLsn } from "../../tree/lsn.ts";
 import { copyWal, loadCodecs, openChain, planWal, resolveChain } from "../../mod.ts";
 import { parseHistory } from "./wal_history.ts";
-import { segmentName, type SegmentNumber, segmentsBetween } from "./wal_names.ts";
+import { segmentName, type SegmentNumber, segmentsBetween } from "../../tree/wal_names.ts";
 
 const SEGMENT = 1024 * 1024;
 const LAYOUT = { mountPath: "/m" as ByteString, restoredAt: 0, settings: [] };

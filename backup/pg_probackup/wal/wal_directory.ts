@@ -5,13 +5,13 @@
  */
 
 import { PbkfsError } from "../../../errors.ts";
-import type { Lsn } from "../catalog/lsn.ts";
+import type { Lsn } from "../../tree/lsn.ts";
 import { StoreDirectory, StoreRefusal } from "../../tree/store_directory.ts";
 import { isDenied, storeDamaged } from "../../tree/store_error.ts";
-import { HISTORY_BYTES_MAX, readWal } from "./wal_copy.ts";
-import type { WalFile } from "./wal_file.ts";
+import { HISTORY_BYTES_MAX, readWal } from "../../tree/wal_copy.ts";
+import type { WalFile } from "../../tree/wal_file.ts";
 import { parseHistory, type TimelineStretch } from "./wal_history.ts";
-import { historyName } from "./wal_names.ts";
+import { historyName } from "../../tree/wal_names.ts";
 
 /** The files of an instance's WAL archive. */
 export class WalDirectory {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Lsn, parseLsn } from "../catalog/lsn.ts";
+import { type Lsn, parseLsn } from "../../tree/lsn.ts";
 
 /** A stretch of the log that belongs to one timeline. */
 export interface TimelineStretch {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Lsn } from "../catalog/lsn.ts";
+import type { Lsn } from "./lsn.ts";
 
 /** Counts segments from the beginning of the log. */
 export type SegmentNumber = bigint & { readonly segment: unique symbol };

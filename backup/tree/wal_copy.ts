@@ -6,11 +6,11 @@
 
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { PbkfsError } from "../../../errors.ts";
-import { byteStringOf } from "../../../ffi/bytes.ts";
-import { OPEN, systemLibc } from "../../../ffi/libc.ts";
-import { StoreDirectory, StoreRefusal } from "../../tree/store_directory.ts";
-import { storeDamaged } from "../../tree/store_error.ts";
+import { PbkfsError } from "../../errors.ts";
+import { byteStringOf } from "../../ffi/bytes.ts";
+import { OPEN, systemLibc } from "../../ffi/libc.ts";
+import { StoreDirectory, StoreRefusal } from "./store_directory.ts";
+import { storeDamaged } from "./store_error.ts";
 import type { WalFile, WalPlan } from "./wal_file.ts";
 
 /** Who shall own the copies. */

@@ -35,7 +35,6 @@ export {
 export type { Base, OpenOptions, StoredWal, TreeLayout } from "./tree/base.ts";
 export { openChain, type OpenChainOptions } from "./pg_probackup/pages/open_chain.ts";
 export type { ChainTree } from "./pg_probackup/pages/chain_tree.ts";
-export { catalogUser } from "./pg_probackup/catalog/catalog_user.ts";
 export { ownerOf } from "./pg_probackup/catalog/open_instance.ts";
 export { buffersOf, FileLists, type FileListsData } from "./pg_probackup/lists/file_lists.ts";
 export { readFileLists } from "./pg_probackup/lists/read_lists.ts";
@@ -47,6 +46,15 @@ export { readFile, readRange } from "./tree/read_file.ts";
 export { StoreAlarm } from "./tree/store_alarm.ts";
 export { formatLsn, type Lsn, parseLsn } from "./tree/lsn.ts";
 export { crc32c } from "./tree/crc32c.ts";
+export { backupIdOf, PG_PROBACKUP, sourceOf } from "./sources.ts";
+export type {
+  BackupIdentity,
+  BackupRef,
+  BackupSource,
+  FirstLook,
+  Learnt,
+  StoreLocks,
+} from "./tree/source.ts";
 export { planWal } from "./pg_probackup/wal/wal_archive.ts";
 export type { WalFile, WalPlan } from "./tree/wal_file.ts";
 export { copyWal, type WalOwner } from "./tree/wal_copy.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { destOf } from "../backup/mod.ts";
 import { mount, mountHere, type MountOptions, serverAdvice } from "../daemon/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
@@ -105,11 +104,10 @@ export const MOUNT: CommandSpec = {
       });
     }
     const mounted = await mountWithProgress(options);
-    const { spec, mountPath, diffPath, notes } = mounted;
+    const { backup, mountPath, diffPath, notes } = mounted;
     const advice = serverAdvice({ mountPath, diffPath });
     if (flags.json === true) return printJson(mountDocument(mounted, advice));
-    const kinds = spec.members.map(({ id, mode }) => `${id} ${mode}`).join(", ");
-    say(`mounted ${destOf(spec).id} of ${spec.instance} (${kinds}) on ${mountPath}`);
+    say(`mounted ${backup.title} on ${mountPath}`);
     say(options.salvage === true ? `from ${diffPath}` : `changes go to ${diffPath}`);
     for (const note of notes) say(note);
     if (advice !== undefined) adviceLines(advice).forEach(say);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { destOf } from "../backup/mod.ts";
+import { backupIdOf } from "../backup/mod.ts";
 import type { mount, ServerAdvice } from "../daemon/mod.ts";
 import { forUs } from "../postgres/mod.ts";
 
@@ -14,6 +14,9 @@ export interface MountDocument {
   readonly version: 1;
   readonly mountPath: string;
   readonly diffPath: string;
+  /** `pg_probackup`, or `directory` for a data directory. */
+  readonly kind: string;
+  /** For a data directory, the directory itself. */
   readonly catalogPath: string;
   readonly instance: string;
   readonly backupId: string;
@@ -35,14 +38,14 @@ export interface MountDocument {
 
 /** A mount as a document. */
 export function mountDocument(
-  { spec, mountPath, diffPath, pid, notes }: Awaited<ReturnType<typeof mount>>,
+  { backup, mountPath, diffPath, pid, notes }: Awaited<ReturnType<typeof mount>>,
   advice: ServerAdvice | undefined,
 ): MountDocument {
-  const { catalogPath, instance, members } = spec;
+  const { kind, identity: { catalogPath, instance, members }, modes } = backup;
   return {
-    ...{ document: "pbkfs.mount", version: 1, mountPath, diffPath, catalogPath, instance },
-    backupId: destOf(spec).id,
-    chain: members.map(({ id, mode }) => ({ id, mode })),
+    ...{ document: "pbkfs.mount", version: 1, mountPath, diffPath, kind, catalogPath, instance },
+    backupId: backupIdOf(backup),
+    chain: members.map(({ id }, at) => ({ id, mode: modes[at]! })),
     pid,
     server: advice === undefined ? null : serverOf(advice),
     notes,

@@ -6,8 +6,7 @@
  * @module
  */
 
-import { catalogUser, type ChainSpec, destOf, ownerOf } from "../backup/mod.ts";
-import { PbkfsError } from "../errors.ts";
+import { type BackupRef, sourceOf } from "../backup/mod.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { accountOf, actAs } from "../ffi/credentials.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -22,23 +21,18 @@ const ROOT = 0;
 
 /**
  * For whom root mounts a backup. It is settled once, by the command, and not looked up again: who
- * owns the catalog could show the daemon another owner later.
+ * owns the place where it is could show the daemon another owner later.
  *
  * @returns undefined if we are not root: then for ourselves.
  * @throws {PbkfsError} `CatalogUnreadable`; `PermissionDenied` if the backup is root's, but somebody
  * else could put another one in its place, which root would then mount with all its rights.
  */
-export function userOf(spec: ChainSpec): User | undefined {
+export function userOf(backup: BackupRef): User | undefined {
   if (Deno.uid() !== ROOT) return undefined;
-  const owner = ownerOf(spec);
-  if (owner.uid !== ROOT) return owner;
-  const other = catalogUser(spec.catalogPath, spec.instance);
-  if (other === undefined) return owner;
-  const { id, dirPath } = destOf(spec);
-  throw new PbkfsError("PermissionDenied", {
-    what: `Backup ${id} belongs to root, the catalog that it is in to user ${other.uid}`,
-    todo: `Give it to that user: chown -R ${other.uid} "${dirPath}". Or give the catalog to root.`,
-  });
+  const source = sourceOf(backup);
+  const owner = source.owner(backup);
+  if (owner.uid === ROOT) source.mustBeRootsAlone(backup);
+  return owner;
 }
 
 /**

@@ -4,19 +4,11 @@
  * @module
  */
 
-import {
-  type ChainSpec,
-  destOf,
-  type FileListsData,
-  ownerOf,
-  PlainFiles,
-  readFileLists,
-} from "../backup/mod.ts";
+import { backupIdOf, type BackupRef, copyWal, type Learnt, sourceOf } from "../backup/mod.ts";
 import { type Binding, BINDING_VERSION, checkBinding, type DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { SqliteStore } from "../overlay/mod.ts";
 import { cloneSettings } from "../postgres/mod.ts";
-import { fillWal } from "./fill_wal.ts";
 import type { MountRequest } from "./protocol.ts";
 import { VERSION } from "./version.ts";
 
@@ -27,10 +19,10 @@ import { VERSION } from "./version.ts";
  */
 export function checkRequest(
   binding: Binding,
-  request: Pick<MountRequest, "spec" | "diffPath" | "wal">,
+  request: Pick<MountRequest, "backup" | "diffPath" | "wal">,
 ): void {
-  const { spec, diffPath, wal = binding.wal } = request;
-  checkBinding(binding, spec, diffPath);
+  const { backup, diffPath, wal = binding.wal } = request;
+  checkBinding(binding, backup.identity, diffPath);
   if (wal === binding.wal) return;
   throw new PbkfsError("DiffForeign", {
     what: `The diff "${diffPath}" has pg_wal ${binding.wal} the mount, not ${wal}`,
@@ -41,60 +33,51 @@ export function checkRequest(
 /** A binding, and what had to be read to make it. */
 export interface Bound {
   readonly binding: Binding;
-  /** The chain's; undefined for a known diff, which needs none of it. */
-  readonly lists: FileListsData | undefined;
+  /** Undefined for a known diff, for which nothing was read. */
+  readonly learnt: Learnt | undefined;
 }
 
 /** The binding of a diff; a new diff is begun and gets one. */
 export async function bind(diff: DiffDirectory, request: MountRequest): Promise<Bound> {
-  const { spec, mountPath } = request;
+  const { backup, mountPath } = request;
   if (diff.binding !== undefined) {
-    const { catalogPath } = spec;
+    const { catalogPath } = backup.identity;
     const binding = { ...diff.binding, mountPath, catalogPath, lastOwner: diff.owner };
-    return { binding, lists: undefined };
+    return { binding, learnt: undefined };
   }
   const createdAt = Math.floor(Date.now() / 1000) * 1000;
-  const { serverVersion } = destOf(spec);
+  const { serverVersion } = backup;
   const settings = cloneSettings(parseInt(serverVersion));
-  const lists = readFileLists(spec);
-  const files = PlainFiles.open(spec, lists);
-  try {
-    const owner = ownerOfTree(ownerOf(spec));
-    diff.begin(owner, files.walMode);
-    await fillWal({ spec, walFiles: files.walFiles(), diff, owner });
-    // Before the binding, which tells that it is there: what is missing later, is lost.
-    const store = new SqliteStore(diff.storePath);
-    store.close();
-    const binding: Binding = {
-      version: BINDING_VERSION,
-      ...identityOf(spec),
-      serverVersion,
-      mountPath,
-      wal: request.wal ?? "outside",
-      createdAt,
-      owner,
-      settings,
-      madeBy: `pbkfs ${VERSION}`,
-      lastOwner: diff.owner,
-      metadata: { generation: store.generation },
-    };
-    diff.finish(binding);
-    return { binding, lists: lists.data };
-  } finally {
-    files.close();
-  }
+  const look = await sourceOf(backup).look(backup);
+  const owner = ownerOfTree(look.owner);
+  diff.begin(owner, look.walMode);
+  await copyWal(look.wal, diff.newWalPath, owner);
+  // Before the binding, which tells that it is there: what is missing later, is lost.
+  const store = new SqliteStore(diff.storePath);
+  store.close();
+  const binding: Binding = {
+    version: BINDING_VERSION,
+    ...identityOf(backup),
+    serverVersion,
+    mountPath,
+    wal: request.wal ?? "outside",
+    createdAt,
+    owner,
+    settings,
+    madeBy: `pbkfs ${VERSION}`,
+    lastOwner: diff.owner,
+    metadata: { generation: store.generation },
+  };
+  diff.finish(binding);
+  return { binding, learnt: look.learnt };
 }
 
-function identityOf(spec: ChainSpec) {
+function identityOf(backup: BackupRef) {
+  const { catalogPath, instance, systemIdentifier, members } = backup.identity;
   return {
-    catalogPath: spec.catalogPath,
-    instance: spec.instance,
-    backupId: destOf(spec).id,
-    chain: spec.members.map(({ id, contentCrc }) => ({
-      id,
-      ...(contentCrc !== undefined && { contentCrc }),
-    })),
-    ...(spec.systemIdentifier !== undefined && { systemIdentifier: spec.systemIdentifier }),
+    ...{ catalogPath, instance, backupId: backupIdOf(backup) },
+    chain: members,
+    ...(systemIdentifier !== undefined && { systemIdentifier }),
   };
 }
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { destOf, StoreAlarm } from "../backup/mod.ts";
+import { backupIdOf, StoreAlarm } from "../backup/mod.ts";
 import { BINDING_NAME, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
@@ -129,14 +129,14 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   const giveUpClaim = replacesDead ? () => {} : claimMountPoint(request.mountPath, libc);
   onFailure(giveUpClaim);
   const alarm = new StoreAlarm();
-  const guard = await guardStore(request.spec, {
+  const guard = await guardStore(request.backup, {
     ...{ libc, alarm, onWait: onProgress, signal },
     log: (text) => log.warning(text),
     lock: request.storeLock !== false,
     waitMs: request.waitMs ?? WAIT_MS,
   });
   onFailure(() => guard.release());
-  const { binding, lists } = await bind(diff, request);
+  const { binding, learnt } = await bind(diff, request);
   if (isNew) log.reopen(); // A new diff has been emptied.
   signal?.throwIfAborted();
   const counters = new OverlayCounters();
@@ -152,9 +152,9 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   const status = async (): Promise<MountStatus> => ({
     version: VERSION,
     pid: Deno.pid,
-    catalogPath: request.spec.catalogPath,
-    instance: request.spec.instance,
-    backupId: destOf(request.spec).id,
+    catalogPath: request.backup.identity.catalogPath,
+    instance: request.backup.identity.instance,
+    backupId: backupIdOf(request.backup),
     diffPath: diff.path,
     mountPath: request.mountPath,
     ...(serving.ending !== undefined && { device: serving.ending.device }),
@@ -182,8 +182,8 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     await serveMetrics(request.metrics, { status, latencies, complain });
   onFailure(() => metrics?.close());
   const started = await Dispatcher.start(threads, {
-    spec: request.spec,
-    lists,
+    backup: request.backup,
+    learnt,
     binding,
     diffPath: diff.path,
     mountPath: request.mountPath,
@@ -220,7 +220,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   giveUpClaim();
   const notes = [
     ...(diff.recovered === undefined ? [] : [diff.recovered]),
-    ...(request.spec.notes ?? []),
+    ...request.backup.notes,
     ...guard.notes,
     ...started.notes,
   ];
@@ -264,8 +264,9 @@ function logTarget({ target }: LogOptions, defaultPath: string): LogTarget {
 }
 
 /** What was mounted, for the log. */
-function factsOf({ spec, mountPath, diffPath }: MountRequest): LogFacts {
-  return { mount: mountPath, diff: diffPath, instance: spec.instance, backup: destOf(spec).id };
+function factsOf({ backup, mountPath, diffPath }: MountRequest): LogFacts {
+  const { instance } = backup.identity;
+  return { mount: mountPath, diff: diffPath, instance, backup: backupIdOf(backup) };
 }
 
 /**

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { buffersOf } from "../backup/mod.ts";
 import { RESERVE_NAME } from "../binding/mod.ts";
 import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
@@ -122,7 +121,7 @@ export class Dispatcher {
       mounted.reject(error);
       ended.reject(error);
     };
-    const buffers = options.lists === undefined ? [] : buffersOf(options.lists);
+    const buffers = options.learnt?.buffers ?? [];
     const ports = commits === undefined ? [] : [commits.channel.port];
     const stored = commits === undefined ? [] : buffersOfState(commits.state);
     worker.postMessage(setup, [...ports, ...buffers, ...stored]);
@@ -178,7 +177,7 @@ async function startHelpers(
     reads.length > 0
       ? startReadWorkers({
         workers: reads,
-        backupIds: options.spec.members.map(({ id }) => id),
+        backupIds: options.backup.identity.members.map(({ id }) => id),
         readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
         systemCodecs: fastPaths.has("system_codecs"),
         faults: options.faults,

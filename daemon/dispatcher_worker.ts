@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FileLists, loadCodecs, openChain, StoreAlarm } from "../backup/mod.ts";
+import { loadCodecs, sourceOf, StoreAlarm } from "../backup/mod.ts";
 import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
@@ -78,16 +78,15 @@ interface Serving {
 
 /** Mounts. */
 async function prepare(setup: DispatcherSetup): Promise<Serving> {
-  const { spec, lists, binding, diffPath, mountPath } = setup;
+  const { backup, learnt, binding, diffPath, mountPath } = setup;
   const libc = new Faults(setup.faults).libc(systemLibc());
   const fastPaths: FastPaths = new Set(setup.fastPaths);
   const budget = descriptorBudget(libc.descriptorsMax(), setup.reads?.count ?? 0);
   const counters = new OverlayCounters(setup.counters);
   const codecs = await loadCodecs({ system: fastPaths.has("system_codecs") });
-  const base = await openChain(spec, {
+  const base = await sourceOf(backup).open(backup, {
     libc,
     codecs,
-    lists: lists && new FileLists(lists),
     descriptorsMax: budget.storedFiles,
     alarm: new StoreAlarm(setup.alarm),
     layout: {
@@ -96,7 +95,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       settings: binding.settings,
       ...(binding.wal === "outside" && { walLink: byteStringOf(`${diffPath}/wal`) }),
     },
-  });
+  }, learnt);
   const reads = new ReadEngine({
     libc,
     codecs,

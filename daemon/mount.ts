@@ -6,10 +6,10 @@
 
 import {
   type ArgumentKind,
-  type ChainSpec,
+  type BackupRef,
   checkArguments,
+  PG_PROBACKUP,
   type ProbackupOptions,
-  resolveChain,
 } from "../backup/mod.ts";
 import { type Binding, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
@@ -100,12 +100,13 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
   try {
     const mountPath = checkMountDir(place.mountPath);
     if (!isNamed) mustBeOfOwner(mountPath, givenDiff);
-    const spec = await findChain(options, place, binding);
-    const diffPath = checkDiffPlace(options.diffPath, { catalogPath: spec.catalogPath, mountPath });
-    if (binding !== undefined) checkRequest(binding, { spec, diffPath, wal });
-    const actFor = userOf(spec);
+    const backup = await findBackup(options, place, binding);
+    const { catalogPath } = backup.identity;
+    const diffPath = checkDiffPlace(options.diffPath, { catalogPath, mountPath });
+    if (binding !== undefined) checkRequest(binding, { backup, diffPath, wal });
+    const actFor = userOf(backup);
     return {
-      ...{ spec, diffPath, mountPath, wal, logging, metrics },
+      ...{ backup, diffPath, mountPath, wal, logging, metrics },
       isDirectoryMade: made !== undefined,
       ...(storeLock !== undefined && { storeLock }),
       ...(actFor !== undefined && { actFor }),
@@ -167,16 +168,16 @@ function mustBeOfOwner(mountPath: string, diffPath: string): void {
   });
 }
 
-async function findChain(
+async function findBackup(
   options: MountOptions,
   { catalogPath }: { readonly catalogPath: string },
   binding: Binding | undefined,
-): Promise<ChainSpec> {
+): Promise<BackupRef> {
   const { instance = binding?.instance, backupId = binding?.backupId } = options;
   const { probackup, useProbackup, probackupTimeoutMs } = options;
   if (binding !== undefined) checkNames(binding, { instance, backupId }, options.diffPath);
   try {
-    return await resolveChain({
+    return await PG_PROBACKUP.resolve({
       catalogPath,
       ...(instance !== undefined && { instance }),
       ...(backupId !== undefined && { backupId }),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ChainSpec, FileListsData } from "../backup/mod.ts";
+import type { BackupRef, Learnt } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
 import type { CommitChannel, PackedState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
@@ -20,8 +20,8 @@ import type { TraceNews } from "./trace_lines.ts";
 
 /** Asks a daemon to mount. Paths are absolute and free of symbolic links. */
 export interface MountRequest {
-  /** The backups to serve. */
-  readonly spec: ChainSpec;
+  /** What to serve. */
+  readonly backup: BackupRef;
   /** Where changes go. */
   readonly diffPath: string;
   /** Where to mount. */
@@ -54,9 +54,9 @@ export type StartAnswer =
 
 /** What the dispatcher thread needs to begin. */
 export interface DispatcherSetup {
-  readonly spec: ChainSpec;
-  /** Those of the chain, handed over, if they have been read. */
-  readonly lists: FileListsData | undefined;
+  readonly backup: BackupRef;
+  /** What has been read of it, handed over. */
+  readonly learnt: Learnt | undefined;
   readonly binding: Binding;
   readonly diffPath: string;
   readonly mountPath: string;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type ChainSpec, changeOfChain, destOf, ownerOf, type StoreAlarm } from "../backup/mod.ts";
+import { type BackupRef, sourceOf, type StoreAlarm, type StoreLocks } from "../backup/mod.ts";
 import { StoreLock, type StoreLockOptions } from "../binding/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 
@@ -38,10 +38,10 @@ const WATCH_MS = 1_000;
  *
  * @throws {PbkfsError} `StoreLocked`; `BackupNotRestorable` if it has changed.
  */
-export async function guardStore(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
-  const guard = await lockOrWatch(spec, options);
+export async function guardStore(backup: BackupRef, options: GuardOptions): Promise<StoreGuard> {
+  const guard = await lockOrWatch(backup, options);
   try {
-    const change = await changeOfChain(spec);
+    const change = await sourceOf(backup).change(backup);
     if (change === undefined) return guard;
     throw new PbkfsError("BackupNotRestorable", {
       what: `The chain has changed while it was being mounted: ${change}`,
@@ -53,21 +53,27 @@ export async function guardStore(spec: ChainSpec, options: GuardOptions): Promis
   }
 }
 
-async function lockOrWatch(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
-  if (!options.lock) return watched(spec, options, "--no-store-lock");
+async function lockOrWatch(backup: BackupRef, options: GuardOptions): Promise<StoreGuard> {
+  if (!options.lock) return watched(backup, options, "--no-store-lock");
+  const locks = sourceOf(backup).locks(backup);
+  if (locks === undefined) return watched(backup, options, "nothing locks it");
   try {
-    return await locked(spec, options);
+    return await locked(backup, locks, options);
   } catch (error) {
     if (!(error instanceof PbkfsError) || error.code !== "Io") throw error;
-    return watched(spec, options, error.message);
+    return watched(backup, options, error.message);
   }
 }
 
-async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuard> {
-  mustBeSignalable(spec);
+async function locked(
+  backup: BackupRef,
+  { members, note }: StoreLocks,
+  options: GuardOptions,
+): Promise<StoreGuard> {
+  mustBeSignalable(backup);
   let lock: StoreLock;
   try {
-    lock = await StoreLock.take({ ...options, members: spec.members, pid: Deno.pid });
+    lock = await StoreLock.take({ ...options, members, pid: Deno.pid });
   } catch (error) {
     if (error instanceof PbkfsError && error.code === "Io" && !NOT_WRITABLE.includes(error.errno)) {
       throw new PbkfsError("CatalogUnreadable", {
@@ -78,13 +84,7 @@ async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuar
     }
     throw error;
   }
-  return {
-    notes: [
-      `the backups are locked: pg_probackup delete and merge of ${destOf(spec).id} and its ` +
-      "parents wait a minute and then fail, until it is unmounted",
-    ],
-    release: () => lock.release(),
-  };
+  return { notes: [note], release: () => lock.release() };
 }
 
 /**
@@ -93,8 +93,8 @@ async function locked(spec: ChainSpec, options: GuardOptions): Promise<StoreGuar
  *
  * @throws {PbkfsError} `Io` if it may not signal us.
  */
-function mustBeSignalable(spec: ChainSpec): void {
-  const { uid } = ownerOf(spec);
+function mustBeSignalable(backup: BackupRef): void {
+  const { uid } = sourceOf(backup).owner(backup);
   if (uid === Deno.uid() || uid === 0) return;
   throw new PbkfsError("Io", {
     what: `they belong to user ${uid}, whose pg_probackup cannot ask whether our process is alive`,
@@ -103,14 +103,15 @@ function mustBeSignalable(spec: ChainSpec): void {
 }
 
 /** Looks at the control files now and then; tells of each change once. */
-function watched(spec: ChainSpec, options: GuardOptions, why: string): StoreGuard {
+function watched(backup: BackupRef, options: GuardOptions, why: string): StoreGuard {
   const { alarm, log, watchMs = WATCH_MS } = options;
+  const source = sourceOf(backup);
   let told: string | undefined;
   let isLooking = false;
   const look = async () => {
     if (isLooking) return;
     isLooking = true;
-    const change = await changeOfChain(spec).catch((error) => (error as Error).message);
+    const change = await source.change(backup).catch((error) => (error as Error).message);
     isLooking = false;
     if (change === told) return;
     told = change;
@@ -123,10 +124,7 @@ function watched(spec: ChainSpec, options: GuardOptions, why: string): StoreGuar
   };
   const timer = setInterval(look, watchMs);
   return {
-    notes: [
-      `the backups are not locked, only watched (${why}): if pg_probackup deletes or merges ` +
-      "one of them, reads will fail",
-    ],
+    notes: [source.watchedNote(why)],
     release() {
       clearInterval(timer);
       return Promise.resolve();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { resolveChain, StoreAlarm } from "../backup/mod.ts";
+import { PG_PROBACKUP, StoreAlarm } from "../backup/mod.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { type Fixture, unpackFixture } from "../tests/support/fixtures.ts";
 import { waitUntil } from "../tests/support/daemon_process.ts";
@@ -36,7 +36,7 @@ function locksOf({ instancePath }: Fixture): string[] {
 }
 
 function specOf({ catalogPath }: Fixture) {
-  return resolveChain({ catalogPath, backupId: "TOTL9E", useProbackup: false });
+  return PG_PROBACKUP.resolve({ catalogPath, backupId: "TOTL9E", useProbackup: false });
 }
 
 for (const lock of [true, false]) {

@@ -22,7 +22,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
  * of which sees those below it. What lies in `backup/` itself sees them all.
  */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
-  "backup": ["backup/pg_probackup/wal", "backup/pg_probackup/pages"],
+  "backup": ["backup/pg_probackup"],
+  "backup/pg_probackup": ["backup/pg_probackup/wal", "backup/pg_probackup/pages"],
   "backup/pg_probackup/wal": ["backup/pg_probackup/catalog"],
   "backup/pg_probackup/pages": ["backup/pg_probackup/lists"],
   "backup/pg_probackup/lists": ["backup/pg_probackup/catalog"],

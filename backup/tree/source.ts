@@ -1,0 +1,101 @@
+/**
+ * What a kind of backup must offer, so that it can be mounted. `backup/sources.ts` has the list of
+ * the kinds that there are.
+ *
+ * @module
+ */
+
+import type { Base, OpenOptions } from "./base.ts";
+import type { FileOwner } from "./store_directory.ts";
+import type { WalPlan } from "./wal_file.ts";
+
+/**
+ * A backup that was found and can be served, as plain data: it crosses to another process or thread
+ * as JSON does.
+ *
+ * @typeParam Data What its source needs to open it.
+ */
+export interface BackupRef<Data = unknown> {
+  /** The {@link BackupSource} that found it. */
+  readonly kind: string;
+  readonly identity: BackupIdentity;
+  /** PostgreSQL's major version, such as `15` or `9.6`. */
+  readonly serverVersion: string;
+  /** How each of {@link BackupIdentity.members} was made, such as `FULL` or `DELTA`. */
+  readonly modes: readonly string[];
+  /** What it is, for people. */
+  readonly title: string;
+  /** For the operator, if there is something to know about how it was found. */
+  readonly notes: readonly string[];
+  readonly data: Data;
+}
+
+/** What a diff is bound to. */
+export interface BackupIdentity {
+  /** Where it was found: absolute, without symbolic links. All else is the same elsewhere. */
+  readonly catalogPath: string;
+  readonly instance: string;
+  /** Of the cluster, in decimal digits. */
+  readonly systemIdentifier?: string;
+  /** What bytes come from, the backup itself last; never empty. */
+  readonly members: readonly { readonly id: string; readonly contentCrc?: number }[];
+}
+
+/** What a source has read of a backup, to be handed to who opens it in another thread. */
+export interface Learnt {
+  readonly data: unknown;
+  /** What it lies in: whoever transfers it has it no more. */
+  readonly buffers: readonly ArrayBuffer[];
+}
+
+/** What a new diff takes over of a backup. Nothing is left open. */
+export interface FirstLook {
+  readonly owner: FileOwner;
+  /** Permission bits of the directory `pg_wal`. */
+  readonly walMode: number;
+  /** The WAL that a server needs to become consistent. */
+  readonly wal: WalPlan;
+  readonly learnt: Learnt | undefined;
+}
+
+/** Lock files of a backup tool, which wait for us and for which we wait. */
+export interface StoreLocks {
+  /** In the order in which they are taken. */
+  readonly members: readonly { readonly id: string; readonly dirPath: string }[];
+  /** For the operator: what being locked means. */
+  readonly note: string;
+}
+
+/**
+ * A kind of backup.
+ *
+ * @typeParam Data Of its {@link BackupRef}.
+ * @typeParam Wanted What tells a backup from others.
+ */
+export interface BackupSource<Data, Wanted> {
+  readonly kind: string;
+  /** Finds a backup that can be served. @throws {PbkfsError} why it cannot. */
+  resolve(wanted: Wanted): Promise<BackupRef<Data>>;
+  /** Who owns it, and by default the tree. @throws {PbkfsError} */
+  owner(backup: BackupRef<Data>): FileOwner;
+  /**
+   * Checks of a backup of root's that nobody else could put another one in its place.
+   *
+   * @throws {PbkfsError} `PermissionDenied`
+   */
+  mustBeRootsAlone(backup: BackupRef<Data>): void;
+  /** Reads what a new diff takes over. @throws {PbkfsError} */
+  look(backup: BackupRef<Data>): Promise<FirstLook>;
+  /** Opens it as a tree. @throws {PbkfsError} */
+  open(backup: BackupRef<Data>, options: OpenOptions, learnt?: Learnt): Promise<Base>;
+  /**
+   * Whether it is still what it was when it was found.
+   *
+   * @returns What has changed, as a sentence without its full stop; undefined if nothing has.
+   */
+  change(backup: BackupRef<Data>): Promise<string | undefined>;
+  /** What keeps others from changing it; undefined if nothing does, and it can only be watched. */
+  locks(backup: BackupRef<Data>): StoreLocks | undefined;
+  /** For the operator: what it means that it is only watched. @param why It is not locked. */
+  watchedNote(why: string): string;
+}

@@ -10,6 +10,8 @@ import type { Owner } from "./owner.ts";
 
 /** What identifies a chain, wherever its catalog lies. */
 export interface ChainIdentity {
+  /** The kind of backup. */
+  readonly kind: string;
   readonly catalogPath: string;
   readonly instance: string;
   readonly systemIdentifier?: string;
@@ -23,7 +25,9 @@ export type WalPlace = "outside" | "inside";
 /** `.pbkfs-binding.json`, the file. */
 export interface Binding {
   /** Of this format. */
-  readonly version: 1;
+  readonly version: 2;
+  /** The kind of backup. */
+  readonly kind: string;
   readonly catalogPath: string;
   readonly instance: string;
   readonly backupId: string;
@@ -51,7 +55,7 @@ export interface Binding {
 }
 
 /** The version of {@link Binding} that is written. */
-export const BINDING_VERSION = 1;
+export const BINDING_VERSION = 2;
 
 /**
  * Checks a binding against what was asked for by name, before a catalog is looked at.
@@ -70,6 +74,11 @@ export function checkNames(
   differs(path, "backup", binding.backupId, backupId.toUpperCase());
 }
 
+/** Checks the kind of backup. @throws {PbkfsError} `DiffForeign` with both values. */
+export function checkKind(binding: Binding, kind: string, path: string): void {
+  if (kind !== binding.kind) differs(path, "a backup of the kind", binding.kind, kind);
+}
+
 /**
  * Checks a binding against the chain that was asked for. Where its catalog lies does not matter: a
  * catalog may be moved.
@@ -77,6 +86,7 @@ export function checkNames(
  * @throws {PbkfsError} `DiffForeign` with both values, if they are not the same.
  */
 export function checkBinding(binding: Binding, wanted: ChainIdentity, path: string): void {
+  checkKind(binding, wanted.kind, path);
   const dest = wanted.members.at(-1)?.id ?? "";
   checkNames(binding, { instance: wanted.instance, backupId: dest }, path);
   const known = binding.systemIdentifier;
@@ -101,7 +111,7 @@ function differs(path: string, what: string, found: string, asked: string): neve
 /**
  * A binding from the bytes of its file.
  *
- * @throws {PbkfsError} `DiffDamaged` if it is not one, `DiffVersion` if a newer pbkfs wrote it.
+ * @throws {PbkfsError} `DiffDamaged` if it is not one, `DiffVersion` if another version of pbkfs wrote it.
  */
 export function parseBinding(text: string, path: string): Binding {
   const damaged = (why: string, cause?: unknown) =>
@@ -120,12 +130,12 @@ export function parseBinding(text: string, path: string): Binding {
   if (data.version !== BINDING_VERSION) {
     throw new PbkfsError("DiffVersion", {
       what: `"${path}" has version ${data.version}; this pbkfs knows ${BINDING_VERSION}`,
-      todo: "Mount this diff with the pbkfs that wrote it.",
+      todo: `Mount it with the pbkfs that wrote it, or empty it: pbkfs cleanup -d "${dirOf(path)}"`,
     });
   }
   const isText = (value: unknown) => typeof value === "string";
-  const { catalogPath, instance, backupId, serverVersion, mountPath, owner } = data;
-  const areTexts = [catalogPath, instance, backupId, serverVersion, mountPath].every(isText);
+  const { kind, catalogPath, instance, backupId, serverVersion, mountPath, owner } = data;
+  const areTexts = [kind, catalogPath, instance, backupId, serverVersion, mountPath].every(isText);
   const isWalPlace = data.wal === "outside" || data.wal === "inside";
   const areLists = Array.isArray(data.chain) && data.chain.every(isMember) &&
     Array.isArray(data.settings) && data.settings.every(isText);
@@ -150,4 +160,8 @@ function isUserId(id: unknown): boolean {
 function isMember(member: unknown): boolean {
   const { id, contentCrc } = (member ?? {}) as Partial<Binding["chain"][number]>;
   return typeof id === "string" && (contentCrc === undefined || Number.isInteger(contentCrc));
+}
+
+function dirOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

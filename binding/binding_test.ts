@@ -9,7 +9,8 @@ import {
 } from "./binding.ts";
 
 const BINDING: Binding = {
-  version: 1,
+  version: 2,
+  kind: "pg_probackup",
   catalogPath: "/backup",
   instance: "main",
   backupId: "TOTL9E",
@@ -25,6 +26,7 @@ const BINDING: Binding = {
 };
 
 const ASKED: ChainIdentity = {
+  kind: "pg_probackup",
   catalogPath: "/backup",
   instance: "main",
   systemIdentifier: "7300000000000000001",
@@ -57,8 +59,22 @@ Deno.test("FR-701 what is no binding is called damaged, and names its file", () 
 });
 
 Deno.test("FR-701 a binding of a newer pbkfs is refused as such", () => {
-  const text = JSON.stringify({ ...BINDING, version: 2 });
+  const text = JSON.stringify({ ...BINDING, version: 3 });
   assert.throws(() => parseBinding(text, "b"), { code: "DiffVersion" });
+});
+
+Deno.test("FR-982 a binding that does not tell the kind of backup is of an older pbkfs, and refused", () => {
+  const { kind: _, ...older } = BINDING;
+  assert.throws(() => parseBinding(JSON.stringify({ ...older, version: 1 }), "/diff/b"), {
+    code: "DiffVersion",
+    message: '"/diff/b" has version 1; this pbkfs knows 2',
+    todo: 'Mount it with the pbkfs that wrote it, or empty it: pbkfs cleanup -d "/diff"',
+  });
+  assert.throws(() => parseBinding(JSON.stringify(older), "/diff/b"), { code: "DiffDamaged" });
+});
+
+Deno.test("FR-982 a diff of another kind of backup is refused, with both values", () => {
+  assert.match(refusal({ kind: "directory" }), /of the kind pg_probackup, not directory/);
 });
 
 Deno.test("FR-702 the same chain is accepted wherever its catalog lies", () => {

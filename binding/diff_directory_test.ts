@@ -8,7 +8,8 @@ import { readOwner } from "./diff_lock.ts";
 const libc = systemLibc();
 const OWNER = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
 const BINDING: Binding = {
-  version: 1,
+  version: 2,
+  kind: "pg_probackup",
   catalogPath: "/backup",
   instance: "main",
   backupId: "TOTL9E",

@@ -9,6 +9,7 @@ export {
   BINDING_VERSION,
   type ChainIdentity,
   checkBinding,
+  checkKind,
   checkNames,
   type WalPlace,
 } from "./binding.ts";

@@ -22,7 +22,7 @@ export function checkRequest(
   request: Pick<MountRequest, "backup" | "diffPath" | "wal">,
 ): void {
   const { backup, diffPath, wal = binding.wal } = request;
-  checkBinding(binding, backup.identity, diffPath);
+  checkBinding(binding, { ...backup.identity, kind: backup.kind }, diffPath);
   if (wal === binding.wal) return;
   throw new PbkfsError("DiffForeign", {
     what: `The diff "${diffPath}" has pg_wal ${binding.wal} the mount, not ${wal}`,
@@ -75,7 +75,7 @@ export async function bind(diff: DiffDirectory, request: MountRequest): Promise<
 function identityOf(backup: BackupRef) {
   const { catalogPath, instance, systemIdentifier, members } = backup.identity;
   return {
-    ...{ catalogPath, instance, backupId: backupIdOf(backup) },
+    ...{ kind: backup.kind, catalogPath, instance, backupId: backupIdOf(backup) },
     chain: members,
     ...(systemIdentifier !== undefined && { systemIdentifier }),
   };

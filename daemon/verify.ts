@@ -8,9 +8,8 @@ import {
   type Base,
   type Codecs,
   loadCodecs,
-  openChain,
+  PG_PROBACKUP,
   type ProbackupOptions,
-  resolveChain,
 } from "../backup/mod.ts";
 import { type Binding, checkBinding, LOCK_NAME, readBinding } from "../binding/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
@@ -155,14 +154,14 @@ async function openBase(
   { catalogPath = binding.catalogPath, codecs, ...probackup }: VerifyOptions & Loaded,
   diffPath: string,
 ): Promise<Base> {
-  const spec = await resolveChain({
+  const backup = await PG_PROBACKUP.resolve({
     ...probackup,
     catalogPath,
     instance: binding.instance,
     backupId: binding.backupId,
   });
-  checkBinding(binding, spec, diffPath);
-  return await openChain(spec, {
+  checkBinding(binding, { ...backup.identity, kind: backup.kind }, diffPath);
+  return await PG_PROBACKUP.open(backup, {
     libc: systemLibc(),
     codecs,
     layout: {

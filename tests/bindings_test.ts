@@ -34,6 +34,12 @@ async function mustContinue(scene: Scene, args: string[], mountDir = scene.mount
   return stderr;
 }
 
+/** An emptied diff is a directory like any other: a new one begins there. */
+async function mustBeginAnew(scene: Scene) {
+  await using mount = await scene.mount("TOTL9E");
+  assert.throws(() => Deno.statSync(`${mount.mountDir}/written`), Deno.errors.NotFound);
+}
+
 async function mustRefuse(scene: Scene, args: string[], code: Code, says: RegExp) {
   const outcome = await runCli(["mount", "-d", scene.diffDir, ...args]);
   assert.equal(outcome.code, CODES[code].exitCode, outcome.stderr);
@@ -98,6 +104,22 @@ testUnless(
     await mustContinue(scene, ["-B", moved]);
     assert.equal(readBinding(scene.diffDir)?.catalogPath, moved);
     await mustContinue(scene, []);
+  },
+);
+
+testUnless(
+  obstacle,
+  "FR-982 a diff that does not tell its kind is refused with a sentence, and can be emptied",
+  async () => {
+    await using scene = await sceneWithDiff();
+    const path = `${scene.diffDir}/.pbkfs-binding.json`;
+    const { kind, ...older } = JSON.parse(Deno.readTextFileSync(path));
+    assert.equal(kind, "pg_probackup");
+    Deno.writeTextFileSync(path, JSON.stringify({ ...older, version: 1 }));
+    await mustRefuse(scene, [], "DiffVersion", /has version 1; this pbkfs knows 2/);
+    const cleaned = await runCli(["cleanup", "-d", scene.diffDir, "--yes"]);
+    assert.equal(cleaned.code, 0, cleaned.stderr);
+    await mustBeginAnew(scene);
   },
 );
 

@@ -5,15 +5,16 @@
  */
 
 import { PbkfsError } from "../errors.ts";
+import { DIRECTORY } from "./directory/source.ts";
 import { PG_PROBACKUP } from "./pg_probackup/source.ts";
 import type { BackupRef, BackupSource } from "./tree/source.ts";
 
-export { PG_PROBACKUP };
+export { DIRECTORY, PG_PROBACKUP };
 
 /** Each opens only what it has found itself, so who has a {@link BackupRef} need not know more. */
 type AnySource = BackupSource<unknown, never>;
 
-const SOURCES: readonly AnySource[] = [PG_PROBACKUP as AnySource];
+const SOURCES: readonly AnySource[] = [PG_PROBACKUP as AnySource, DIRECTORY as AnySource];
 
 /**
  * The source of a backup, or of a diff's backup.

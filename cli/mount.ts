@@ -18,6 +18,7 @@ import { adviceLines } from "./server_text.ts";
 /** What this command is given. Each name is that of an option below. */
 interface MountFlags extends ProbackupFlags {
   readonly pbkStore?: string;
+  readonly from?: string;
   readonly instance?: string;
   readonly backupId?: string;
   readonly diffDir: string;
@@ -49,6 +50,11 @@ export const MOUNT: CommandSpec = {
     "Should that process die, a small one beside it mounts again in place, and tells so in the log " +
     "and in pbkfs status. Until then all access fails, so a server on the mount has to be started " +
     "again; what it had synced is there. After three deaths within a minute the mount is taken away.",
+    "With --from, a data directory is mounted as it is: the plain output of pg_basebackup, or that of " +
+    "a server that does not run. Names and sizes are compared with its backup_manifest, if it has " +
+    "one; run pg_verifybackup for its contents. A tablespace is served from where its link leads. " +
+    "It is never written, and nothing may write to it while it is mounted: it is watched, and once " +
+    "a server starts on it, or a file of it has changed, reads fail.",
     "A diff that has lost something is refused. With --salvage it is served as far as it can be, " +
     "read-only, and nothing of it is changed: metadata that ends too soon gives an earlier state, " +
     "missing bytes of files are I/O errors, and data files that nothing names are in the directory " +
@@ -58,6 +64,11 @@ export const MOUNT: CommandSpec = {
   ],
   options: [
     CATALOG,
+    {
+      long: "--from",
+      value: { name: "DIR", kind: "directory" },
+      text: "a data directory to mount, instead of a backup of a catalog",
+    },
     INSTANCE,
     { ...BACKUP, text: "the backup, or latest, the default: the newest that can be restored" },
     required({ ...DIFF, text: "the diff: where changes go; made if absent" }),
@@ -84,6 +95,7 @@ export const MOUNT: CommandSpec = {
     "pbkfs mount -B /backup -I main -i latest -d /var/tmp/diff -D /mnt/clone",
     "sudo -u postgres pg_ctl -D /mnt/clone -o '-p 5433' start",
     "pbkfs mount -d /var/tmp/diff",
+    "pbkfs mount --from /var/backups/base -d /var/tmp/diff -D /mnt/clone",
   ],
   codes: [
     ...["CatalogMissing", "InstanceMissing", "BackupMissing", "MountDirMissing"] as const,
@@ -126,6 +138,7 @@ function toOptions(flags: MountFlags): MountOptions {
     restart: flags.restart,
     onProgress: say,
     ...(flags.pbkStore !== undefined && { catalogPath: flags.pbkStore }),
+    ...(flags.from !== undefined && { fromPath: flags.from }),
     ...(flags.backupId !== undefined && { backupId: flags.backupId }),
     ...(flags.mntPath !== undefined && { mountPath: flags.mntPath }),
     ...(flags.wait !== undefined && { waitMs: flags.wait * 1000 }),

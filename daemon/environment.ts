@@ -102,18 +102,26 @@ export function checkMountDir(path: string): string {
  */
 export function checkDiffPlace(
   path: string,
-  others: { readonly catalogPath: string; readonly mountPath: string },
+  others: {
+    readonly catalogPath: string;
+    readonly mountPath: string;
+    /** What the first one is called; `catalog` if left out. */
+    readonly called?: string;
+  },
 ): string {
   const real = realPathOf(absolute(path));
-  const { catalogPath, mountPath } = others;
+  const { catalogPath, mountPath, called = "catalog" } = others;
   const refuse = (what: string, todo: string): never => {
     throw new PbkfsError("DiffMisplaced", { what: `The diff directory "${path}" ${what}`, todo });
   };
   if (isWithin(real, catalogPath)) {
-    refuse(`is inside the catalog "${catalogPath}"`, "The store is never written: choose another.");
+    refuse(
+      `is inside the ${called} "${catalogPath}"`,
+      "The store is never written: choose another.",
+    );
   }
   if (isWithin(catalogPath, real)) {
-    refuse(`holds the catalog "${catalogPath}"`, "Choose a directory of its own.");
+    refuse(`holds the ${called} "${catalogPath}"`, "Choose a directory of its own.");
   }
   if (isWithin(real, mountPath)) {
     refuse(
@@ -125,6 +133,15 @@ export function checkDiffPlace(
     refuse(`holds the mount directory "${mountPath}"`, "Choose a directory of its own.");
   }
   return real;
+}
+
+/** Checks that a mount directory is no part of the data directory that it is to show. */
+export function checkMountOutside(mountPath: string, dirPath: string): void {
+  if (!isWithin(mountPath, dirPath)) return;
+  throw new PbkfsError("Usage", {
+    what: `The mount directory "${mountPath}" is inside the data directory "${dirPath}"`,
+    todo: "Give an empty directory elsewhere with -D.",
+  });
 }
 
 /** An absolute path without `.`, `..` or a slash at its end. */

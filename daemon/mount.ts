@@ -8,10 +8,11 @@ import {
   type ArgumentKind,
   type BackupRef,
   checkArguments,
+  DIRECTORY,
   PG_PROBACKUP,
   type ProbackupOptions,
 } from "../backup/mod.ts";
-import { type Binding, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
+import { type Binding, checkKind, checkNames, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { readWorkerCount } from "../overlay/mod.ts";
@@ -24,6 +25,7 @@ import {
   checkDiffPlace,
   checkFuse,
   checkMountDir,
+  checkMountOutside,
   environment,
   realPathOf,
 } from "./environment.ts";
@@ -41,6 +43,8 @@ import { startDaemon, type StartedMount } from "./start.ts";
 export interface MountOptions extends ProbackupOptions {
   /** What pg_probackup gets with `-B`. */
   readonly catalogPath?: string;
+  /** A data directory, instead of a backup of a catalog. */
+  readonly fromPath?: string;
   /** May be left out if the catalog has one. */
   readonly instance?: string;
   /** An id, or `latest`, which a new diff gets if it is left out. */
@@ -71,6 +75,7 @@ export interface MountOptions extends ProbackupOptions {
 
 const KINDS = {
   ...{ diffPath: "string", catalogPath: "string?", instance: "string?", backupId: "string?" },
+  ...{ fromPath: "string?" },
   ...{ mountPath: "string?", storeLock: "boolean?", force: "boolean?", waitMs: "number?" },
   ...{ restart: "boolean?", probackup: "string?", useProbackup: "boolean?" },
   ...{ probackupTimeoutMs: "number?", salvage: "boolean?" },
@@ -95,6 +100,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
   const binding = readBinding(givenDiff);
   if (binding === undefined && salvage === true) throw nothingToSalvage(options.diffPath);
   const place = completed(options, binding);
+  if (isOfDirectory(options, binding)) mustLieOutside(place);
   const isNamed = options.mountPath !== undefined;
   const made = makeMountDirectory(place.mountPath, { isNamed });
   try {
@@ -102,7 +108,12 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
     if (!isNamed) mustBeOfOwner(mountPath, givenDiff);
     const backup = await findBackup(options, place, binding);
     const { catalogPath } = backup.identity;
-    const diffPath = checkDiffPlace(options.diffPath, { catalogPath, mountPath });
+    const isDirectory = backup.kind === DIRECTORY.kind;
+    if (isDirectory) checkMountOutside(mountPath, catalogPath);
+    const diffPath = checkDiffPlace(options.diffPath, {
+      ...{ catalogPath, mountPath },
+      ...(isDirectory && { called: "data directory" }),
+    });
     if (binding !== undefined) checkRequest(binding, { backup, diffPath, wal });
     const actFor = userOf(backup);
     return {
@@ -145,12 +156,25 @@ function completed(
   options: MountOptions,
   binding: Binding | undefined,
 ): { readonly catalogPath: string; readonly mountPath: string } {
-  const { diffPath, catalogPath = binding?.catalogPath, mountPath = binding?.mountPath } = options;
+  const { diffPath, mountPath = binding?.mountPath } = options;
+  const catalogPath = options.fromPath ?? options.catalogPath ?? binding?.catalogPath;
   if (catalogPath !== undefined && mountPath !== undefined) return { catalogPath, mountPath };
   throw new PbkfsError("Usage", {
     what: `There is no diff in "${diffPath}" yet that would tell the catalog and the mount point`,
-    todo: "Give the catalog with -B, and the mount directory with -D.",
+    todo:
+      "Give the catalog with -B, or a data directory with --from, and the mount directory with -D.",
   });
+}
+
+/** A mount directory that is missing is not made in a data directory, not for a moment either. */
+function mustLieOutside(
+  place: { readonly catalogPath: string; readonly mountPath: string },
+): void {
+  const mountPath = absolute(place.mountPath);
+  const slash = mountPath.lastIndexOf("/");
+  const parent = realPathOf(mountPath.slice(0, slash) || "/");
+  const name = mountPath.slice(slash);
+  checkMountOutside(`${parent}${name}`, realPathOf(absolute(place.catalogPath)));
 }
 
 /**
@@ -174,6 +198,8 @@ async function findBackup(
   binding: Binding | undefined,
 ): Promise<BackupRef> {
   const { instance = binding?.instance, backupId = binding?.backupId } = options;
+  if (isOfDirectory(options, binding)) return await findDirectory(options, catalogPath, binding);
+  if (binding !== undefined) checkKind(binding, PG_PROBACKUP.kind, options.diffPath);
   const { probackup, useProbackup, probackupTimeoutMs } = options;
   if (binding !== undefined) checkNames(binding, { instance, backupId }, options.diffPath);
   try {
@@ -213,6 +239,38 @@ function refuseOther(
     todo: "Leave -B out to continue that clone, or give another diff with -d for another backup.",
     cause: error,
   });
+}
+
+/** What is asked for decides; if nothing is, the diff does. */
+function isOfDirectory(options: MountOptions, binding: Binding | undefined): boolean {
+  const { fromPath, catalogPath } = options;
+  return fromPath !== undefined || (catalogPath === undefined && binding?.kind === DIRECTORY.kind);
+}
+
+async function findDirectory(
+  options: MountOptions,
+  dirPath: string,
+  binding: Binding | undefined,
+): Promise<BackupRef> {
+  const { catalogPath, instance, backupId, diffPath } = options;
+  if ((catalogPath ?? instance ?? backupId) !== undefined) {
+    throw new PbkfsError("Usage", {
+      what: "A data directory is no catalog: it has no instances and no backups to choose from",
+      todo: "Give either --from, or -B with -I and -i.",
+    });
+  }
+  if (binding !== undefined) checkKind(binding, DIRECTORY.kind, diffPath);
+  try {
+    return await DIRECTORY.resolve({ dirPath });
+  } catch (error) {
+    const isMissing = error instanceof PbkfsError && error.code === "CatalogMissing";
+    if (!isMissing || options.fromPath !== undefined) throw error;
+    throw new PbkfsError("CatalogMissing", {
+      what: `The data directory that the diff is of is not there: ${error.message}`,
+      todo: "If it has been moved, say with --from where it is now.",
+      cause: error,
+    });
+  }
 }
 
 /** Mounts, and returns when the mount answers. A process of its own serves it. */

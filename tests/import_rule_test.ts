@@ -22,7 +22,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
  * of which sees those below it. What lies in `backup/` itself sees them all.
  */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
-  "backup": ["backup/pg_probackup"],
+  "backup": ["backup/pg_probackup", "backup/directory"],
+  "backup/directory": ["backup/tree"],
   "backup/pg_probackup": ["backup/pg_probackup/wal", "backup/pg_probackup/pages"],
   "backup/pg_probackup/wal": ["backup/pg_probackup/catalog"],
   "backup/pg_probackup/pages": ["backup/pg_probackup/lists"],
@@ -138,6 +139,7 @@ Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
     "tree/store_directory.ts",
     "tree/wal_copy.ts",
     "pg_probackup/catalog/bounded_program.ts",
+    "directory/running_server.ts",
   ].map((name) => `backup/${name}`);
   const opening =
     /\bDeno\.(open|read(File|TextFile|Dir|Link)|l?stat)(Sync)?\(|\blibc\.open|node:fs/;

@@ -31,6 +31,15 @@ export interface StoreDirectoryOptions {
   readonly reader?: FileOwner;
 }
 
+/** What is told of a file without opening it. */
+export interface StoredStatus {
+  /** st_mode. */
+  readonly mode: number;
+  readonly sizeBytes: number;
+  /** In milliseconds since 1970. */
+  readonly modifiedAt: number;
+}
+
 const LINK_ERRNOS: readonly number[] = [ERRNO.ELOOP, ERRNO.ENOTDIR];
 /** Through a link, or elsewhere than below the directory. */
 const LED_ASTRAY: readonly number[] = [ERRNO.ELOOP, ERRNO.EXDEV];
@@ -40,6 +49,8 @@ export class StoreDirectory implements Disposable {
   /** Absolute, without symbolic links. */
   readonly path: string;
   readonly owner: FileOwner;
+  /** Its permission bits. */
+  readonly mode: number;
   readonly #reader: FileOwner;
   readonly #fd: Fd;
   readonly #libc: Libc;
@@ -54,7 +65,9 @@ export class StoreDirectory implements Disposable {
     this.#prefix = byteStringOf(`${path}/`);
     this.#fd = fd;
     this.#libc = libc ?? systemLibc();
-    this.owner = this.#libc.fstat(fd);
+    const status = this.#libc.fstat(fd);
+    this.owner = status;
+    this.mode = status.mode & 0o7777;
     this.#reader = reader ?? this.owner;
   }
 
@@ -151,6 +164,12 @@ export class StoreDirectory implements Disposable {
   /** What is in it. */
   list(): Deno.DirEntry[] {
     return [...Deno.readDirSync(`/proc/self/fd/${this.#fd}`)];
+  }
+
+  /** What is told of a name in it; a link is not followed. @throws {Deno.errors.NotFound} */
+  look(name: string): StoredStatus {
+    const { mode, size, mtime } = Deno.lstatSync(`/proc/self/fd/${this.#fd}/${name}`);
+    return { mode: mode ?? 0, sizeBytes: size, modifiedAt: mtime?.getTime() ?? 0 };
   }
 
   /** Only for what is told of it: such a link is not gone through. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { bytesOf, type ByteString, byteString, byteStringOf } from "../../../ffi/bytes.ts";
+import { bytesOf, type ByteString, byteString } from "../../../ffi/bytes.ts";
+import { settingLines } from "../../tree/setting_lines.ts";
 import { formatTime } from "../catalog/control_time.ts";
 
 /** What goes into the file besides its own lines. */
@@ -32,16 +33,6 @@ export function rewriteAutoConf(
   return bytesOf((kept + header + settingLines(settings)) as ByteString);
 }
 
-/** Before PostgreSQL 12 a restore leaves the file alone, so only our own lines are added. */
-export function appendToAutoConf(
-  stored: Uint8Array,
-  settings: readonly string[],
-): Uint8Array<ArrayBuffer> {
-  const kept = byteString(stored);
-  const gap = kept === "" || kept.endsWith("\n") || settings.length === 0 ? "" : "\n";
-  return bytesOf((kept + gap + settingLines(settings)) as ByteString);
-}
-
 /** The lines with their ends; the last one may have none. */
 function linesOf(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
@@ -51,8 +42,4 @@ function linesOf(text: string): string[] {
 function isRecoverySetting(line: string): boolean {
   return line.includes("restore_command") || line.includes("recovery_target") ||
     (line.includes("include") && line.includes("probackup_recovery.conf"));
-}
-
-function settingLines(settings: readonly string[]): string {
-  return settings.map((line) => `${byteStringOf(line)}\n`).join("");
 }

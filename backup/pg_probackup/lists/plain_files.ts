@@ -8,7 +8,8 @@ import { bytesOf, type ByteString } from "../../../ffi/bytes.ts";
 import { TYPE } from "../../../ffi/file_type.ts";
 import { type Libc, systemLibc } from "../../../ffi/libc.ts";
 import { allocate } from "../../../ffi/memory.ts";
-import { appendToAutoConf, rewriteAutoConf } from "./auto_conf.ts";
+import { rewriteAutoConf } from "./auto_conf.ts";
+import { appendSettings } from "../../tree/setting_lines.ts";
 import { type ChainSpec, destOf } from "../catalog/chain_spec.ts";
 import { newCounters } from "../../tree/counters.ts";
 import type { FileLists } from "./file_lists.ts";
@@ -79,7 +80,8 @@ export class PlainFiles {
     const stored = this.read(AUTO_CONF);
     return Number.parseInt(serverVersion, 10) >= 12
       ? rewriteAutoConf(stored, { backupId, restoredAt, settings })
-      : appendToAutoConf(stored, settings);
+      // Before PostgreSQL 12 a restore leaves the file alone, so only our own lines are added.
+      : appendSettings(stored, settings);
   }
 
   /** Permission bits of the directory `pg_wal`: 0750 in a cluster with group access. */

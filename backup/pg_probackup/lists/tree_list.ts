@@ -10,6 +10,7 @@ import type { PathList, Row } from "../../tree/path_list.ts";
 import { AUTO_CONF } from "./plain_files.ts";
 import { restoredMode } from "./restored_mode.ts";
 import { storeDamaged } from "../../tree/store_error.ts";
+import { TABLESPACES_DIR } from "../../tree/tablespaces_dir.ts";
 import { TreeBuilder } from "../../tree/tree_builder.ts";
 import { TYPE } from "../../../ffi/file_type.ts";
 import type { TreeEntries } from "../../tree/tree_entries.ts";
@@ -28,8 +29,6 @@ export interface TreeListOptions {
   readonly inheritsMode: boolean;
 }
 
-/** Where tablespaces lie inside the tree. */
-export const TABLESPACES_DIR = "pbkfs_tablespaces" as ByteString;
 /** Where external directories lie inside the tree. */
 export const EXTERNAL_DIR = "external_directories";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ByteString } from "../../../ffi/bytes.ts";
-import { appendToAutoConf, rewriteAutoConf } from "./auto_conf.ts";
+import { appendSettings } from "../../tree/setting_lines.ts";
+import { rewriteAutoConf } from "./auto_conf.ts";
 import { type HandFile, HandStore } from "../../_hand_store.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
 import { type Base, readFile } from "../../mod.ts";
@@ -167,7 +168,7 @@ Deno.test("FR-151 auto.conf loses recovery settings, wherever the words stand", 
 
 Deno.test("FR-151 before PostgreSQL 12 auto.conf only gets our settings", async () => {
   const append = (text: string, settings: string[]) =>
-    new TextDecoder().decode(appendToAutoConf(encoder.encode(text), settings));
+    new TextDecoder().decode(appendSettings(encoder.encode(text), settings));
   assert.equal(append("restore_command = 1", []), "restore_command = 1");
   assert.equal(append("a = 1", ["b = 2"]), "a = 1\nb = 2\n");
   assert.equal(append("", ["b = 2"]), "b = 2\n");

@@ -30,7 +30,8 @@ import { type StoredFile, StoreFiles } from "../../tree/store_files.ts";
 import { StoreLayout } from "../lists/store_layout.ts";
 import { externalDirectories, parseTablespaceMap } from "../lists/tablespace_map.ts";
 import type { TreeEntries } from "../../tree/tree_entries.ts";
-import { listTree, rootModeOf, TABLESPACES_DIR } from "../lists/tree_list.ts";
+import { listTree, rootModeOf } from "../lists/tree_list.ts";
+import { TABLESPACES_DIR } from "../../tree/tablespaces_dir.ts";
 
 /** What a tree is made of. */
 export interface ChainTreeParts {

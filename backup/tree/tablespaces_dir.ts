@@ -1,0 +1,10 @@
+/**
+ * Where tablespaces lie inside a tree.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../../ffi/bytes.ts";
+
+/** The directory that holds one for each tablespace, by oid; `pg_tblspc` links there. */
+export const TABLESPACES_DIR = "pbkfs_tablespaces" as ByteString;

@@ -101,7 +101,7 @@ export const CODES = {
   MountDirBusy: row(ERRNO.EBUSY, 41, "something is mounted there already"),
   MountDirNotEmpty: row(ERRNO.ENOTEMPTY, 42, "the mount directory is not empty"),
   MountBusy: row(ERRNO.EBUSY, 43, "the mount is in use and cannot be unmounted"),
-  StoreLocked: row(ERRNO.EBUSY, 44, "pg_probackup has a backup of the chain locked"),
+  StoreLocked: row(ERRNO.EBUSY, 44, "pg_probackup has a backup locked, or a server runs there"),
   AddressUnusable: row(ERRNO.EBUSY, 45, "the address for metrics cannot be listened on"),
   MountKept: row(ERRNO.EBUSY, 46, "the mount is unmounted here, but kept elsewhere"),
 

@@ -261,7 +261,9 @@ async function findDirectory(
   }
   if (binding !== undefined) checkKind(binding, DIRECTORY.kind, diffPath);
   try {
-    return await DIRECTORY.resolve({ dirPath });
+    const backup = await DIRECTORY.resolve({ dirPath });
+    if (binding !== undefined) mustBeAsItWas(binding, backup, diffPath);
+    return backup;
   } catch (error) {
     const isMissing = error instanceof PbkfsError && error.code === "CatalogMissing";
     if (!isMissing || options.fromPath !== undefined) throw error;
@@ -271,6 +273,17 @@ async function findDirectory(
       cause: error,
     });
   }
+}
+
+/** Of the same cluster, but written to since: the diff's pages do not fit it any more. */
+function mustBeAsItWas(binding: Binding, backup: BackupRef, diffPath: string): void {
+  const { instance, members, catalogPath } = backup.identity;
+  if (instance !== binding.instance) return; // Another cluster: told as for any backup.
+  if (JSON.stringify(members) === JSON.stringify(binding.chain)) return;
+  throw new PbkfsError("DiffForeign", {
+    what: `The data directory "${catalogPath}" has changed since the diff "${diffPath}" was made`,
+    todo: "Mount a copy that is as it was then, with --from, or choose an empty diff directory.",
+  });
 }
 
 /** Mounts, and returns when the mount answers. A process of its own serves it. */

@@ -44,8 +44,8 @@ export async function guardStore(backup: BackupRef, options: GuardOptions): Prom
     const change = await sourceOf(backup).change(backup);
     if (change === undefined) return guard;
     throw new PbkfsError("BackupNotRestorable", {
-      what: `The chain has changed while it was being mounted: ${change}`,
-      todo: "Look at the backups with pg_probackup show, and mount again.",
+      what: `The backup has changed while it was being mounted: ${change}`,
+      todo: "Look at it, in a catalog with pg_probackup show, and mount again.",
     });
   } catch (error) {
     await guard.release();

@@ -21,6 +21,7 @@ import { originDamaged } from "../tree/store_error.ts";
 import { TABLESPACES_DIR } from "../tree/tablespaces_dir.ts";
 import { TreeBuilder } from "../tree/tree_builder.ts";
 import type { TreeEntries } from "../tree/tree_entries.ts";
+import { changeOfDirectory } from "./directory_change.ts";
 import type { DirectorySpec } from "./directory_spec.ts";
 import { isDataFile, WAL_DIRECTORY } from "./left_out.ts";
 import { fingerprintOf, readSmall, rootOf, walk, type Walked } from "./walk.ts";
@@ -56,9 +57,12 @@ export class DirectoryTree implements Base {
     const { libc = systemLibc(), layout, codecs, descriptorsMax = 256 } = options;
     const { dirPath } = spec;
     const walked = walk(dirPath);
-    if (fingerprintOf(walked) !== spec.fingerprint) {
+    // A server may have written while WAL was copied: it would be of another moment.
+    const change = changeOfDirectory(spec);
+    if (change !== undefined || fingerprintOf(walked) !== spec.fingerprint) {
       throw new PbkfsError("BackupNotRestorable", {
-        what: `The data directory "${dirPath}" has changed while it was being mounted`,
+        what: `The data directory "${dirPath}" has changed while it was being mounted` +
+          (change === undefined ? "" : `: ${change}`),
         todo: "See who writes there, and mount again.",
       });
     }

@@ -9,7 +9,9 @@ import { printable } from "../../ffi/bytes.ts";
 import type { StoreOrigin } from "./base_tree.ts";
 import { StoreRefusal } from "./store_directory.ts";
 
-const VALIDATE = "Run pg_probackup validate, then choose a backup that it calls OK.";
+const VALIDATE =
+  "Check the backup with pg_probackup validate, or a data directory with pg_verifybackup; " +
+  "then choose one that is sound.";
 
 /** The store contradicts itself, or its checksums. */
 export function storeDamaged(what: string, cause?: unknown): PbkfsError {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { PbkfsError } from "../../errors.ts";
 import { type ByteString, byteString, printable } from "../../ffi/bytes.ts";
 import { TYPE } from "../../ffi/file_type.ts";
 import { grown } from "./grown.ts";
@@ -223,11 +222,10 @@ function noteMissing(
 ): void {
   for (let path = directory; !known.has(path);) {
     if (findPath(columns, path as ByteString) >= 0) {
-      throw new PbkfsError("StoreDamaged", {
-        what: `The file list has "${printable(path as ByteString)}" and entries inside it, but ` +
+      throw storeDamaged(
+        `The file list has "${printable(path as ByteString)}" and entries inside it, but ` +
           "it is no directory",
-        todo: "Run pg_probackup validate, then choose a backup that it calls OK.",
-      });
+      );
     }
     missing.add(path);
     path = path.slice(0, Math.max(0, path.lastIndexOf("/")));

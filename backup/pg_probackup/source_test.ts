@@ -1,0 +1,16 @@
+import { unpackFixture } from "../../tests/support/fixtures.ts";
+import { snapshot } from "../../tests/support/snapshot.ts";
+import { testSource } from "../_source_suite.ts";
+import { PG_PROBACKUP } from "./source.ts";
+
+testSource("FR-981 pg_probackup", async () => {
+  const fixture = await unpackFixture("mixed-compression");
+  const { catalogPath } = fixture;
+  const wanted = { catalogPath, backupId: "TOTLB5", useProbackup: false };
+  return {
+    backup: await PG_PROBACKUP.resolve(wanted),
+    storePath: catalogPath,
+    look: () => snapshot(catalogPath),
+    [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
+  };
+});

@@ -8,7 +8,7 @@
 
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Ino, Timestamp } from "../fuse/mod.ts";
-import type { PackedState } from "./stored_state.ts";
+import type { Rows } from "./rows.ts";
 
 /** Names one file in the diff's data directory. Never used twice. */
 export type DataId = number & { readonly data: unique symbol };
@@ -109,6 +109,28 @@ export type MetadataState = Omit<MetadataBatch, "removed" | "counters" | "isLast
   /** Grows with each commit. */
   readonly generation: number;
 };
+
+/** A store's contents as plain data. Rows ascend by inode, names by directory. */
+export interface PackedState {
+  readonly inodes: Rows;
+  readonly names: Rows;
+  readonly nameBytes: Uint8Array<ArrayBuffer>;
+  readonly contents: Rows;
+  readonly pages: Rows;
+  readonly pageBits: Uint8Array<ArrayBuffer>;
+  /** Of symbolic links, by inode. */
+  readonly targets: ReadonlyMap<Ino, ByteString>;
+  readonly attributes: readonly ExtendedAttributeRecord[];
+  readonly facts: StoreFacts;
+  /** Data files to be deleted, a number each. */
+  readonly deleted: Rows;
+}
+
+/** What a store tells of itself, see {@link MetadataState}. */
+export type StoreFacts = Pick<
+  MetadataState,
+  "counters" | "isClean" | "keepsLengths" | "generation"
+>;
 
 /** Remembers. All methods may throw a {@link PbkfsError}. */
 export interface MetadataStore {

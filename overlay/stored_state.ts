@@ -15,10 +15,14 @@ import {
   type InodeRecord,
   type MetadataState,
   type NameRecord,
+  type PackedState,
   PAGE_MAP_PART_SIZE_BYTES,
   type PageMapRecord,
+  type StoreFacts,
 } from "./metadata_store.ts";
 import { GrowingBytes, GrowingRows, type Rows } from "./rows.ts";
+
+export type { PackedState, StoreFacts };
 
 /** Of an inode: ino, mode, uid, gid, links, rdev, and four times; NaN where it has no fourth. */
 const INODE_WIDTH = 14;
@@ -28,28 +32,6 @@ const NAME_WIDTH = 3;
 const CONTENT_WIDTH = 6;
 /** Of a part of a page map: inode, part. Its bits are as long as all others. */
 const PAGES_WIDTH = 2;
-
-/** A store's contents as plain data. Rows ascend by inode, names by directory. */
-export interface PackedState {
-  readonly inodes: Rows;
-  readonly names: Rows;
-  readonly nameBytes: Uint8Array<ArrayBuffer>;
-  readonly contents: Rows;
-  readonly pages: Rows;
-  readonly pageBits: Uint8Array<ArrayBuffer>;
-  /** Of symbolic links, by inode. */
-  readonly targets: ReadonlyMap<Ino, ByteString>;
-  readonly attributes: readonly ExtendedAttributeRecord[];
-  readonly facts: StoreFacts;
-  /** Data files to be deleted, a number each. */
-  readonly deleted: Rows;
-}
-
-/** What a store tells of itself, see {@link MetadataState}. */
-export type StoreFacts = Pick<
-  MetadataState,
-  "counters" | "isClean" | "keepsLengths" | "generation"
->;
 
 /** How many records there will be, so that memory for them is taken once. */
 export interface RowCounts {

@@ -6,6 +6,7 @@ import { findInstallation, PostgresServer } from "../postgres/mod.ts";
 import { runCli } from "./support/cli.ts";
 import { makeCluster } from "./support/cluster.ts";
 import { waitUntil } from "./support/daemon_process.ts";
+import { parseDocument } from "./support/schema.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
 import { snapshot } from "./support/snapshot.ts";
 import { TempDir } from "./support/temp_dir.ts";
@@ -192,10 +193,35 @@ testUnless(
     await place.mustRefuse([...from, "-B", place.sourceDir, ...at], "Usage", /is no catalog/);
     await place.mustRefuse([...from, "-i", "latest", ...at], "Usage", /is no catalog/);
     await place.mustRefuse([...from, "-D", `${place.sourceDir}/pg_notify`], "Usage", /is inside/);
+    const before = await snapshot(place.sourceDir);
+    await place.mustRefuse([...from, "-D", `${place.sourceDir}/missing`], "Usage", /is inside/);
+    assert.deepEqual(await snapshot(place.sourceDir), before);
     const inside = ["mount", ...from, ...at, "-d", `${place.sourceDir}/diff`];
     const { code, stderr } = await runCli(inside);
     assert.equal(code, CODES.DiffMisplaced.exitCode, stderr);
     assert.match(stderr, /is inside the data directory/);
     await place.mustRefuse(["--from", "/nowhere", ...at], "CatalogMissing", /no data directory at/);
+  },
+);
+
+testUnless(
+  mountObstacle() ?? serverObstacle(15),
+  "FR-989 a mounted data directory is served with its owner's rights, and tells how to start a server",
+  async () => {
+    await using place = await Place.make(15);
+    const from = ["--from", place.sourceDir, "-D", place.mountDir];
+    const { code, stdout, stderr } = await runCli([
+      ...["mount", "-d", place.diffDir, ...from, "--json"],
+    ]);
+    assert.equal(code, 0, stderr);
+    const { kind, catalogPath, chain, server, pid } = parseDocument("mount", stdout);
+    assert.deepEqual([kind, catalogPath], ["directory", place.sourceDir]);
+    assert.deepEqual(chain.map(({ mode }: { mode: string }) => mode), ["FULL"]);
+    assert.equal(server.version, "15");
+    assert.equal(server.user.uid, owner.uid);
+    assert.match(server.commands.start, /pg_ctl/);
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    assert.equal(/^Uid:\s+(\d+)/m.exec(status)?.[1], `${owner.uid}`);
+    await place.unmount();
   },
 );

@@ -62,7 +62,9 @@ import { PbkfsError } from "./errors.ts";
 import { byteStringOf, printable } from "./ffi/bytes.ts";
 
 export {
+  type BackupIdentity,
   type BackupInfo,
+  type BackupRef,
   type CatalogListing,
   type CatalogOptions,
   type ChainOptions,

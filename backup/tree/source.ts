@@ -18,6 +18,7 @@ import type { WalPlan } from "./wal_file.ts";
 export interface BackupRef<Data = unknown> {
   /** The {@link BackupSource} that found it. */
   readonly kind: string;
+  /** Which it is. */
   readonly identity: BackupIdentity;
   /** PostgreSQL's major version, such as `15` or `9.6`. */
   readonly serverVersion: string;
@@ -27,6 +28,7 @@ export interface BackupRef<Data = unknown> {
   readonly title: string;
   /** For the operator, if there is something to know about how it was found. */
   readonly notes: readonly string[];
+  /** Of the source's own. */
   readonly data: Data;
 }
 
@@ -34,6 +36,7 @@ export interface BackupRef<Data = unknown> {
 export interface BackupIdentity {
   /** Where it was found: absolute, without symbolic links. All else is the same elsewhere. */
   readonly catalogPath: string;
+  /** Its name in a catalog; of a data directory, the system identifier. */
   readonly instance: string;
   /** Of the cluster, in decimal digits. */
   readonly systemIdentifier?: string;

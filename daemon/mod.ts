@@ -37,5 +37,6 @@ export { type ServerAdvice, serverAdvice } from "./server_advice.ts";
 export { DAEMON_COMMAND, type StartedMount } from "./start.ts";
 export { findLog, tailLog } from "./tail_log.ts";
 export { terminalJson, terminalText } from "./terminal_text.ts";
-export { verifyDiff, type VerifyFinding, type VerifyReport } from "./verify.ts";
+export { verifyDiff } from "./verify.ts";
+export type { VerifyFinding, VerifyReport } from "./verify_report.ts";
 export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";

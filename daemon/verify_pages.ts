@@ -19,7 +19,7 @@ import {
   type StoredState,
 } from "../overlay/mod.ts";
 import { checkPage, firstBlockOf, hasDataChecksums } from "../postgres/mod.ts";
-import type { VerifyFinding } from "./verify.ts";
+import type { VerifyFinding } from "./verify_report.ts";
 
 const CONTROL = "global/pg_control";
 

@@ -9,12 +9,13 @@ import fc from "fast-check";
 import { bytesOf, type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { allocate } from "../ffi/memory.ts";
 import { sourceOf } from "./sources.ts";
-import type { Base, TreeLayout } from "./tree/base.ts";
+import type { Base, OpenOptions, TreeLayout } from "./tree/base.ts";
 import type { BaseEntry, EntryIndex } from "./tree/base_tree.ts";
 import { loadCodecs } from "./tree/codecs.ts";
 import { PieceReader, sizeOf } from "./tree/piece_reader.ts";
 import { readFile } from "./tree/read_file.ts";
 import type { BackupRef } from "./tree/source.ts";
+import { StoreAlarm } from "./tree/store_alarm.ts";
 import { copyWal } from "./tree/wal_copy.ts";
 
 /** A backup to try the promises with. */
@@ -32,8 +33,13 @@ const LAYOUT: TreeLayout = {
   walLink: byteStringOf("/diff/wal"),
 };
 
-async function withBase(backup: BackupRef, use: (base: Base) => void | Promise<void>) {
-  const base = await sourceOf(backup).open(backup, { layout: LAYOUT, codecs: await loadCodecs() });
+async function withBase(
+  backup: BackupRef,
+  use: (base: Base) => void | Promise<void>,
+  more: Pick<OpenOptions, "alarm"> = {},
+) {
+  const options = { layout: LAYOUT, codecs: await loadCodecs(), ...more };
+  const base = await sourceOf(backup).open(backup, options);
   try {
     await use(base);
   } finally {
@@ -146,6 +152,28 @@ const promises: Record<string, (sample: SourceSample) => Promise<void>> = {
     assert([...control].some((name) => /^[0-9A-F]{24}$/.test(name)), [...control].join(" "));
     await copyWal(wal, dirPath);
     assert.deepEqual(new Set([...Deno.readDirSync(dirPath)].map(({ name }) => name)), control);
+  },
+
+  "while the alarm is on, no read is planned of any file, and names and lengths are told": (
+    { backup },
+  ) => {
+    const alarm = new StoreAlarm();
+    return withBase(backup, (base) => {
+      const range = { offsetBytes: 0, sizeBytes: 1 };
+      const isTold = { code: "StoreDamaged", message: /: it was changed/ };
+      readFile(base, byteStringOf("PG_VERSION"));
+      alarm.set("it was changed");
+      for (const { entry } of filesOf(base)) {
+        assert.throws(() => base.planRead(entry, range), isTold);
+        assert.throws(() => base.extent(entry, 0), isTold);
+        assert(base.sizeBytes(entry) >= 0);
+      }
+      alarm.set(undefined);
+      for (const { entry } of filesOf(base)) {
+        const planned = base.planRead(entry, range).reduce((sum, piece) => sum + sizeOf(piece), 0);
+        assert.equal(planned, Math.min(1, base.sizeBytes(entry)));
+      }
+    }, { alarm: new StoreAlarm(alarm.shared) });
   },
 
   "nothing in the store changes, and nothing of it stays open": async ({

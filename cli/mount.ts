@@ -8,7 +8,7 @@ import { mount, mountHere, type MountOptions, serverAdvice } from "../daemon/mod
 import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
 import { mountDocument } from "./mount_document.ts";
-import { BACKUP, CATALOG, DIFF, FORCE, INSTANCE, MOUNT_POINT, WAIT } from "./options.ts";
+import { BACKUP, CATALOG, DIFF, FORCE, FROM, INSTANCE, MOUNT_POINT, WAIT } from "./options.ts";
 import { JSON_OUTPUT } from "./options.ts";
 import { printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
@@ -64,11 +64,7 @@ export const MOUNT: CommandSpec = {
   ],
   options: [
     CATALOG,
-    {
-      long: "--from",
-      value: { name: "DIR", kind: "directory" },
-      text: "a data directory to mount, instead of a backup of a catalog",
-    },
+    { ...FROM, text: "a data directory to mount, instead of a backup of a catalog" },
     INSTANCE,
     { ...BACKUP, text: "the backup, or latest, the default: the newest that can be restored" },
     required({ ...DIFF, text: "the diff: where changes go; made if absent" }),

@@ -13,6 +13,12 @@ export const CATALOG: OptionSpec = {
   text: "the backup catalog, as given to pg_probackup -B",
 };
 
+export const FROM: OptionSpec = {
+  long: "--from",
+  value: { name: "DIR", kind: "directory" },
+  text: "a data directory, instead of a backup of a catalog",
+};
+
 export const INSTANCE: OptionSpec = {
   short: "-I",
   long: "--instance",

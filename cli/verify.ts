@@ -7,13 +7,14 @@
 import { verifyDiff, type VerifyFinding } from "../daemon/mod.ts";
 import { CODES } from "../errors.ts";
 import { type CommandSpec, required } from "./command.ts";
-import { CATALOG, DIFF, JSON_OUTPUT } from "./options.ts";
+import { CATALOG, DIFF, FROM, JSON_OUTPUT } from "./options.ts";
 import { print, printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 
 interface VerifyFlags extends ProbackupFlags {
   readonly diffDir: string;
   readonly pbkStore?: string;
+  readonly from?: string;
   readonly json?: boolean;
 }
 
@@ -39,11 +40,13 @@ export const VERIFY: CommandSpec = {
     "leave them, are told, and are no damage.",
     "A server that was killed may leave pages that were written in part, which its recovery puts " +
     "right: if checksums are wrong after a crash, start and stop the server, and verify again.",
-    "The backup itself is not checked: pg_probackup validate does that.",
+    "The backup itself is not checked: pg_probackup validate does that, for a data directory with a " +
+    "manifest pg_verifybackup.",
   ],
   options: [
     required({ ...DIFF, text: "the diff to check" }),
     { ...CATALOG, text: "the catalog, if it is not where it was at the last mount" },
+    { ...FROM, text: "the same for a data directory that the diff is of" },
     ...PROBACKUP_OPTIONS,
     JSON_OUTPUT,
   ],
@@ -52,13 +55,14 @@ export const VERIFY: CommandSpec = {
     ...["CatalogMissing", "InstanceMissing", "BackupMissing", "CatalogUnreadable"] as const,
     ...["BackupNotRestorable", "ChainBroken", "VersionUnsupported", "StoreDamaged"] as const,
     ...["DiffMissing", "DiffForeign", "DiffVersion", "DamageFound", "DiffInUse"] as const,
-    ...["PermissionDenied", "ProbackupFailed"] as const,
+    ...["PermissionDenied", "ProbackupFailed", "StoreLocked", "WalMissing"] as const,
   ],
   async run(given) {
     const flags = given as VerifyFlags;
     const { findings, ...report } = await verifyDiff({
       diffPath: flags.diffDir,
       catalogPath: flags.pbkStore,
+      fromPath: flags.from,
       ...probackupOf(flags),
     });
     const isDamaged = findings.some(({ level }) => level === "damage");

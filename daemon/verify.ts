@@ -4,13 +4,7 @@
  * @module
  */
 
-import {
-  type Base,
-  type Codecs,
-  loadCodecs,
-  PG_PROBACKUP,
-  type ProbackupOptions,
-} from "../backup/mod.ts";
+import { type Base, type Codecs, loadCodecs, sourceOf } from "../backup/mod.ts";
 import { type Binding, checkBinding, LOCK_NAME, readBinding } from "../binding/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
@@ -26,15 +20,13 @@ import {
 } from "../overlay/mod.ts";
 import { actForOwnerOfDiff } from "./act_for_owner.ts";
 import { mustNotBeMounted, realDirectory } from "./cleanup.ts";
+import { findBackup, type WantedBackup } from "./find_backup.ts";
 import { lostAndFound } from "./lost_and_found.ts";
 import { checkPages } from "./verify_pages.ts";
 import type { VerifyFinding, VerifyReport } from "./verify_report.ts";
 
-/** Which diff, and where its catalog is, if not where it was. */
-export interface VerifyOptions extends ProbackupOptions {
-  readonly diffPath: string;
-  readonly catalogPath?: string | undefined;
-}
+/** Which diff, and where its backup is, if not where it was. */
+export type VerifyOptions = Omit<WantedBackup, "instance" | "backupId">;
 
 interface Loaded {
   readonly codecs: Codecs;
@@ -131,17 +123,13 @@ function bindingOf(diffPath: string, findings: VerifyFinding[]): Binding | undef
 
 async function openBase(
   binding: Binding,
-  { catalogPath = binding.catalogPath, codecs, ...probackup }: VerifyOptions & Loaded,
+  { codecs, ...wanted }: VerifyOptions & Loaded,
   diffPath: string,
 ): Promise<Base> {
-  const backup = await PG_PROBACKUP.resolve({
-    ...probackup,
-    catalogPath,
-    instance: binding.instance,
-    backupId: binding.backupId,
-  });
+  const catalogPath = wanted.fromPath ?? wanted.catalogPath ?? binding.catalogPath;
+  const backup = await findBackup(wanted, { catalogPath }, binding);
   checkBinding(binding, { ...backup.identity, kind: backup.kind }, diffPath);
-  return await PG_PROBACKUP.open(backup, {
+  return await sourceOf(backup).open(backup, {
     libc: systemLibc(),
     codecs,
     layout: {

@@ -225,3 +225,49 @@ testUnless(
     await place.unmount();
   },
 );
+
+testUnless(
+  mountObstacle() ?? serverObstacle(15),
+  "FR-990 a diff of a data directory is verified, also once it was moved, and salvaged",
+  async () => {
+    await using place = await Place.make(15);
+    await place.mount("--from", place.sourceDir, "-D", place.mountDir);
+    {
+      await using server = await place.startServer(place.mountDir);
+      await server.query("create table made as select id from generate_series(1, 20000) id");
+      await server.query("checkpoint");
+    }
+    await place.unmount();
+    const verify = (...args: string[]) => runCli(["verify", "-d", place.diffDir, ...args]);
+    const sound = await verify("--json");
+    assert.equal(sound.code, 0, sound.stdout + sound.stderr);
+    const { findings, dataFiles, pages } = parseDocument("verify", sound.stdout);
+    assert.deepEqual(findings, []);
+    assert(dataFiles > 10 && pages > 80, `${dataFiles} data files, ${pages} pages`);
+    const asCatalog = await verify("-B", place.sourceDir);
+    assert.equal(asCatalog.code, CODES.DiffForeign.exitCode, asCatalog.stderr);
+
+    Deno.renameSync(place.sourceDir, place.backupDir);
+    const gone = await verify();
+    assert.equal(gone.code, CODES.CatalogMissing.exitCode, gone.stderr);
+    assert.match(gone.stderr, /say with --from where it is now/);
+    const moved = await verify("--from", place.backupDir);
+    assert.equal(moved.code, 0, moved.stdout + moved.stderr);
+    const from = ["--from", place.backupDir];
+    Deno.writeTextFileSync(`${place.backupDir}/added`, "x");
+    const changed = await verify(...from);
+    assert.equal(changed.code, CODES.DiffForeign.exitCode, changed.stdout + changed.stderr);
+    await place.mustRefuse([...from, "--salvage"], "DiffForeign", /has changed since the diff/);
+    Deno.removeSync(`${place.backupDir}/added`);
+
+    Deno.removeSync(`${place.diffDir}/metadata.sqlite`);
+    const lost = await verify(...from);
+    assert.equal(lost.code, CODES.DamageFound.exitCode, lost.stderr);
+    await place.mustRefuse(from, "DiffDamaged", /metadata/);
+    const told = await place.mount(...from, "--salvage");
+    assert.match(told, /salvaged, read-only/);
+    assert.equal(Deno.readTextFileSync(`${place.mountDir}/PG_VERSION`), "15\n");
+    assert([...Deno.readDirSync(`${place.mountDir}/lost+found`)].length > 10);
+    await place.unmount();
+  },
+);

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { bytesOf, type ByteString, byteStringOf } from "../ffi/bytes.ts";
+import { systemLibc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import { sourceOf } from "./sources.ts";
 import type { Base, OpenOptions, TreeLayout } from "./tree/base.ts";
@@ -14,7 +15,7 @@ import type { BaseEntry, EntryIndex } from "./tree/base_tree.ts";
 import { loadCodecs } from "./tree/codecs.ts";
 import { PieceReader, sizeOf } from "./tree/piece_reader.ts";
 import { readFile } from "./tree/read_file.ts";
-import type { BackupRef } from "./tree/source.ts";
+import type { BackupRef, HoldOptions } from "./tree/source.ts";
 import { StoreAlarm } from "./tree/store_alarm.ts";
 import { copyWal } from "./tree/wal_copy.ts";
 
@@ -24,6 +25,8 @@ export interface SourceSample extends AsyncDisposable {
   readonly storePath: string;
   /** All that can be told of the store, to compare. */
   readonly look: () => Promise<unknown>;
+  /** Makes another backup of it, as whoever changes it would begin. */
+  readonly spoil: () => void;
 }
 
 const LAYOUT: TreeLayout = {
@@ -194,6 +197,40 @@ const promises: Record<string, (sample: SourceSample) => Promise<void>> = {
     assert.deepEqual(await look(), before);
   },
 
+  "a backup that is held is as it was, and locks leave no file": async (
+    { backup, look, storePath },
+  ) => {
+    const source = sourceOf(backup);
+    const filesBefore = await filesBelow(storePath);
+    const before = await look();
+    const watched = await source.hold(backup, holding({ lock: false }));
+    assert.deepEqual(await look(), before, "to watch is to look");
+    await watched.release();
+    const held = await source.hold(backup, holding({ lock: true }));
+    assert(held.notes.length > 0);
+    assert.equal(await source.change(backup), undefined);
+    await held.release();
+    assert.deepEqual(await filesBelow(storePath), filesBefore);
+  },
+
+  "who watches is told once of a change": async ({ backup, spoil }) => {
+    const source = sourceOf(backup);
+    const told: (string | undefined)[] = [];
+    const first = Promise.withResolvers<void>();
+    const onChange = (change: string | undefined) => {
+      told.push(change);
+      first.resolve();
+    };
+    const hold = await source.hold(backup, holding({ lock: false, onChange, watchMs: 5 }));
+    spoil();
+    await first.promise;
+    const change = await source.change(backup);
+    assert(change !== undefined && !change.endsWith("."), change);
+    for (let look = 0; look < 3; look++) await source.change(backup);
+    await hold.release();
+    assert.deepEqual(told, [change]);
+  },
+
   "who reads sees the bytes that the tree's own paths lead to": ({ backup }) =>
     withBase(backup, (base) => {
       const version = readFile(base, byteStringOf("PG_VERSION"));
@@ -201,6 +238,23 @@ const promises: Record<string, (sample: SourceSample) => Promise<void>> = {
       assert(readFile(base, byteStringOf("global/pg_control")).length >= 8192);
     }),
 };
+
+function holding(
+  options: Pick<HoldOptions, "lock"> & Partial<HoldOptions>,
+): HoldOptions {
+  const fail = (change: string | undefined) => assert.fail(`${change}`);
+  return { libc: systemLibc(), waitMs: 0, onWait: fail, onChange: fail, ...options };
+}
+
+async function filesBelow(dirPath: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(dirPath)) {
+    const path = `${dirPath}/${name}`;
+    paths.push(path);
+    if (isDirectory) paths.push(...await filesBelow(path));
+  }
+  return paths.sort();
+}
 
 function linkOf(path: string): string {
   try {

@@ -1,6 +1,6 @@
 /**
- * A pg_probackup store, only ever read: which backups there are, what a restore of one would
- * write, and where every byte of it lies.
+ * Backups of each kind, only ever read: which there are, what a restore of one would write, where
+ * every byte of it lies, and who keeps it as it is meanwhile.
  *
  * @module
  */
@@ -52,8 +52,9 @@ export type {
   BackupRef,
   BackupSource,
   FirstLook,
+  Hold,
+  HoldOptions,
   Learnt,
-  StoreLocks,
 } from "./tree/source.ts";
 export { planWal } from "./pg_probackup/wal/wal_archive.ts";
 export type { WalFile, WalPlan } from "./tree/wal_file.ts";

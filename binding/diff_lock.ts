@@ -19,7 +19,7 @@ import {
 } from "./owner.ts";
 import { openDiffFile } from "../ffi/open_beneath.ts";
 import { readPlainText } from "./plain_text.ts";
-import { isAlive } from "./process.ts";
+import { isAlive } from "../ffi/process.ts";
 
 /** The name of the lock file in a diff. */
 export const LOCK_NAME = ".pbkfs-lock";

@@ -1,5 +1,5 @@
 /**
- * Which backup a diff belongs to, and who has it now; and pg_probackup's locks on the backups.
+ * A diff on disk: what lies in it, which backup it belongs to, and who has it now.
  *
  * @module
  */
@@ -34,5 +34,4 @@ export {
 } from "./diff_lock.ts";
 export { describeOwner, type Machine, type Owner } from "./owner.ts";
 export { readPlainText } from "./plain_text.ts";
-export { isAlive } from "./process.ts";
-export { type LockedMember, StoreLock, type StoreLockOptions } from "./store_lock.ts";
+export { isAlive } from "../ffi/process.ts";

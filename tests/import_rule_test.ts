@@ -24,7 +24,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   "backup": ["backup/pg_probackup", "backup/directory"],
   "backup/directory": ["backup/tree"],
-  "backup/pg_probackup": ["backup/pg_probackup/wal", "backup/pg_probackup/pages"],
+  "backup/pg_probackup": [
+    ...["backup/pg_probackup/wal", "backup/pg_probackup/pages", "backup/pg_probackup/locks"],
+  ],
+  "backup/pg_probackup/locks": ["backup/pg_probackup/catalog"],
   "backup/pg_probackup/wal": ["backup/pg_probackup/catalog"],
   "backup/pg_probackup/pages": ["backup/pg_probackup/lists"],
   "backup/pg_probackup/lists": ["backup/pg_probackup/catalog"],
@@ -133,12 +136,13 @@ Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
 });
 
 Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
-  // The catalog is found by the path that the user gives; copies are written elsewhere; who runs a
-  // program looks for its processes.
+  // The catalog is found by the path that the user gives; copies are written elsewhere; lock files
+  // are written, by rules of their own; who runs a program looks for its processes.
   const others = [
     "tree/store_directory.ts",
     "tree/wal_copy.ts",
     "pg_probackup/catalog/bounded_program.ts",
+    "pg_probackup/locks/lock_files.ts",
     "directory/running_server.ts",
   ].map((name) => `backup/${name}`);
   const opening =

@@ -12,7 +12,8 @@ import { trustedPath } from "../../ffi/trusted_path.ts";
 import type { Base, OpenOptions } from "../tree/base.ts";
 import { formatLsn } from "../tree/lsn.ts";
 import { catalogUnreadable, isDenied } from "../tree/store_error.ts";
-import type { BackupRef, BackupSource, FirstLook, StoreLocks } from "../tree/source.ts";
+import type { BackupRef, BackupSource, FirstLook } from "../tree/source.ts";
+import { watch } from "../tree/watch.ts";
 import { type BackupLabel, parseBackupLabel } from "./backup_label.ts";
 import { type ControlData, parseControlData } from "./control_data.ts";
 import type { DirectorySpec } from "./directory_spec.ts";
@@ -109,11 +110,14 @@ export const DIRECTORY: BackupSource<DirectorySpec, WantedDirectory> = {
   // deno-lint-ignore require-await -- what it throws comes as a rejection
   change: async ({ data }) => changeOfDirectory(data),
 
-  locks: (): StoreLocks | undefined => undefined,
-
-  watchedNote: (_why) =>
-    "the data directory is not locked, only watched: if a server starts on it, or a file of it is " +
-    "changed, reads will fail",
+  // deno-lint-ignore require-await -- as above
+  hold: async ({ data }, options) =>
+    watch(
+      () => Promise.resolve(changeOfDirectory(data)),
+      options,
+      "the data directory is not locked, only watched: if a server starts on it, or a file of it " +
+        "is changed, reads will fail",
+    ),
 };
 
 /** Root is led by links of root's only, or of who owns what they lead to. */

@@ -18,7 +18,8 @@ testSource("FR-981 directory", async () => {
   const { dirPath, topPath, [Symbol.asyncDispose]: dispose } = handDirectory();
   const backup = await DIRECTORY.resolve({ dirPath });
   const look = () => snapshot(topPath);
-  return { backup, storePath: topPath, look, [Symbol.asyncDispose]: dispose };
+  const spoil = () => Deno.writeTextFileSync(`${dirPath}/postmaster.pid`, "1\n");
+  return { backup, storePath: topPath, look, spoil, [Symbol.asyncDispose]: dispose };
 });
 
 Deno.test("FR-983 a restored directory has the files, bytes and modes of the backup's own tree", async () => {

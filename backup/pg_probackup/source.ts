@@ -6,7 +6,7 @@
 
 import { PbkfsError } from "../../errors.ts";
 import type { Base, OpenOptions } from "../tree/base.ts";
-import type { BackupRef, BackupSource, FirstLook, Learnt, StoreLocks } from "../tree/source.ts";
+import type { BackupRef, BackupSource, FirstLook, Learnt } from "../tree/source.ts";
 import { catalogUser } from "./catalog/catalog_user.ts";
 import { changeOfChain } from "./catalog/chain_change.ts";
 import { type ChainSpec, destOf } from "./catalog/chain_spec.ts";
@@ -15,6 +15,7 @@ import { type ChainOptions, resolveChain } from "./catalog/resolve_chain.ts";
 import { buffersOf, FileLists, type FileListsData } from "./lists/file_lists.ts";
 import { PlainFiles } from "./lists/plain_files.ts";
 import { readFileLists } from "./lists/read_lists.ts";
+import { holdChain } from "./locks/hold_chain.ts";
 import { openChain } from "./pages/open_chain.ts";
 import { planWal } from "./wal/wal_archive.ts";
 
@@ -63,17 +64,7 @@ export const PG_PROBACKUP: BackupSource<ChainSpec, ChainOptions> = {
 
   change: ({ data }) => changeOfChain(data),
 
-  locks({ data: spec }): StoreLocks {
-    return {
-      members: spec.members.map(({ id, dirPath }) => ({ id, dirPath })),
-      note: `the backups are locked: pg_probackup delete and merge of ${destOf(spec).id} and its ` +
-        "parents wait a minute and then fail, until it is unmounted",
-    };
-  },
-
-  watchedNote: (why) =>
-    `the backups are not locked, only watched (${why}): if pg_probackup deletes or merges ` +
-    "one of them, reads will fail",
+  hold: ({ data }, options) => holdChain(data, options),
 };
 
 function refOf(spec: ChainSpec): BackupRef<ChainSpec> {

@@ -5,12 +5,17 @@ import { PG_PROBACKUP } from "./source.ts";
 
 testSource("FR-981 pg_probackup", async () => {
   const fixture = await unpackFixture("mixed-compression");
-  const { catalogPath } = fixture;
+  const { catalogPath, instancePath } = fixture;
+  const control = `${instancePath}/TOTLB5/backup.control`;
   const wanted = { catalogPath, backupId: "TOTLB5", useProbackup: false };
   return {
     backup: await PG_PROBACKUP.resolve(wanted),
     storePath: catalogPath,
     look: () => snapshot(catalogPath),
+    spoil() {
+      const text = Deno.readTextFileSync(control);
+      Deno.writeTextFileSync(control, text.replace(/^status = .*/m, "status = MERGING"));
+    },
     [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
   };
 });

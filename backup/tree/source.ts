@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Libc } from "../../ffi/libc.ts";
 import type { Base, OpenOptions } from "./base.ts";
 import type { FileOwner } from "./store_directory.ts";
 import type { WalPlan } from "./wal_file.ts";
@@ -61,12 +62,30 @@ export interface FirstLook {
   readonly learnt: Learnt | undefined;
 }
 
-/** Lock files of a backup tool, which wait for us and for which we wait. */
-export interface StoreLocks {
-  /** In the order in which they are taken. */
-  readonly members: readonly { readonly id: string; readonly dirPath: string }[];
-  /** For the operator: what being locked means. */
-  readonly note: string;
+/** How a backup is held. */
+export interface HoldOptions {
+  readonly libc: Libc;
+  /** For other processes to let go of it, in milliseconds, in all. */
+  readonly waitMs: number;
+  /** Told every few seconds whom we wait for. */
+  readonly onWait: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** false: nothing is written beside it; it is only watched. */
+  readonly lock: boolean;
+  /**
+   * Told of each change, once, of a backup that is only watched: a sentence without its full stop, or
+   * undefined when it is again what it was.
+   */
+  readonly onChange: (change: string | undefined) => void;
+  /** Between two looks at what is watched; a second if left out. */
+  readonly watchMs?: number | undefined;
+}
+
+/** A backup that is held, by the process that asked for it. */
+export interface Hold {
+  /** For the operator: what it means for others. */
+  readonly notes: readonly string[];
+  release(): Promise<void>;
 }
 
 /**
@@ -97,8 +116,11 @@ export interface BackupSource<Data, Wanted> {
    * @returns What has changed, as a sentence without its full stop; undefined if nothing has.
    */
   change(backup: BackupRef<Data>): Promise<string | undefined>;
-  /** What keeps others from changing it; undefined if nothing does, and it can only be watched. */
-  locks(backup: BackupRef<Data>): StoreLocks | undefined;
-  /** For the operator: what it means that it is only watched. @param why It is not locked. */
-  watchedNote(why: string): string;
+  /**
+   * Keeps others from changing it or, where nothing does, watches it. What had changed before is not
+   * told: who holds a backup asks {@link change} then.
+   *
+   * @throws {PbkfsError} `StoreLocked` if somebody else does not let go of it in time.
+   */
+  hold(backup: BackupRef<Data>, options: HoldOptions): Promise<Hold>;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ERRNO, PbkfsError } from "../errors.ts";
-import { type Libc, systemLibc } from "../ffi/libc.ts";
+import { ERRNO, PbkfsError } from "../../../errors.ts";
+import { type Libc, systemLibc } from "../../../ffi/libc.ts";
 import { StoreLock, type StoreLockOptions } from "./store_lock.ts";
 
 const isRoot = Deno.uid() === 0;

@@ -10,12 +10,16 @@
  * @module
  */
 
-import { ERRNO, PbkfsError } from "../errors.ts";
-import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
-import { addressOf, allocate } from "../ffi/memory.ts";
-import { openDirectoryBeneath, type OpenedFile, openFileBeneath } from "../ffi/open_beneath.ts";
-import { isAlive } from "./process.ts";
+import { ERRNO, PbkfsError } from "../../../errors.ts";
+import { type ByteString, byteStringOf } from "../../../ffi/bytes.ts";
+import { type Fd, type Libc, OPEN } from "../../../ffi/libc.ts";
+import { addressOf, allocate } from "../../../ffi/memory.ts";
+import {
+  openDirectoryBeneath,
+  type OpenedFile,
+  openFileBeneath,
+} from "../../../ffi/open_beneath.ts";
+import { isAlive } from "../../../ffi/process.ts";
 
 /** What is in `backup.pid`. The inode tells whether it is still the same file. */
 export type Contents =

@@ -6,10 +6,10 @@
  * @module
  */
 
-import { PbkfsError } from "../errors.ts";
-import type { Libc } from "../ffi/libc.ts";
+import { PbkfsError } from "../../../errors.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import { isAlive } from "../../../ffi/process.ts";
 import { type Contents, LockFiles } from "./lock_files.ts";
-import { isAlive } from "./process.ts";
 
 /** A backup to lock. */
 export interface LockedMember {

@@ -12,8 +12,10 @@ export {
   type BaseTree,
   BLOCK_SIZE_BYTES,
   type Codec,
+  CODECS,
   type EntryIndex,
   type Piece,
+  RECORD_BYTES_MAX,
   type StoreOrigin,
 } from "./tree/base_tree.ts";
 export {
@@ -39,7 +41,13 @@ export { ownerOf } from "./pg_probackup/catalog/open_instance.ts";
 export { buffersOf, FileLists, type FileListsData } from "./pg_probackup/lists/file_lists.ts";
 export { readFileLists } from "./pg_probackup/lists/read_lists.ts";
 export { PlainFiles } from "./pg_probackup/lists/plain_files.ts";
-export { type Codecs, type CodecsOptions, type DecodeRequest, loadCodecs } from "./tree/codecs.ts";
+export {
+  type Codecs,
+  type CodecsOptions,
+  type DecodeRequest,
+  decodingMicros,
+  loadCodecs,
+} from "./tree/codecs.ts";
 export { type Counters, newCounters } from "./tree/counters.ts";
 export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./tree/piece_reader.ts";
 export { readFile, readRange } from "./tree/read_file.ts";

@@ -1,6 +1,7 @@
 /**
  * Where a fake base has its bytes: one file, in which pages lie as they do in a store, some as they
- * are, some compressed, and some not at all.
+ * are, some compressed, and some not at all. What has no pages lies there in longer units, as other
+ * kinds of backups have them.
  *
  * @module
  */
@@ -19,8 +20,15 @@ export interface FakeFile {
   readonly bytes: Uint8Array;
 }
 
-/** Where a page lies, or all of a file that has none; undefined: nowhere, it is a hole. */
-type Stored = { readonly codec: "none" | "zlib"; readonly range: ByteRange } | undefined;
+/** Where a unit lies; undefined: nowhere, it is a hole. */
+type Stored = {
+  readonly codec: "none" | "zlib";
+  readonly range: ByteRange;
+  readonly decodedSizeBytes: number;
+};
+
+/** Units of files that have no pages. */
+const LONG_UNIT_BYTES = 64 * 1024;
 
 /** What is not longer is in no file, like contents that are made up. */
 const IN_MEMORY_BYTES_MAX = 50;
@@ -34,30 +42,31 @@ export function isHole({ isDataFile, bytes }: Omit<FakeFile, "path">, page: numb
 
 /** Files as they are stored. The file with their bytes has no name, and is there until it is closed. */
 export class FakeStore {
-  readonly #stored = new Map<FakeFile, readonly Stored[]>();
+  readonly #stored = new Map<FakeFile, readonly (Stored | undefined)[]>();
   readonly #fd: Fd;
 
   constructor(files: readonly FakeFile[]) {
     const parts: Uint8Array[] = [];
     let end = 0;
-    const store = (codec: "none" | "zlib", bytes: Uint8Array): Stored => {
+    const store = (codec: "none" | "zlib", decoded: Uint8Array): Stored => {
+      const bytes = codec === "none" ? decoded : deflateSync(decoded, { level: 1 });
       parts.push(bytes);
       end += bytes.length;
-      return { codec, range: { offsetBytes: end - bytes.length, sizeBytes: bytes.length } };
+      const range = { offsetBytes: end - bytes.length, sizeBytes: bytes.length };
+      return { codec, range, decodedSizeBytes: decoded.length };
     };
     for (const file of files) {
-      const pages = Math.ceil(file.bytes.length / PAGE_SIZE_BYTES);
-      const storePage = (_: unknown, page: number): Stored => {
-        if (isHole(file, page)) return undefined;
-        const bytes = new Uint8Array(PAGE_SIZE_BYTES);
-        bytes.set(file.bytes.subarray(page * PAGE_SIZE_BYTES, (page + 1) * PAGE_SIZE_BYTES));
-        return page % 2 === 0
-          ? store("none", bytes)
-          : store("zlib", deflateSync(bytes, { level: 1 }));
+      const { bytes, isDataFile } = file;
+      const unitBytes = unitBytesOf(file);
+      const storeUnit = (_: unknown, unit: number): Stored | undefined => {
+        if (isHole(file, unit)) return undefined;
+        const part = bytes.subarray(unit * unitBytes, (unit + 1) * unitBytes);
+        if (!isDataFile) return store(unit % 2 === 0 ? "zlib" : "none", part);
+        const page = new Uint8Array(PAGE_SIZE_BYTES);
+        page.set(part);
+        return store(unit % 2 === 0 ? "none" : "zlib", page);
       };
-      const stored = file.isDataFile
-        ? Array.from({ length: pages }, storePage)
-        : [store("none", file.bytes)];
+      const stored = Array.from({ length: Math.ceil(bytes.length / unitBytes) }, storeUnit);
       this.#stored.set(file, stored);
     }
     const path = Deno.makeTempFileSync({ prefix: "pbkfs-test-" });
@@ -76,17 +85,18 @@ export class FakeStore {
     const fd = this.#fd;
     const of = { path: path as ByteString, backupId: "FAKE" };
     const pieces: Piece[] = [];
+    const unitBytes = unitBytesOf(file);
     for (let at = offsetBytes; at < end;) {
-      const page = isDataFile ? Math.floor(at / PAGE_SIZE_BYTES) : 0;
-      const from = page * PAGE_SIZE_BYTES;
-      const to = isDataFile ? Math.min(end, from + PAGE_SIZE_BYTES) : end;
+      const unit = Math.floor(at / unitBytes);
+      const from = unit * unitBytes;
+      const to = Math.min(end, from + unitBytes);
       const wanted = { offsetBytes: at - from, sizeBytes: to - at };
-      const stored = this.#stored.get(file)?.[page];
+      const stored = this.#stored.get(file)?.[unit];
       if (stored === undefined) pieces.push({ in: "zeros", sizeBytes: wanted.sizeBytes });
       else if (stored.codec === "none") {
         const range = { ...wanted, offsetBytes: stored.range.offsetBytes + wanted.offsetBytes };
         pieces.push({ in: "file", fd, range, of });
-      } else pieces.push({ in: "record", fd, ...stored, wanted, of: { ...of, block: page } });
+      } else pieces.push({ in: "record", fd, ...stored, wanted, of: { ...of, block: unit } });
       at = to;
     }
     return pieces;
@@ -95,4 +105,8 @@ export class FakeStore {
   close(): void {
     systemLibc().close(this.#fd);
   }
+}
+
+function unitBytesOf({ isDataFile }: FakeFile): number {
+  return isDataFile ? PAGE_SIZE_BYTES : LONG_UNIT_BYTES;
 }

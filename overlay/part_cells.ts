@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Codec, Piece } from "../backup/mod.ts";
+import { type Codec, CODECS, type Piece } from "../backup/mod.ts";
 import { type ByteString, byteString } from "../ffi/bytes.ts";
 import type { Fd } from "../ffi/libc.ts";
 
@@ -22,13 +22,12 @@ export interface PartInCells {
 
 /** Pieces of a part: 1 MiB of pages, and a part at each end. */
 export const PIECES_MAX = 130;
-const CELLS_A_PIECE = 9;
+const CELLS_A_PIECE = 10;
 /** In front of the pieces: job, its number, offset, number of pieces, length of the path. */
 const CELLS_IN_FRONT = 5;
 const CELLS_A_SLOT = CELLS_IN_FRONT + PIECES_MAX * CELLS_A_PIECE;
 const NAMES_A_SLOT = 4096 + 256;
 
-const CODECS: readonly Codec[] = ["none", "zlib", "pglz", "lz4", "zstd"];
 const KIND = { file: 1, record: 2, zeros: 3 } as const;
 const NONE = -1;
 
@@ -93,6 +92,7 @@ export class PartCells {
       cells[at + 6] = piece.in === "record" ? piece.wanted.sizeBytes : 0;
       cells[at + 7] = of === undefined ? NONE : this.#backupIds.indexOf(of.backupId);
       cells[at + 8] = of?.block ?? NONE;
+      cells[at + 9] = piece.in === "record" ? piece.decodedSizeBytes : 0;
       at += CELLS_A_PIECE;
     }
     const names = this.#namesOf(slot);
@@ -136,6 +136,7 @@ export class PartCells {
       fd,
       range,
       codec: CODECS[cell(4)] as Codec,
+      decodedSizeBytes: cell(9),
       wanted: { offsetBytes: cell(5), sizeBytes: cell(6) },
       of: of ?? { path, backupId: "" },
     };

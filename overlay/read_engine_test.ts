@@ -64,6 +64,38 @@ Deno.test("FR-970 a read gives the same bytes by workers, without them, and for 
   }
 });
 
+Deno.test("FR-991 records of 64 KiB are read right here and by workers, from any place to any other", () => {
+  const libc = systemLibc();
+  const [alone, divided] = [false, true].map((workers) => new Reading({ libc, workers }));
+  assert(alone !== undefined && divided !== undefined);
+  const bytes = pattern(20 * 65_536 + 77, 1);
+  const base = new FakeBase({ file: { kind: "file", isDataFile: false, bytes } });
+  const plan = (offsetBytes: number, sizeBytes: number) =>
+    base.planRead(0 as EntryIndex, {
+      offsetBytes,
+      sizeBytes: Math.min(sizeBytes, bytes.length - offsetBytes),
+    });
+  try {
+    const records = plan(0, bytes.length).filter((piece) => piece.in === "record");
+    assert.equal(records[0]?.decodedSizeBytes, 65_536);
+    assert.equal(records.at(-1)?.decodedSizeBytes, 77);
+    fc.assert(
+      fc.property(fc.nat(bytes.length), fc.nat(READ_SIZE_BYTES_MAX), (offsetBytes, sizeBytes) => {
+        const wanted = bytes.subarray(offsetBytes, offsetBytes + sizeBytes);
+        assertBytes(alone.plan(plan(offsetBytes, sizeBytes)), wanted, "without workers");
+        assertBytes(divided.plan(plan(offsetBytes, sizeBytes)), wanted, "with workers");
+      }),
+      { numRuns: 50 },
+    );
+    const { handedOver } = divided;
+    divided.plan(plan(0, READ_SIZE_BYTES_MAX));
+    assert.equal(divided.handedOver, handedOver + 1, "they are as much work as their pages");
+  } finally {
+    for (const reading of [alone, divided]) reading.close();
+    base.close();
+  }
+});
+
 Deno.test("FR-970 a read that was handed over gives what the file held, though it is let go of", () => {
   const directory = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   const libc = systemLibc();

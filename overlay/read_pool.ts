@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Codec, heldMissing, type Piece, type PieceReader } from "../backup/mod.ts";
+import { decodingMicros, heldMissing, type Piece, type PieceReader } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError, toPbkfsError } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
@@ -34,13 +34,6 @@ export interface ReadWorkers {
   terminate(): void;
 }
 
-/**
- * What decoding a page takes, in microseconds, by measurement. What is stored as it is does not
- * count: copying it is quicker than waking a thread.
- */
-const WORK_MICROS: Readonly<Record<Codec, number>> = {
-  ...{ none: 0, lz4: 1, zstd: 6, zlib: 8, pglz: 20 },
-};
 /**
  * A read of more work than this is worth a hop to other threads, if some are idle. It is 128 KiB of
  * zlib, the kernel's usual read-ahead; the hop takes a third of that.
@@ -179,12 +172,8 @@ export class ReadPool {
 
 function workOf(pieces: readonly Piece[]): number {
   let work = 0;
-  for (const piece of pieces) work += workOfOne(piece);
+  for (const piece of pieces) work += decodingMicros(piece);
   return work;
-}
-
-function workOfOne(piece: Piece): number {
-  return piece.in === "record" ? WORK_MICROS[piece.codec] : 0;
 }
 
 /** Divides a read where pieces meet, into parts of at least about `work` each. */
@@ -194,7 +183,7 @@ function partsOf(pieces: readonly Piece[], work: number): Piece[][] {
   let done = 0;
   for (const piece of pieces) {
     part.push(piece);
-    done += workOfOne(piece);
+    done += decodingMicros(piece);
     if (done < work * (parts.length + 1) - 0.5) continue;
     parts.push(part);
     part = [];

@@ -16,7 +16,7 @@ function records(codec: Codec, count: number): Piece[] {
   return Array.from({ length: count }, (_, index): Piece => {
     const range = { offsetBytes: index * 1000, sizeBytes: 1000 };
     const wanted = { offsetBytes: 0, sizeBytes: PAGE };
-    return { in: "record", fd: 5 as Fd, range, codec, wanted, of };
+    return { in: "record", fd: 5 as Fd, range, codec, decodedSizeBytes: PAGE, wanted, of };
   });
 }
 

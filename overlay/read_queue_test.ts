@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Codec, type Piece, sizeOf } from "../backup/mod.ts";
+import { CODECS, type Piece, RECORD_BYTES_MAX, sizeOf } from "../backup/mod.ts";
 import { ERRNO } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Fd } from "../ffi/libc.ts";
@@ -15,12 +15,15 @@ const range = fc.record({ offsetBytes: fc.nat(2 ** 40), sizeBytes: fc.nat(1 << 1
 const of = fc.record(
   { path: fc.constant(path), backupId: fc.constantFrom(...BACKUPS), block: fc.nat(131_071) },
 );
-const codec = fc.constantFrom<Codec>("none", "zlib", "pglz", "lz4", "zstd");
+const codec = fc.constantFrom(...CODECS);
 const piece: fc.Arbitrary<Piece> = fc.oneof(
   fc.record({ in: fc.constant("zeros" as const), sizeBytes: fc.nat(1 << 14) }),
   fc.record({ in: fc.constant("file" as const), fd, range }),
   fc.record({ in: fc.constant("file" as const), fd, range, of }),
-  fc.record({ in: fc.constant("record" as const), fd, range, codec, wanted: range, of }),
+  fc.record({
+    ...{ in: fc.constant("record" as const), fd, range, codec, wanted: range, of },
+    decodedSizeBytes: fc.nat(RECORD_BYTES_MAX),
+  }),
 );
 
 const copyOf = (original: Fd) => (original + 100) as Fd;

@@ -10,8 +10,15 @@ import type { ByteRange, Fd } from "../../ffi/libc.ts";
 /** PostgreSQL's block size, the only one that pg_probackup restores. */
 export const BLOCK_SIZE_BYTES = 8192;
 
-/** How a record's page is stored. `none` is a page as it is. */
-export type Codec = "none" | "zlib" | "pglz" | "lz4" | "zstd";
+/** How records are stored. `none` is bytes as they are. Threads tell codecs by their places here. */
+export const CODECS = ["none", "zlib", "pglz", "lz4", "zstd"] as const;
+export type Codec = typeof CODECS[number];
+
+/**
+ * What a record has, stored or decoded, at most, in bytes. Who reads a part of it decodes all of it,
+ * and each thread that reads has memory for it.
+ */
+export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Position of an entry in a {@link BaseTree}, counted from 0. */
 export type EntryIndex = number & { readonly entry: unique symbol };
@@ -57,13 +64,18 @@ export type Piece =
     readonly of?: StoreOrigin;
     readonly isHeld?: boolean;
   }
-  /** Part of the page that one stored record inflates to. `range` is the payload in the store. */
+  /**
+   * Part of what one stored record is decoded to: a page, or whatever unit its source has. `range` is
+   * the payload in the store.
+   */
   | {
     readonly in: "record";
     readonly fd: Fd;
     readonly range: ByteRange;
     readonly codec: Codec;
-    /** Which bytes of the inflated page are wanted. */
+    /** What comes out of the decoder, exactly; at most {@link RECORD_BYTES_MAX}. */
+    readonly decodedSizeBytes: number;
+    /** Which bytes of that are wanted. */
     readonly wanted: ByteRange;
     readonly of: StoreOrigin;
   }

@@ -7,7 +7,7 @@
 import { PbkfsError } from "../../errors.ts";
 import { IoVectors, type Libc } from "../../ffi/libc.ts";
 import { allocate, type NativeBuffer, offset } from "../../ffi/memory.ts";
-import { BLOCK_SIZE_BYTES, type Piece } from "./base_tree.ts";
+import { BLOCK_SIZE_BYTES, type Piece, RECORD_BYTES_MAX } from "./base_tree.ts";
 import type { Codecs } from "./codecs.ts";
 import { type Counters, newCounters } from "./counters.ts";
 import { originDamaged } from "./store_error.ts";
@@ -23,7 +23,7 @@ export interface PieceReaderParts {
 type RecordPiece = Extract<Piece, { in: "record" }>;
 type FilePiece = Extract<Piece, { in: "file" }>;
 
-/** Payloads are read from the store this many bytes at a time. */
+/** Payloads are read from the store this many bytes at a time, or one that is longer. */
 const BATCH_BYTES_MAX = 256 * 1024;
 /** A record's header, and the padding of old versions before it, lie between two payloads. */
 const GAP_BYTES_MAX = 16;
@@ -35,8 +35,9 @@ export class PieceReader {
   readonly #libc: Libc;
   readonly #codecs: Codecs;
   readonly #counters: Counters;
-  readonly #payloads = allocate(BATCH_BYTES_MAX);
-  readonly #page = allocate(BLOCK_SIZE_BYTES);
+  /** Both grow to what the longest record so far has taken. */
+  #payloads = allocate(BATCH_BYTES_MAX);
+  #decoded = allocate(BLOCK_SIZE_BYTES);
   readonly #vectors = new IoVectors(2 * PAGES_A_CALL);
   readonly #gap = allocate(GAP_BYTES_MAX);
 
@@ -51,8 +52,8 @@ export class PieceReader {
    *
    * @returns Bytes written: the sum of the pieces' sizes.
    * @throws {PbkfsError} `StoreDamaged` if a stored file ends too soon, or a record does not give
-   * a page. The target then holds anything.
-   * @throws {RangeError} if the target is too small.
+   * what it should. The target then holds anything.
+   * @throws {RangeError} if the target is too small, or a piece wants more than comes out.
    */
   read(pieces: readonly Piece[], target: NativeBuffer, offsetBytes = 0): number {
     let to = offsetBytes;
@@ -150,8 +151,12 @@ export class PieceReader {
     const first = records[0]!;
     const { offsetBytes } = first.range;
     const sizeBytes = endOf(records.at(-1)!) - offsetBytes;
-    if (sizeBytes > BATCH_BYTES_MAX) {
-      throw originDamaged(first.of, `its record has ${first.range.sizeBytes} bytes`);
+    if (sizeBytes > this.#payloads.sizeBytes) {
+      // One record: several are no more than a batch.
+      if (sizeBytes > RECORD_BYTES_MAX) {
+        throw originDamaged(first.of, `its record has ${sizeBytes} bytes`);
+      }
+      this.#payloads = allocate(sizeBytes);
     }
     const range = { offsetBytes, sizeBytes };
     const got = this.#libc.pread(first.fd, this.#payloads.address, range);
@@ -170,29 +175,45 @@ export class PieceReader {
   }
 
   #decode(record: RecordPiece, from: number, target: NativeBuffer, to: number): void {
-    const { wanted, range, codec, of } = record;
-    // A whole page goes where it belongs at once, a part takes the way through a page of our own.
-    const isWhole = wanted.sizeBytes === BLOCK_SIZE_BYTES && wanted.offsetBytes === 0;
-    if (isWhole && to + BLOCK_SIZE_BYTES > target.sizeBytes) {
+    const { wanted, range, codec, decodedSizeBytes } = record;
+    const { offsetBytes: start, sizeBytes } = wanted;
+    if (start + sizeBytes > decodedSizeBytes) {
+      throw new RangeError(`A piece wants more than the ${decodedSizeBytes} bytes that there are`);
+    }
+    // What is wanted as a whole goes where it belongs at once, a part by way of memory of our own.
+    const isWhole = sizeBytes === decodedSizeBytes;
+    if (isWhole && to + sizeBytes > target.sizeBytes) {
       throw new RangeError(`A read of ${target.sizeBytes} bytes is planned to give more`);
     }
+    if (!isWhole && decodedSizeBytes > this.#decoded.sizeBytes) this.#growFor(record);
     this.#counters.recordsDecoded++;
     const isSound = this.#codecs.decode({
       codec,
       source: this.#payloads,
       sourceOffsetBytes: from,
       sourceSizeBytes: range.sizeBytes,
-      target: isWhole ? target : this.#page,
+      target: isWhole ? target : this.#decoded,
       targetOffsetBytes: isWhole ? to : 0,
-      targetSizeBytes: BLOCK_SIZE_BYTES,
+      targetSizeBytes: decodedSizeBytes,
     });
-    if (!isSound) {
-      throw originDamaged(of, `its record of ${range.sizeBytes} bytes is no page in ${codec}`);
-    }
-    if (isWhole) return;
-    const start = wanted.offsetBytes;
-    target.bytes.set(this.#page.bytes.subarray(start, start + wanted.sizeBytes), to);
+    if (!isSound) throw notDecoded(record);
+    if (!isWhole) target.bytes.set(this.#decoded.bytes.subarray(start, start + sizeBytes), to);
   }
+
+  /** @throws {PbkfsError} `StoreDamaged` if the record claims to hold more than any does. */
+  #growFor({ decodedSizeBytes, of }: RecordPiece): void {
+    if (decodedSizeBytes > RECORD_BYTES_MAX) {
+      throw originDamaged(of, `its record is said to hold ${decodedSizeBytes} bytes`);
+    }
+    this.#decoded = allocate(decodedSizeBytes);
+  }
+}
+
+function notDecoded({ range, codec, decodedSizeBytes, of }: RecordPiece): PbkfsError {
+  const what = decodedSizeBytes === BLOCK_SIZE_BYTES
+    ? "is no page"
+    : `does not give ${decodedSizeBytes} bytes`;
+  return originDamaged(of, `its record of ${range.sizeBytes} bytes ${what} in ${codec}`);
 }
 
 /** @param endBytes Where a file of the diff ends that holds more. */

@@ -1,18 +1,22 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import fc from "fast-check";
 import { ERRNO, PbkfsError } from "../../errors.ts";
 import { type ByteString, byteStringOf } from "../../ffi/bytes.ts";
-import { type Fd, type Libc, OPEN, systemLibc } from "../../ffi/libc.ts";
+import { type ByteRange, type Fd, type Libc, OPEN, systemLibc } from "../../ffi/libc.ts";
 import { allocate } from "../../ffi/memory.ts";
-import type { Piece, StoreOrigin } from "./base_tree.ts";
+import { CODECS, type Piece, RECORD_BYTES_MAX, type StoreOrigin } from "./base_tree.ts";
 import { loadCodecs } from "./codecs.ts";
 import { newCounters } from "./counters.ts";
 import { encodePage } from "../_encode_page.ts";
 import { handPage, handStream } from "../_hand_store.ts";
 import { PieceReader } from "./piece_reader.ts";
 
+type RecordPiece = Extract<Piece, { in: "record" }>;
+
 const BLOCK = 8192;
 const OF: StoreOrigin = { path: "base/1" as ByteString, backupId: "QX1", block: 7 };
+const RECORD = { in: "record", decodedSizeBytes: BLOCK } as const;
 const libc = systemLibc();
 const codecs = await loadCodecs();
 
@@ -37,7 +41,7 @@ Deno.test("FR-140 pieces of all kinds, one after another", async () => {
   const payload = encodePage("zlib", page);
   const stored = Uint8Array.of(...payload, 1, 2, 3, 4);
   await withFile(stored, (fd) => {
-    const record = { in: "record", fd, codec: "zlib", of: OF } as const;
+    const record = { ...RECORD, fd, codec: "zlib", of: OF } as const;
     const range = { offsetBytes: 0, sizeBytes: payload.length };
     const pieces: Piece[] = [
       { in: "memory", bytes: Uint8Array.of(9, 8) },
@@ -147,7 +151,7 @@ for (const padded of [true, false]) {
       const counters = newCounters();
       const reader = new PieceReader({ libc, codecs, counters });
       const pieces: Piece[] = records.map(({ block, payload }) => ({
-        in: "record",
+        ...RECORD,
         fd,
         codec: "lz4",
         range: { offsetBytes: positions[block]! + 8, sizeBytes: payload.length },
@@ -179,7 +183,7 @@ Deno.test("FR-140 long runs of records take several reads of bounded size", asyn
     const fake = { origins: codecs.origins, decode: () => true };
     const reader = new PieceReader({ libc, codecs: fake, counters });
     const pieces = records.map(({ block }): Piece => ({
-      in: "record",
+      ...RECORD,
       fd,
       codec: "zlib",
       range: { offsetBytes: positions[block]! + 8, sizeBytes: payload.length },
@@ -196,4 +200,103 @@ Deno.test("FR-140 a target that is too small is not written beyond", () => {
   const target = allocate(4);
   assert.throws(() => reader.read([{ in: "zeros", sizeBytes: 5 }], target), RangeError);
   assert.throws(() => reader.read([{ in: "zeros", sizeBytes: 2 }], target, 3), RangeError);
+});
+
+/** Units of other lengths than a page's, in every codec, one after another in a file. */
+const UNIT_BYTES = [1, 100, BLOCK - 1, BLOCK + 1, 64 * 1024, 300 * 1024];
+const units = CODECS.flatMap((codec) =>
+  UNIT_BYTES.map((sizeBytes) => {
+    const decoded = new Uint8Array(sizeBytes).map((_, at) => (at >> 5) * 31 + (at % 7));
+    const payload = codec === "none" ? decoded : encodePage(codec, decoded);
+    // What does not shrink is stored as it is.
+    return { codec: payload === decoded ? "none" as const : codec, decoded, payload };
+  })
+);
+
+function withUnits(use: (plan: (unit: number, wanted: ByteRange) => RecordPiece) => void) {
+  const stored = Buffer.concat(units.map(({ payload }) => payload));
+  return withFile(new Uint8Array(stored), (fd) => {
+    let end = 0;
+    const places = units.map(({ codec, decoded, payload }, block) => {
+      end += payload.length;
+      const range = { offsetBytes: end - payload.length, sizeBytes: payload.length };
+      return {
+        ...RECORD,
+        fd,
+        range,
+        codec,
+        decodedSizeBytes: decoded.length,
+        of: { ...OF, block },
+      };
+    });
+    use((unit, wanted) => ({ ...places[unit]!, wanted }));
+  });
+}
+
+const parts = fc.array(
+  fc.record({ unit: fc.nat(units.length - 1), from: fc.double({ min: 0, max: 1, noNaN: true }) })
+    .chain(({ unit, from }) => {
+      const { length } = units[unit]!.decoded;
+      const offsetBytes = Math.floor(from * length);
+      return fc.integer({ min: 0, max: length - offsetBytes })
+        .map((sizeBytes) => ({ unit, wanted: { offsetBytes, sizeBytes } }));
+    }),
+  { minLength: 1, maxLength: 8 },
+);
+
+for (const isSystem of [true, false]) {
+  const whose = isSystem ? "the system's libraries" : "what comes with pbkfs";
+  Deno.test(`FR-991 records of any length are read, whole and in part, with ${whose}`, async () => {
+    const codecs = await loadCodecs({ system: isSystem });
+    await withUnits((plan) => {
+      const reader = new PieceReader({ libc, codecs });
+      const whole = units.map(({ decoded }, unit) =>
+        plan(unit, { offsetBytes: 0, sizeBytes: decoded.length })
+      );
+      const all = Buffer.concat(units.map(({ decoded }) => decoded));
+      const target = allocate(all.length);
+      assert.equal(reader.read(whole, target), all.length);
+      assert(Buffer.compare(target.bytes, all) === 0);
+      fc.assert(fc.property(parts, (parts) => {
+        const expected = Buffer.concat(parts.map(({ unit, wanted }) => {
+          const { offsetBytes, sizeBytes } = wanted;
+          return units[unit]!.decoded.subarray(offsetBytes, offsetBytes + sizeBytes);
+        }));
+        const target = allocate(expected.length + 1);
+        target.bytes[expected.length] = 0xee;
+        const pieces = parts.map(({ unit, wanted }) => plan(unit, wanted));
+        assert.equal(reader.read(pieces, target), expected.length);
+        assert(Buffer.compare(target.bytes.subarray(0, -1), expected) === 0);
+        assert.equal(target.bytes[expected.length], 0xee);
+      }));
+    });
+  });
+}
+
+Deno.test("FR-991 a record that gives other than it should is damaged, whole and in part", async () => {
+  await withUnits((plan) => {
+    const reader = new PieceReader({ libc, codecs });
+    const target = allocate(512 * 1024);
+    for (const [unit, { codec, decoded: { length } }] of units.entries()) {
+      // What pglz gives is cut, as PostgreSQL does it.
+      const others = codec === "pglz" ? [length + 1] : [length - 1, length + 1];
+      for (const decodedSizeBytes of others) {
+        for (const sizeBytes of [decodedSizeBytes, decodedSizeBytes - 1]) {
+          if (sizeBytes < 0 || decodedSizeBytes === 0) continue;
+          const piece = plan(unit, { offsetBytes: 0, sizeBytes });
+          assert.throws(() => reader.read([{ ...piece, decodedSizeBytes }], target), {
+            code: "StoreDamaged",
+            message: decodedSizeBytes === BLOCK ? /is no page in/ : /does not give \d+ bytes in/,
+          });
+        }
+      }
+    }
+    const piece = plan(0, { offsetBytes: 0, sizeBytes: 1 });
+    const claims = { ...piece, decodedSizeBytes: RECORD_BYTES_MAX + 1 };
+    assert.throws(() => reader.read([claims], target), /is said to hold 16777217 bytes/);
+    const long = { ...piece, range: { offsetBytes: 0, sizeBytes: RECORD_BYTES_MAX + 1 } };
+    assert.throws(() => reader.read([long], target), /its record has 16777217 bytes/);
+    const beyond = plan(1, { offsetBytes: 99, sizeBytes: 2 });
+    assert.throws(() => reader.read([beyond], target), RangeError);
+  });
 });

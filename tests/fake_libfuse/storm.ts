@@ -70,7 +70,10 @@ class Pages {
       compressed.push(record);
       const range = { offsetBytes, sizeBytes: record.length };
       const wanted = { offsetBytes: 0, sizeBytes: PAGE_BYTES };
-      this.#records.push({ in: "record", fd: 0 as Fd, range, codec: "zlib", wanted, of });
+      this.#records.push({
+        ...{ in: "record", fd: 0 as Fd, range, codec: "zlib" },
+        ...{ decodedSizeBytes: PAGE_BYTES, wanted, of },
+      });
       offsetBytes += record.length;
     }
     Deno.writeFileSync(path, new Uint8Array(Buffer.concat([...stored, ...compressed])));

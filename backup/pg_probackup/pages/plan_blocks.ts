@@ -61,7 +61,12 @@ export function planBlocks(
       throw originDamaged(of, `its page has ${place.sizeBytes} bytes, but no compress_alg`);
     }
     const { offsetBytes, sizeBytes } = place;
-    pieces.push({ in: "record", fd, range: { offsetBytes, sizeBytes }, codec, wanted, of });
+    pieces.push({
+      ...{ in: "record", fd, range: { offsetBytes, sizeBytes } },
+      codec,
+      decodedSizeBytes: BLOCK_SIZE_BYTES,
+      ...{ wanted, of },
+    });
   }
   if (zeros > 0) pieces.push({ in: "zeros", sizeBytes: zeros });
   return pieces;

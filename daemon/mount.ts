@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  type ArgumentKind,
-  checkArguments,
-  DIRECTORY,
-  type ProbackupOptions,
-} from "../backup/mod.ts";
+import { type ArgumentKind, checkArguments, type ProbackupOptions } from "../backup/mod.ts";
 import { type Binding, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -99,7 +94,8 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
   const binding = readBinding(givenDiff);
   if (binding === undefined && salvage === true) throw nothingToSalvage(options.diffPath);
   const place = completed(options, binding);
-  if (isOfDirectory(options, binding)) mustLieOutside(place);
+  const isDirectory = isOfDirectory(options, binding);
+  if (isDirectory) mustLieOutside(place);
   const isNamed = options.mountPath !== undefined;
   const made = makeMountDirectory(place.mountPath, { isNamed });
   try {
@@ -107,7 +103,6 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
     if (!isNamed) mustBeOfOwner(mountPath, givenDiff);
     const backup = await findBackup(options, place, binding);
     const { catalogPath } = backup.identity;
-    const isDirectory = backup.kind === DIRECTORY.kind;
     if (isDirectory) checkMountOutside(mountPath, catalogPath);
     const diffPath = checkDiffPlace(options.diffPath, {
       ...{ catalogPath, mountPath },

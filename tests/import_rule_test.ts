@@ -90,6 +90,22 @@ Deno.test("FR-980 backup/ has floors: any kind of backup below, each kind with i
   assert.deepEqual(wrong, []);
 });
 
+Deno.test("FR-980 one list says which kinds of backups there are, and one file which is asked for", () => {
+  const importers = ownImports(inside)
+    .filter(({ target }) => /^backup\/\w+\/source\.ts$/.test(target) && !target.includes("/tree/"));
+  const kinds = new Set(importers.map(({ target }) => target));
+  assert.deepEqual(new Set(importers.map(({ path }) => path)), new Set(["backup/sources.ts"]));
+  const ofKinds = inside.filter(({ path }) =>
+    path.startsWith("backup/") && path.endsWith("/source.ts") && !path.includes("/tree/")
+  );
+  assert.deepEqual(kinds, new Set(ofKinds.map(({ path }) => path)));
+  const namers = inside.filter(({ path, text }) =>
+    folderOf(path) !== "backup" &&
+    /\b(PG_PROBACKUP|DIRECTORY)\b[^;]*from "\.\.\/backup\//.test(text)
+  );
+  assert.deepEqual(namers.map(({ path }) => path), ["daemon/find_backup.ts"]);
+});
+
 Deno.test("FR-980 no file imports itself by way of others", () => {
   // A worker is started by its address, and imports nothing of who starts it but types.
   const imported = new Map(inside.map(({ path, text }) => [

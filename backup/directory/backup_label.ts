@@ -11,6 +11,8 @@ import { type Lsn, parseLsn } from "../tree/lsn.ts";
 export interface BackupLabel {
   readonly start: Lsn;
   readonly timeline: number;
+  /** It has but what changed since another backup, and is no data directory until both are combined. */
+  readonly isIncremental: boolean;
 }
 
 /** @returns undefined if it does not tell where recovery begins. */
@@ -19,5 +21,8 @@ export function parseBackupLabel(text: string): BackupLabel | undefined {
     .exec(text);
   const start = parseLsn(found?.[1] ?? "");
   if (start === undefined) return undefined;
-  return { start, timeline: Number.parseInt(found?.[2] ?? "", 16) };
+  return {
+    ...{ start, timeline: Number.parseInt(found?.[2] ?? "", 16) },
+    isIncremental: /^INCREMENTAL FROM LSN: /m.test(text),
+  };
 }

@@ -168,6 +168,12 @@ function controlOf(dirPath: string): ControlData {
 function labelOf(dirPath: string): BackupLabel | undefined {
   const text = textOf(dirPath, "backup_label");
   const label = text === undefined ? undefined : parseBackupLabel(text);
+  if (label?.isIncremental === true) {
+    throw new PbkfsError("BackupNotRestorable", {
+      what: `"${dirPath}" is an incremental backup, not a data directory`,
+      todo: "Combine it with those that it builds on: pg_combinebackup. Mount what that writes.",
+    });
+  }
   if (text === undefined || label !== undefined) return label;
   throw new PbkfsError("CatalogUnreadable", {
     what: `"${dirPath}/backup_label" does not tell where recovery begins`,

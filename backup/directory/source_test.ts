@@ -100,6 +100,14 @@ const refusals: Record<
     (dirPath) => Deno.writeTextFileSync(`${dirPath}/backup_label`, "x"),
     { code: "CatalogUnreadable", message: /backup_label" does not tell/ },
   ],
+  "an incremental backup": [
+    (dirPath) => {
+      const path = `${dirPath}/backup_label`;
+      const more = "INCREMENTAL FROM LSN: 0/1000028\nINCREMENTAL FROM TLI: 1\n";
+      Deno.writeTextFileSync(path, Deno.readTextFileSync(path) + more);
+    },
+    { code: "BackupNotRestorable", message: /is an incremental backup/ },
+  ],
   "no WAL where recovery begins": [
     (dirPath) => {
       Deno.removeSync(`${dirPath}/pg_wal/000000010000000000000002`);

@@ -103,7 +103,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     workers: setup.reads,
     onRead: () => counters.takeOver(base.counters),
   });
-  const opened = openDiff(setup, { base, libc, onError: report });
+  const opened = await openDiff(setup, { base, libc, onError: report });
   const { committer, nextDataId } = opened;
   const isReadOnly = setup.salvage === true;
   const dataDirectory = byteStringOf(`${diffPath}/data`);

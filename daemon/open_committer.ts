@@ -11,6 +11,7 @@ import {
   type Committer,
   InlineCommitter,
   openContext,
+  promised,
   StoredState,
   WorkerCommitter,
 } from "../overlay/mod.ts";
@@ -18,13 +19,13 @@ import { RESERVE_NAME } from "../binding/mod.ts";
 import type { DispatcherSetup } from "./protocol.ts";
 
 /** The commit thread; without one, the caller's thread, which then opens the store. */
-export function openCommitter(
+export async function openCommitter(
   { commits, diffPath, binding, faults }: Pick<
     DispatcherSetup,
     "commits" | "diffPath" | "binding" | "faults"
   >,
   onError: CommitContext["onError"],
-): { readonly state: StoredState; readonly committer: Committer } {
+): Promise<{ readonly state: StoredState; readonly committer: Committer }> {
   if (commits !== undefined) {
     return {
       state: new StoredState(commits.state),
@@ -41,7 +42,7 @@ export function openCommitter(
     onError,
   });
   return {
-    state: new StoredState(context.store.loadPacked()),
+    state: new StoredState(await promised(context.store).loadPacked()),
     committer: new InlineCommitter(context),
   };
 }

@@ -48,12 +48,15 @@ interface Parts {
  *
  * @throws {PbkfsError} `DiffDamaged` if something is missing, unless it is to be salvaged.
  */
-export function openDiff(setup: DispatcherSetup, parts: Parts): OpenedDiff {
-  return setup.salvage === true ? openSalvaged(setup, parts) : openChecked(setup, parts);
+export async function openDiff(setup: DispatcherSetup, parts: Parts): Promise<OpenedDiff> {
+  return await setup.salvage === true ? openSalvaged(setup, parts) : openChecked(setup, parts);
 }
 
-function openChecked(setup: DispatcherSetup, { base, libc, onError }: Parts): OpenedDiff {
-  const { state: stored, committer } = openCommitter(setup, onError);
+async function openChecked(
+  setup: DispatcherSetup,
+  { base, libc, onError }: Parts,
+): Promise<OpenedDiff> {
+  const { state: stored, committer } = await openCommitter(setup, onError);
   const lostDirectory = `${setup.diffPath}/${LOST_AND_FOUND}`;
   let paths: PathsOf | undefined;
   try {
@@ -74,12 +77,12 @@ function openChecked(setup: DispatcherSetup, { base, libc, onError }: Parts): Op
 }
 
 /** Nothing is written: a mount that is read-only commits to memory what its syncs are about. */
-function openSalvaged(
+async function openSalvaged(
   { diffPath, binding }: DispatcherSetup,
   { base, libc, onError }: Parts,
-): OpenedDiff {
+): Promise<OpenedDiff> {
   const dataDirectory = byteStringOf(`${diffPath}/data`);
-  const { state, pristine, notes } = salvage({
+  const { state, pristine, notes } = await salvage({
     storePath: `${diffPath}/metadata.sqlite`,
     generation: binding.metadata?.generation,
     dataDirectory: `${diffPath}/data`,

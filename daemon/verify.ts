@@ -63,7 +63,7 @@ async function verifyLocked(
   const binding = bindingOf(diffPath, findings);
   if (binding === undefined) return none;
   const storePath = `${diffPath}/metadata.sqlite`;
-  const { state, damages } = inspectStore(storePath, binding.metadata?.generation);
+  const { state, damages } = await inspectStore(storePath, binding.metadata?.generation);
   findings.push(
     ...damages.map((text) => ({ level: "damage", about: "metadata", text } as const)),
   );

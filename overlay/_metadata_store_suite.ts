@@ -72,26 +72,26 @@ function attribute(ino: number, value: Uint8Array<ArrayBuffer> | undefined, text
 }
 
 /** Commits, closes, and loads what another opening finds. */
-function reloaded(open: OpenStore, ...commits: MetadataBatch[][]) {
+async function reloaded(open: OpenStore, ...commits: MetadataBatch[][]) {
   const store = open();
-  for (const batches of commits) store.commit(batches);
-  store.close();
+  for (const batches of commits) await store.commit(batches);
+  await store.close();
   const again = open();
   try {
-    return again.load();
+    return await again.load();
   } finally {
-    again.close();
+    await again.close();
   }
 }
 
-const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
-  "holds nothing at first, not even counters"(open) {
-    const { counters, isClean, keepsLengths, generation: _, ...rest } = reloaded(open);
+const PROMISES: Readonly<Record<string, (open: OpenStore) => Promise<void>>> = {
+  async "holds nothing at first, not even counters"(open) {
+    const { counters, isClean, keepsLengths, generation: _, ...rest } = await reloaded(open);
     assert.deepEqual([counters, isClean, keepsLengths], [undefined, false, true]);
     for (const records of Object.values(rest)) assert.deepEqual([...records], []);
   },
 
-  "keeps every kind of record, byte for byte"(open) {
+  async "keeps every kind of record, byte for byte"(open) {
     const link = inode(3, { mode: 0o120777, target: "to/\xe4\xf6" as ByteString });
     const all = batch({
       inodes: [inode(2), link, inode(4, { mode: 0o020600, rdev: 0x1234 })],
@@ -102,45 +102,45 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
       counters: { nextIno: 2 ** 40, nextDataId: 77 },
     });
     const { removed: _, ...expected } = all;
-    const { deleted, isClean, keepsLengths, generation, ...state } = reloaded(open, [all]);
+    const { deleted, isClean, keepsLengths, generation, ...state } = await reloaded(open, [all]);
     assert.deepEqual(state, expected);
     assert.deepEqual([deleted, isClean, keepsLengths], [[], false, true]);
     assert(generation > 0);
   },
 
-  "remembers data files of what was removed, until it is told that they are gone"(open) {
+  async "remembers data files of what was removed, until it is told that they are gone"(open) {
     const made = batch({ contents: [content(2, 9, 1), content(3, 8, 1)] });
     const removed = batch({ removed: [2 as Ino, 3 as Ino, 4 as Ino] });
-    assert.deepEqual(reloaded(open, [made], [removed]).deleted.toSorted(), [8, 9]);
+    assert.deepEqual((await reloaded(open, [made], [removed])).deleted.toSorted(), [8, 9]);
     const store = open();
-    store.commit([made]);
-    store.commit([removed]);
+    await store.commit([made]);
+    await store.commit([removed]);
     store.dataDeleted(9 as DataId);
-    store.commit([batch({})]);
-    assert.deepEqual(store.load().deleted, [8]);
-    store.close();
+    await store.commit([batch({})]);
+    assert.deepEqual((await store.load()).deleted, [8]);
+    await store.close();
   },
 
-  "counts commits, and knows whether the last one was meant to be the last"(open) {
+  async "counts commits, and knows whether the last one was meant to be the last"(open) {
     const store = open();
-    const first = store.load().generation;
-    store.commit([batch({})]);
-    store.commit([batch({ contents: [{ ...content(2, 9, 0), lengthBytes: 7 }] })]);
-    store.commit([batch({ isLast: true })]);
-    store.close();
+    const first = (await store.load()).generation;
+    await store.commit([batch({})]);
+    await store.commit([batch({ contents: [{ ...content(2, 9, 0), lengthBytes: 7 }] })]);
+    await store.commit([batch({ isLast: true })]);
+    await store.close();
     const again = open();
-    const { generation, isClean, contents } = again.load();
+    const { generation, isClean, contents } = await again.load();
     assert(generation >= first + 3);
     assert.deepEqual([isClean, contents[0]?.lengthBytes], [true, 7]);
-    again.commit([batch({})]);
-    again.close();
+    await again.commit([batch({})]);
+    await again.close();
     const third = open();
-    assert.equal(third.load().isClean, false);
-    third.close();
+    assert.equal((await third.load()).isClean, false);
+    await third.close();
   },
 
-  "lets the later record win, within a batch, a commit, and after it"(open) {
-    const state = reloaded(
+  async "lets the later record win, within a batch, a commit, and after it"(open) {
+    const state = await reloaded(
       open,
       [batch({ inodes: [inode(2, { links: 1 }), inode(2, { links: 2 })], names: [name(1, 2)] })],
       [
@@ -155,43 +155,45 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
     assert.deepEqual(state.counters, { nextIno: 200, nextDataId: 11 });
   },
 
-  "forgets a name that the base does not have either"(open) {
-    const state = reloaded(open, [batch({ names: [name(1, 5)] })], [
+  async "forgets a name that the base does not have either"(open) {
+    const state = await reloaded(open, [batch({ names: [name(1, 5)] })], [
       batch({ names: [name(1, "none"), name(2, "none")] }),
     ]);
     assert.deepEqual(state.names, []);
   },
 
-  "tells names of one directory from those of another, and by every byte"(open) {
+  async "tells names of one directory from those of another, and by every byte"(open) {
     const other = "na\xff\xfdme" as ByteString;
-    const state = reloaded(open, [batch({ names: [name(1, 5), name(2, 6), name(1, 7, other)] })]);
+    const state = await reloaded(open, [
+      batch({ names: [name(1, 5), name(2, 6), name(1, 7, other)] }),
+    ]);
     const found = state.names.map(({ parent, name, to }) => `${parent} ${name} ${to}`).sort();
     assert.deepEqual(found, [`1 ${other} 7`, `1 ${NAME} 5`, `2 ${NAME} 6`]);
   },
 
-  "drops a part of a page map that has no page"(open) {
-    const state = reloaded(open, [batch({ pages: [pages(2, 0, 1), pages(2, 1, 1)] })], [
+  async "drops a part of a page map that has no page"(open) {
+    const state = await reloaded(open, [batch({ pages: [pages(2, 0, 1), pages(2, 1, 1)] })], [
       batch({ pages: [pages(2, 0, 0)] }),
     ]);
     assert.deepEqual(state.pages.map(({ part }) => part), [1]);
   },
 
-  "drops an attribute that has no value"(open) {
+  async "drops an attribute that has no value"(open) {
     const both = [attribute(2, bytes(1)), attribute(2, bytes(2), "user.b")];
-    const state = reloaded(open, [batch({ extendedAttributes: both })], [
+    const state = await reloaded(open, [batch({ extendedAttributes: both })], [
       batch({ extendedAttributes: [attribute(2, undefined), attribute(3, undefined)] }),
     ]);
     assert.deepEqual(state.extendedAttributes.map(({ name }) => name), ["user.b"]);
   },
 
-  "drops all that was recorded for an inode that is removed, and nothing else"(open) {
+  async "drops all that was recorded for an inode that is removed, and nothing else"(open) {
     const records = (ino: number) => ({
       inodes: [inode(ino)],
       contents: [content(ino, ino, 1)],
       pages: [pages(ino, 0, 1)],
       extendedAttributes: [attribute(ino, bytes(1))],
     });
-    const state = reloaded(open, [batch(records(2)), batch(records(3))], [
+    const state = await reloaded(open, [batch(records(2)), batch(records(3))], [
       batch({ removed: [2 as Ino] }),
     ]);
     for (const kind of ["inodes", "contents", "pages", "extendedAttributes"] as const) {
@@ -199,43 +201,69 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
     }
   },
 
-  "removes after all else in a batch, and takes the inode back in a later one"(open) {
+  async "removes after all else in a batch, and takes the inode back in a later one"(open) {
     const once = batch({ inodes: [inode(2)], removed: [2 as Ino] });
-    assert.deepEqual(reloaded(open, [once]).inodes, []);
-    const state = reloaded(open, [once, batch({ inodes: [inode(2)] })]);
+    assert.deepEqual((await reloaded(open, [once])).inodes, []);
+    const state = await reloaded(open, [once, batch({ inodes: [inode(2)] })]);
     assert.equal(state.inodes.length, 1);
   },
 
-  "is not changed by what callers do to their arrays afterwards"(open) {
+  async "is not changed by what callers do to their arrays afterwards"(open) {
     const store = open();
     const bits = pages(2, 0, 1);
-    store.commit([batch({ pages: [bits] })]);
+    await store.commit([batch({ pages: [bits] })]);
     bits.bits.fill(255);
-    const loaded = store.load();
+    const loaded = await store.load();
     (loaded.pages as unknown[]).length = 0;
-    assert.equal(store.load().pages[0]?.bits[1], 0);
-    store.close();
+    assert.equal((await store.load()).pages[0]?.bits[1], 0);
+    await store.close();
   },
 
-  "commits all batches or none"(open) {
+  async "commits all batches or none"(open) {
     const store = open();
-    store.commit([batch({ inodes: [inode(2)], names: [name(1, 2)] })]);
-    const before = store.load();
+    await store.commit([batch({ inodes: [inode(2)], names: [name(1, 2)] })]);
+    const before = await store.load();
     const good = batch({ inodes: [inode(3)], removed: [2 as Ino], names: [name(1, "none")] });
     // Something that no store can take.
     const bad = batch({ names: [{ ...name(1, 4), to: Symbol("no inode") as never }] });
-    assert.throws(() => store.commit([good, bad]));
-    assert.deepEqual(store.load(), before);
-    store.close();
+    await assert.rejects(store.commit([good, bad]));
+    assert.deepEqual(await store.load(), before);
+    await store.close();
     const again = open();
-    assert.deepEqual(again.load(), before);
-    again.commit([good]);
-    assert.deepEqual(again.load().inodes.map(({ ino }) => ino), [3], "and it goes on");
-    again.close();
+    assert.deepEqual(await again.load(), before);
+    await again.commit([good]);
+    assert.deepEqual((await again.load()).inodes.map(({ ino }) => ino), [3], "and it goes on");
+    await again.close();
   },
 
-  "takes a commit of nothing"(open) {
-    assert.deepEqual(reloaded(open, [], [batch({})]).counters, EMPTY.counters);
+  async "does what it is asked for in the order of the calls, whether or not somebody waits"(open) {
+    const store = open();
+    const first = (await store.load()).generation;
+    const order: string[] = [];
+    const told = (what: string) => () => void order.push(what);
+    const asked = [
+      ...[1, 2, 3].map((links) =>
+        store.commit([batch({ inodes: [inode(2, { links })] })]).then(told(`commit ${links}`))
+      ),
+      store.load().then(({ inodes, generation }) => {
+        assert.deepEqual([inodes[0]?.links, generation >= first + 3], [3, true]);
+        order.push("load");
+      }),
+      store.commit([batch({ removed: [2 as Ino] })]).then(told("removal")),
+      store.close().then(told("close")),
+    ];
+    await Promise.all(asked);
+    assert.deepEqual(
+      order,
+      ["commit 1", "commit 2", "commit 3", "load", "removal", "close"],
+    );
+    const again = open();
+    assert.deepEqual((await again.load()).inodes, []);
+    await again.close();
+  },
+
+  async "takes a commit of nothing"(open) {
+    assert.deepEqual((await reloaded(open, [], [batch({})])).counters, EMPTY.counters);
   },
 };
 
@@ -247,10 +275,10 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => void>> = {
  */
 export function testMetadataStore(title: string, openIn: (dirPath: string) => MetadataStore): void {
   for (const [promise, check] of Object.entries(PROMISES)) {
-    Deno.test(`${title} ${promise}`, () => {
+    Deno.test(`${title} ${promise}`, async () => {
       const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
       try {
-        check(() => openIn(dirPath));
+        await check(() => openIn(dirPath));
       } finally {
         Deno.removeSync(dirPath, { recursive: true });
       }

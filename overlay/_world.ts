@@ -21,11 +21,11 @@ import {
   type Committer,
   InlineCommitter,
   makeContext,
-  runJobs,
+  runJobsAtOnce,
 } from "./committer.ts";
 import { OverlayCounters } from "./counters.ts";
 import { checkDataFiles } from "./data_check.ts";
-import type { DataId, MetadataBatch, MetadataStore } from "./metadata_store.ts";
+import type { DataId, MetadataBatch, PromptStore } from "./metadata_store.ts";
 import { Overlay } from "./overlay.ts";
 import { StoredState } from "./stored_state.ts";
 
@@ -33,15 +33,15 @@ import { StoredState } from "./stored_state.ts";
 const FILE_SIZE_BYTES_MAX = 4 << 20;
 
 /** A store whose next commit can be made to fail. */
-export class FaultyStore implements MetadataStore {
-  readonly #store: MetadataStore;
+export class FaultyStore implements PromptStore {
+  readonly #store: PromptStore;
   readonly #calls: string[];
   failErrno = 0;
   /** How many batches it has taken. */
   commits = 0;
 
   /** @param calls Gets a line for each commit. */
-  constructor(store: MetadataStore, calls: string[]) {
+  constructor(store: PromptStore, calls: string[]) {
     this.#store = store;
     this.#calls = calls;
   }
@@ -74,13 +74,13 @@ export class FaultyStore implements MetadataStore {
 
 /** Runs jobs when it is told to, as a busy thread would. */
 export class HeldCommitter implements Committer {
-  readonly #context: CommitContext;
+  readonly #context: CommitContext<PromptStore>;
   readonly #jobs: CommitJob[] = [];
   #outcomes: CommitOutcome[] = [];
   /** Whether the next job cannot be submitted. */
   refuses = false;
 
-  constructor(context: CommitContext) {
+  constructor(context: CommitContext<PromptStore>) {
     this.#context = context;
   }
 
@@ -95,7 +95,7 @@ export class HeldCommitter implements Committer {
   /** Runs the next `count` jobs together. */
   run(count = this.#jobs.length): void {
     const jobs = this.#jobs.splice(0, count);
-    if (jobs.length > 0) this.#outcomes.push(...runJobs(jobs, this.#context));
+    if (jobs.length > 0) this.#outcomes.push(...runJobsAtOnce(jobs, this.#context));
   }
 
   outcomes(): CommitOutcome[] {
@@ -143,7 +143,7 @@ export class World {
 
   constructor(options: {
     readonly base: Readonly<Record<string, FakeEntry>>;
-    readonly store: MetadataStore;
+    readonly store: PromptStore;
     /** An empty directory. */
     readonly dirPath: string;
     /** Whether jobs wait until {@link World.committer} is told to run them. */
@@ -392,7 +392,7 @@ export class World {
     });
     const dataDirectory = byteString(new TextEncoder().encode(this.#dataPath));
     this.#directoryFd = libc.open(dataDirectory, OPEN.readOnly | OPEN.directory);
-    const context: CommitContext = makeContext({
+    const context: CommitContext<PromptStore> = makeContext({
       store: this.store,
       libc,
       dataDirectory,

@@ -6,16 +6,13 @@
 
 import { toPbkfsError } from "../errors.ts";
 import { clockMs, Latencies, replyError, type Request, REQUEST_KINDS } from "../fuse/mod.ts";
-import { CommitIntake } from "./commit_intake.ts";
 import { CommitRing } from "./commit_ring.ts";
-import { type CommitContext, runJobs } from "./committer.ts";
+import type { CommitContext } from "./committer.ts";
+import { promised } from "./metadata_store.ts";
 import { openContext } from "./open_context.ts";
+import { serveCommits } from "./serve_commits.ts";
 import { buffersOfState } from "./stored_state.ts";
-import type {
-  CommitWorkerAnswer,
-  CommitWorkerMessage,
-  CommitWorkerSetup,
-} from "./worker_committer.ts";
+import type { CommitWorkerAnswer, CommitWorkerSetup } from "./worker_committer.ts";
 import { answerLoad, isLoadRequest, type Loaded, type LoadRequest } from "./worker_loading.ts";
 import type { WorkerNews } from "./worker_news.ts";
 
@@ -27,45 +24,33 @@ const scope = self as unknown as {
   ): void;
 };
 
-let ring: CommitRing;
-let context: CommitContext;
 /** When jobs came that a request waits for. */
 const since = new Map<Request, number>();
 const SYNC = REQUEST_KINDS.indexOf("sync");
 
 scope.onmessage = ({ data }) => {
-  if (!isLoadRequest(data)) begin(data);
+  if (!isLoadRequest(data)) void begin(data);
   else void answerLoad(() => Promise.resolve(), (done) => scope.postMessage(done));
 };
 
-function begin(setup: CommitWorkerSetup): void {
+async function begin(setup: CommitWorkerSetup): Promise<void> {
   try {
-    ring = new CommitRing(setup.shared);
-    context = openContext({
+    const ring = new CommitRing(setup.shared);
+    const opened = openContext({
       ...setup,
       reply: replier(setup),
       onError: report,
       onFailure: () => ring.failed(),
     });
-    const intake = new CommitIntake(ring, (jobs) => runJobs(jobs, context));
-    setup.port.onmessage = ({ data }: MessageEvent<CommitWorkerMessage>) => {
-      if (!("job" in data)) return end(setup.port);
-      const { job, submittedAt } = data;
-      if (job.request !== undefined) since.set(job.request, submittedAt);
-      intake.take(job);
-    };
-    const state = context.store.loadPacked();
+    const context = { ...opened, store: promised(opened.store) };
+    const state = await context.store.loadPacked();
+    serveCommits(setup, context, ({ request }, submittedAt) => {
+      if (request !== undefined) since.set(request, submittedAt);
+    });
     scope.postMessage({ state }, buffersOfState(state));
   } catch (error) {
     scope.postMessage({ error: toPbkfsError(error).toJSON() });
   }
-}
-
-function end(port: MessagePort): void {
-  context.libc.close(context.dataDirectoryFd);
-  context.store.close();
-  port.close();
-  ring.closed();
 }
 
 /** Answers the kernel, and counts how long it waited. */

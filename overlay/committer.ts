@@ -12,7 +12,7 @@ import type { Fd, Libc } from "../ffi/libc.ts";
 import type { Request } from "../fuse/mod.ts";
 import { CommitFailures } from "./commit_failures.ts";
 import { dataFilePath } from "./data_files.ts";
-import type { DataId, MetadataBatch, MetadataStore } from "./metadata_store.ts";
+import type { DataId, MetadataBatch, MetadataStore, PromptStore } from "./metadata_store.ts";
 
 /** A data file in a job. */
 export interface FileToSync {
@@ -64,9 +64,9 @@ export interface Committer {
   close(): void;
 }
 
-/** What jobs need. */
-export interface CommitContext {
-  readonly store: MetadataStore;
+/** What jobs need; a store that answers at once, if they are to be done when a call returns. */
+export interface CommitContext<Store extends MetadataStore | PromptStore = MetadataStore> {
+  readonly store: Store;
   readonly libc: Libc;
   readonly dataDirectory: ByteString;
   readonly dataDirectoryFd: Fd;
@@ -81,18 +81,68 @@ export interface CommitContext {
 }
 
 /** A context in which nothing has failed yet. */
-export function makeContext(parts: Omit<CommitContext, "failures">): CommitContext {
+export function makeContext<Store extends MetadataStore | PromptStore>(
+  parts: Omit<CommitContext<Store>, "failures">,
+): CommitContext<Store> {
   return { ...parts, failures: new CommitFailures() };
 }
 
 /**
- * Carries out jobs that wait at the same time, with one commit for all of them.
+ * Carries out jobs that wait at the same time, with one commit for all of them: see
+ * {@link jobSteps}. It is not rejected. Others must wait until it has ended.
+ */
+export async function runJobs(
+  jobs: readonly CommitJob[],
+  context: CommitContext,
+): Promise<CommitOutcome[]> {
+  const steps = jobSteps(jobs, context);
+  let step = steps.next();
+  while (step.done !== true) {
+    try {
+      await context.store.commit(step.value);
+      step = steps.next();
+    } catch (error) {
+      step = steps.throw(error);
+    }
+  }
+  return step.value;
+}
+
+/** The same, with a store that answers at once: all is done when it returns. */
+export function runJobsAtOnce(
+  jobs: readonly CommitJob[],
+  context: CommitContext<PromptStore>,
+): CommitOutcome[] {
+  const steps = jobSteps(jobs, context);
+  let step = steps.next();
+  while (step.done !== true) {
+    try {
+      context.store.commit(step.value);
+      step = steps.next();
+    } catch (error) {
+      step = steps.throw(error);
+    }
+  }
+  return step.value;
+}
+
+/** Who gets batches out of it commits them, and goes on, or throws into it what has failed. */
+type CommitSteps<T> = Generator<readonly MetadataBatch[], T, void>;
+
+/** Jobs do not ask who carries out their commits, and how soon. */
+type StepsContext = CommitContext<MetadataStore | PromptStore>;
+
+/**
+ * All that jobs are, but for the commit itself.
  *
  * When the store fails, the changes of these jobs are not in it, and jobs already under way build
  * on them. So from then on every job of the same epoch fails; who submits them learns of it, begins
  * a new epoch, and submits all that failed again.
  */
-export function runJobs(jobs: readonly CommitJob[], context: CommitContext): CommitOutcome[] {
+function* jobSteps(
+  jobs: readonly CommitJob[],
+  context: StepsContext,
+): CommitSteps<CommitOutcome[]> {
   const { libc, failures } = context;
   const syncs = jobs.map((job) => syncFiles(job, context));
   let storeErrno = attempt(context, "sync the data directory", () => {
@@ -106,7 +156,7 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
     return [names, isSynced ? contents : undefined].filter((batch) => batch !== undefined);
   });
   if (storeErrno === 0 && batches.length > 0) {
-    storeErrno = attempt(context, "commit", () => commit(batches, context));
+    storeErrno = yield* commit(batches, context);
   }
   if (storeErrno !== 0) failures.storeFailed(epoch, storeErrno);
   return jobs.map((job, index) => {
@@ -128,17 +178,31 @@ export function runJobs(jobs: readonly CommitJob[], context: CommitContext): Com
 /** What a commit may need at once, by experience: a few pages of the log and of its index. */
 const COMMIT_SIZE_BYTES = 1 << 20;
 
-/** What is committed has been accepted, so it takes of the reserve what a full disk does not give. */
-function commit(batches: readonly MetadataBatch[], context: CommitContext): void {
+/**
+ * What is committed has been accepted, so it takes of the reserve what a full disk does not give.
+ *
+ * @returns 0, or an errno.
+ */
+function* commit(
+  batches: readonly MetadataBatch[],
+  context: StepsContext,
+): CommitSteps<number> {
   for (;;) {
     try {
-      return context.store.commit(batches);
+      yield batches;
+      return 0;
     } catch (error) {
       const errno = errnoOf(error);
       const isFull = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
-      if (!isFull || context.makeRoom?.(COMMIT_SIZE_BYTES) !== true) throw error;
+      if (isFull && mayTakeRoom(context)) continue;
+      context.onError("commit", error);
+      return errno;
     }
   }
+}
+
+function mayTakeRoom(context: StepsContext): boolean {
+  return context.makeRoom?.(COMMIT_SIZE_BYTES) === true;
 }
 
 interface SyncOutcome {
@@ -148,7 +212,7 @@ interface SyncOutcome {
 }
 
 /** Syncs a job's files. */
-function syncFiles(job: CommitJob, context: CommitContext): SyncOutcome {
+function syncFiles(job: CommitJob, context: StepsContext): SyncOutcome {
   let first = 0;
   let failedFiles = 0;
   job.files.forEach(({ id, fd }, index) => {
@@ -161,7 +225,7 @@ function syncFiles(job: CommitJob, context: CommitContext): SyncOutcome {
   return { errno: first, failedFiles };
 }
 
-function syncAndClose({ libc }: CommitContext, fd: Fd): void {
+function syncAndClose({ libc }: StepsContext, fd: Fd): void {
   try {
     libc.fdatasync(fd);
   } finally {
@@ -169,7 +233,7 @@ function syncAndClose({ libc }: CommitContext, fd: Fd): void {
   }
 }
 
-function deleteFiles(job: CommitJob, context: CommitContext): void {
+function deleteFiles(job: CommitJob, context: StepsContext): void {
   for (const id of job.deletions) {
     // A file that stays, the store still calls deleted: the next mount does it.
     attempt(context, "delete", () => {
@@ -179,7 +243,7 @@ function deleteFiles(job: CommitJob, context: CommitContext): void {
   }
 }
 
-function attempt(context: CommitContext, what: string, body: () => void): number {
+function attempt(context: StepsContext, what: string, body: () => void): number {
   try {
     body();
     return 0;
@@ -191,15 +255,15 @@ function attempt(context: CommitContext, what: string, body: () => void): number
 
 /** Carries jobs out at once, on the thread that submits them. */
 export class InlineCommitter implements Committer {
-  readonly #context: CommitContext;
+  readonly #context: CommitContext<PromptStore>;
   #outcomes: CommitOutcome[] = [];
 
-  constructor(context: CommitContext) {
+  constructor(context: CommitContext<PromptStore>) {
     this.#context = context;
   }
 
   submit(job: CommitJob): void {
-    this.#outcomes.push(...runJobs([job], this.#context));
+    this.#outcomes.push(...runJobsAtOnce([job], this.#context));
   }
 
   outcomes(): CommitOutcome[] {

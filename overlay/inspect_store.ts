@@ -24,7 +24,15 @@ export interface InspectedStore {
  * @param generation What the diff's binding tells; undefined if it tells none.
  * @throws {PbkfsError} `DiffVersion` if a newer pbkfs made it.
  */
-export function inspectStore(path: string, generation: number | undefined): InspectedStore {
+export function inspectStore(
+  path: string,
+  generation: number | undefined,
+): Promise<InspectedStore> {
+  return Promise.try(inspectSqlite, path, generation);
+}
+
+/** SQLite answers at once. */
+function inspectSqlite(path: string, generation: number | undefined): InspectedStore {
   const damages: string[] = [];
   const survive = (body: () => void) => {
     try {

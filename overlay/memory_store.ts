@@ -12,15 +12,15 @@ import type {
   InodeRecord,
   MetadataBatch,
   MetadataState,
-  MetadataStore,
   NameRecord,
   PageMapRecord,
+  PromptStore,
 } from "./metadata_store.ts";
 import type { Ino } from "../fuse/mod.ts";
 import { pack, type PackedState } from "./stored_state.ts";
 
-/** A {@link MetadataStore} in memory. Two of the same `MemoryStore.Contents` see each other. */
-export class MemoryStore implements MetadataStore {
+/** A {@link PromptStore} in memory. Two of the same `MemoryStore.Contents` see each other. */
+export class MemoryStore implements PromptStore {
   readonly #inodes = new Map<number, InodeRecord>();
   readonly #names = new Map<string, NameRecord>();
   readonly #contents = new Map<number, ContentRecord>();

@@ -132,18 +132,47 @@ export type StoreFacts = Pick<
   "counters" | "isClean" | "keepsLengths" | "generation"
 >;
 
-/** Remembers. All methods may throw a {@link PbkfsError}. */
+/**
+ * Remembers. What is asked of it is done in the order of the calls, also if nobody waits for an
+ * answer in between. Promises are rejected with a {@link PbkfsError}.
+ */
 export interface MetadataStore {
   /** Everything committed so far. */
-  load(): MetadataState;
+  load(): Promise<MetadataState>;
   /** The same, in little memory. */
-  loadPacked(): PackedState;
+  loadPacked(): Promise<PackedState>;
   /**
-   * When it returns, the batches are durable, all of them; when it throws, none is. Data files of
-   * inodes that are removed are remembered as deleted, until {@link MetadataStore.dataDeleted}.
+   * Fulfilled when the batches are durable, all of them; when it is rejected, none is, nor will be.
+   * Data files of inodes that are removed are remembered as deleted, until
+   * {@link MetadataStore.dataDeleted}.
+   *
+   * @param batches Not to be changed before the answer.
    */
-  commit(batches: readonly MetadataBatch[]): void;
+  commit(batches: readonly MetadataBatch[]): Promise<void>;
   /** A data file is gone. The next commit makes that durable; until then, nobody minds. */
   dataDeleted(id: DataId): void;
+  close(): Promise<void>;
+}
+
+/**
+ * A store that answers at once. A thread that does not return to its event loop, and so meets no
+ * promise again, can use no other one. All methods may throw a {@link PbkfsError}.
+ */
+export interface PromptStore {
+  load(): MetadataState;
+  loadPacked(): PackedState;
+  commit(batches: readonly MetadataBatch[]): void;
+  dataDeleted(id: DataId): void;
   close(): void;
+}
+
+/** A store that answers at once, for who does not rely on that. */
+export function promised(store: PromptStore): MetadataStore {
+  return {
+    load: () => Promise.try(() => store.load()),
+    loadPacked: () => Promise.try(() => store.loadPacked()),
+    commit: (batches) => Promise.try(() => store.commit(batches)),
+    dataDeleted: (id) => store.dataDeleted(id),
+    close: () => Promise.try(() => store.close()),
+  };
 }

@@ -30,6 +30,7 @@ export type { TreeOwner } from "./inode_table.ts";
 export { type ContentRecord, type DataId } from "./metadata_store.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
+export { promised, type PromptStore } from "./metadata_store.ts";
 export { buffersOfState, type PackedState, StoredState } from "./stored_state.ts";
 export { openContext } from "./open_context.ts";
 export { dataFileName } from "./data_files.ts";

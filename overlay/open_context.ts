@@ -8,6 +8,7 @@ import { type ByteString, printable } from "../ffi/bytes.ts";
 import { type FaultRule, Faults } from "../ffi/faulty_libc.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
 import { type CommitContext, makeContext } from "./committer.ts";
+import type { PromptStore } from "./metadata_store.ts";
 import { Reserve } from "./reserve.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
@@ -23,8 +24,8 @@ export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onErr
   readonly faults: readonly FaultRule[];
 }
 
-/** Opens a diff for the thread that commits. @throws {PbkfsError} as {@link SqliteStore} does. */
-export function openContext(options: OpenContextOptions): CommitContext {
+/** Opens a diff for who commits. @throws {PbkfsError} as {@link SqliteStore} does. */
+export function openContext(options: OpenContextOptions): CommitContext<PromptStore> {
   const { storePath, generation, dataDirectory, reply, onError } = options;
   const faults = new Faults(options.faults);
   const libc = faults.libc(systemLibc());

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryStore } from "./memory_store.ts";
-import type { MetadataStore } from "./metadata_store.ts";
+import type { PromptStore } from "./metadata_store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import { BASE, sequences } from "./_steps.ts";
 import { World } from "./_world.ts";
@@ -13,7 +13,7 @@ const SEED = Deno.env.get("PBKFS_SEED");
 function checkSequences(options: {
   readonly count: number;
   readonly stepsMax: number;
-  readonly openStore: (dirPath: string) => MetadataStore;
+  readonly openStore: (dirPath: string) => PromptStore;
   /** Whether read workers take part. */
   readonly workers: boolean;
 }): void {

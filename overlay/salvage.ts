@@ -43,9 +43,9 @@ const NO_FACTS = { counters: undefined, isClean: false, keepsLengths: true, gene
 const EMPTY = new StoredState(new StatePacker().done(NO_FACTS));
 
 /** Looks at a diff, and changes nothing. */
-export function salvage(options: SalvageOptions): Salvaged {
+export async function salvage(options: SalvageOptions): Promise<Salvaged> {
   const { storePath, generation } = options;
-  const { state: stored, damages } = inspectStore(storePath, generation);
+  const { state: stored, damages } = await inspectStore(storePath, generation);
   const known = stored ?? EMPTY;
   const found = composed(known, options);
   const notes = [

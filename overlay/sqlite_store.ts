@@ -27,8 +27,8 @@ import type {
   InodeRecord,
   MetadataBatch,
   MetadataState,
-  MetadataStore,
   NameRecord,
+  PromptStore,
 } from "./metadata_store.ts";
 
 /** What `PRAGMA user_version` says in a store of this pbkfs. */
@@ -106,8 +106,8 @@ export interface OpenStoreOptions extends SqliteStoreOptions {
   readonly onProblem?: (what: string, error: unknown) => void;
 }
 
-/** A {@link MetadataStore} in a SQLite file. */
-export class SqliteStore implements MetadataStore {
+/** A {@link PromptStore} in a SQLite file. */
+export class SqliteStore implements PromptStore {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: { readonly [Name in keyof typeof STATEMENTS]: StatementSync };

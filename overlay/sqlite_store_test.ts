@@ -5,14 +5,18 @@ import type { Ino } from "../fuse/mod.ts";
 import { testMetadataStore } from "./_metadata_store_suite.ts";
 import { readGeneration } from "./generation_record.ts";
 import { inspectStore } from "./inspect_store.ts";
+import { promised } from "./metadata_store.ts";
 import { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
 
-testMetadataStore("FR-401 SqliteStore", (dirPath) => new SqliteStore(`${dirPath}/metadata.sqlite`));
+testMetadataStore(
+  "FR-401 SqliteStore",
+  (dirPath) => promised(new SqliteStore(`${dirPath}/metadata.sqlite`)),
+);
 
-function inTempDir(body: (path: string) => void): void {
+async function inTempDir(body: (path: string) => void | Promise<void>): Promise<void> {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   try {
-    body(`${dirPath}/metadata.sqlite`);
+    await body(`${dirPath}/metadata.sqlite`);
   } finally {
     Deno.removeSync(dirPath, { recursive: true });
   }
@@ -32,8 +36,8 @@ function refused(path: string, code: Code): PbkfsError {
   return caught;
 }
 
-Deno.test("FR-404 a store of a newer pbkfs is refused, and not touched", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a store of a newer pbkfs is refused, and not touched", async () => {
+  await inTempDir((path) => {
     new SqliteStore(path).close();
     const database = new DatabaseSync(path);
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
@@ -44,8 +48,8 @@ Deno.test("FR-404 a store of a newer pbkfs is refused, and not touched", () => {
   });
 });
 
-Deno.test("FR-404 a SQLite file of another program is refused, and not touched", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a SQLite file of another program is refused, and not touched", async () => {
+  await inTempDir((path) => {
     const database = new DatabaseSync(path);
     database.exec("CREATE TABLE theirs (a); PRAGMA application_id = 77");
     database.close();
@@ -55,8 +59,8 @@ Deno.test("FR-404 a SQLite file of another program is refused, and not touched",
   });
 });
 
-Deno.test("FR-404 a SQLite file with tables that nobody signed is refused", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a SQLite file with tables that nobody signed is refused", async () => {
+  await inTempDir((path) => {
     const database = new DatabaseSync(path);
     database.exec("CREATE TABLE theirs (a)");
     database.close();
@@ -64,15 +68,15 @@ Deno.test("FR-404 a SQLite file with tables that nobody signed is refused", () =
   });
 });
 
-Deno.test("FR-404 a file that is no SQLite file is refused as damaged", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a file that is no SQLite file is refused as damaged", async () => {
+  await inTempDir((path) => {
     Deno.writeTextFileSync(path, "this is not a database, and long enough to tell".repeat(20));
     refused(path, "DiffDamaged");
   });
 });
 
-Deno.test("FR-404 a store whose pages are damaged is refused as damaged", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a store whose pages are damaged is refused as damaged", async () => {
+  await inTempDir((path) => {
     const store = new SqliteStore(path);
     const names = Array.from({ length: 2000 }, (_, n) => ({
       parent: 1 as Ino,
@@ -90,8 +94,8 @@ Deno.test("FR-404 a store whose pages are damaged is refused as damaged", () => 
   });
 });
 
-Deno.test("FR-404 a store that was begun and never finished is made anew", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a store that was begun and never finished is made anew", async () => {
+  await inTempDir((path) => {
     Deno.writeFileSync(path, new Uint8Array());
     const store = new SqliteStore(path);
     assert.equal(store.load().counters, undefined);
@@ -99,8 +103,8 @@ Deno.test("FR-404 a store that was begun and never finished is made anew", () =>
   });
 });
 
-Deno.test("FR-404 a store that another process has open is in use", () => {
-  inTempDir((path) => {
+Deno.test("FR-404 a store that another process has open is in use", async () => {
+  await inTempDir((path) => {
     const store = new SqliteStore(path, { busyTimeoutMs: 10 });
     store.commit([]);
     try {
@@ -111,8 +115,8 @@ Deno.test("FR-404 a store that another process has open is in use", () => {
   });
 });
 
-Deno.test("FR-405 a full disk is ENOSPC, leaves the store as it was, and it goes on", () => {
-  inTempDir((path) => {
+Deno.test("FR-405 a full disk is ENOSPC, leaves the store as it was, and it goes on", async () => {
+  await inTempDir((path) => {
     const none = { inodes: [], names: [], contents: [], extendedAttributes: [], removed: [] };
     const counters = { nextIno: 1, nextDataId: 1 };
     const pages = Array.from({ length: 4000 }, (_, part) => ({
@@ -163,8 +167,8 @@ Deno.test("FR-474 a store of the first version is read; when its files were made
   }
 });
 
-Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes on being counted", () => {
-  inTempDir((path) => {
+Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes on being counted", async () => {
+  await inTempDir(async (path) => {
     new SqliteStore(path).close();
     const database = new DatabaseSync(path);
     database.exec("ALTER TABLE inode DROP COLUMN born_s; ALTER TABLE inode DROP COLUMN born_ns");
@@ -173,7 +177,7 @@ Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes 
     database.exec("INSERT INTO content VALUES (7, 'whole', 3, 0, 0)");
     database.close();
     Deno.removeSync(`${path}.generation`);
-    const { state, damages } = inspectStore(path, undefined);
+    const { state, damages } = await inspectStore(path, undefined);
     assert.deepEqual(damages, []);
     assert.equal(state?.contentCount, 1);
     assert.deepEqual([state?.facts.keepsLengths, state?.facts.generation], [false, 0]);
@@ -184,14 +188,14 @@ Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes 
   });
 });
 
-Deno.test("FR-873 of a store with rows that cannot be, the others are inspected", () => {
-  inTempDir((path) => {
+Deno.test("FR-873 of a store with rows that cannot be, the others are inspected", async () => {
+  await inTempDir(async (path) => {
     new SqliteStore(path).close();
     const database = new DatabaseSync(path);
     database.exec("INSERT INTO content VALUES (7, 'whole', 3, 0, 0, 5), (8, 'odd', 4, 0, 0, 5)");
     database.exec("INSERT INTO content VALUES (9, 'whole', 5, 0, 0, -1)");
     database.close();
-    const { state, damages } = inspectStore(path, 1);
+    const { state, damages } = await inspectStore(path, 1);
     assert.deepEqual([...(state?.contents ?? [])].map(({ ino }) => ino), [7]);
     assert.match(damages.join(), /"content" has a row that cannot be/);
   });

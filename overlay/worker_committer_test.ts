@@ -5,8 +5,10 @@ import type { CommitJob, CommitOutcome } from "./committer.ts";
 import { type CommitWorkerMessage, WorkerCommitter } from "./worker_committer.ts";
 
 const job = (sequence: number) => ({ sequence } as CommitJob);
-const succeed = (jobs: readonly CommitJob[]): CommitOutcome[] =>
-  jobs.map(({ sequence }) => ({ sequence, storeErrno: 0, syncErrno: 0, failedFiles: sequence }));
+const succeed = (jobs: readonly CommitJob[]): Promise<CommitOutcome[]> =>
+  Promise.resolve(
+    jobs.map(({ sequence }) => ({ sequence, storeErrno: 0, syncErrno: 0, failedFiles: sequence })),
+  );
 
 /** A committer whose jobs are carried out when they are posted. */
 function committerOf(ringSize: number, onPost: () => void = () => {}) {
@@ -26,12 +28,12 @@ function committerOf(ringSize: number, onPost: () => void = () => {}) {
     close() {},
   };
   const committer = new WorkerCommitter({ shared, port });
-  return { committer, runs };
+  return { committer, runs, idle: () => intake.idle() };
 }
 
-Deno.test("FR-445 a job that cannot be posted is not waited for", () => {
+Deno.test("FR-445 a job that cannot be posted is not waited for", async () => {
   let fails = true;
-  const { committer, runs } = committerOf(8, () => {
+  const { committer, runs, idle } = committerOf(8, () => {
     if (fails) throw new RangeError("too large");
   });
   assert.throws(() => committer.submit(job(1)), RangeError);
@@ -39,15 +41,19 @@ Deno.test("FR-445 a job that cannot be posted is not waited for", () => {
   assert.deepEqual(committer.outcomes(), []);
   fails = false;
   committer.submit(job(1));
+  await idle();
   committer.drain();
   assert.deepEqual(runs, [[1]], "nor does one job wait for it");
   assert.deepEqual(committer.outcomes().map(({ sequence }) => sequence), [1]);
   committer.close();
 });
 
-Deno.test("FR-445 all outcomes are told in order, however late somebody asks", () => {
-  const { committer } = committerOf(4);
-  for (let sequence = 1; sequence <= 21; sequence++) committer.submit(job(sequence));
+Deno.test("FR-445 all outcomes are told in order, however late somebody asks", async () => {
+  const { committer, idle } = committerOf(4);
+  for (let sequence = 1; sequence <= 21; sequence++) {
+    committer.submit(job(sequence));
+    await idle();
+  }
   const outcomes = committer.outcomes();
   assert.deepEqual(
     outcomes.map(({ sequence }) => sequence),
@@ -57,7 +63,7 @@ Deno.test("FR-445 all outcomes are told in order, however late somebody asks", (
   assert.deepEqual(committer.outcomes(), []);
 });
 
-Deno.test("FR-445 sequences go on where 32 bits end", () => {
+Deno.test("FR-445 sequences go on where 32 bits end", async () => {
   for (const end of [2 ** 31, 2 ** 32]) {
     const ring = new CommitRing(commitRingMemory(8));
     const intake = new CommitIntake(ring, succeed);
@@ -65,6 +71,7 @@ Deno.test("FR-445 sequences go on where 32 bits end", () => {
       ring.submitted = sequence;
       assert(ring.isSubmittedAfter(sequence - 1) && !ring.isSubmittedAfter(sequence));
       intake.take(job(sequence));
+      await intake.idle();
       ring.waitFor(sequence);
       ring.waitForSubmitted();
       assert.equal(ring.completedSince(sequence - 1), 1);

@@ -31,6 +31,7 @@ export const PROTOCOLS: readonly ProtocolCase[] = [
     twoJobs: [2, "all"],
     threeJobs: [2, 4],
     smallRing: [2, "all"],
+    lateStore: [2, 4],
   }),
   ...cases("numbers", "numbers.ts", { counters: ["all", "all"], latencies: ["all", "all"] }),
   ...cases("alarm", "alarm.ts", { setTwice: ["all", "all"], setThrice: ["all", "all"] }),

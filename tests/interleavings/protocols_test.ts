@@ -89,6 +89,22 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     },
     found: /each outcome once/,
   },
+  "jobs are carried out while others are": {
+    ...{ file: "commits.ts", name: "lateStore" },
+    files: {
+      "overlay/commit_intake.ts": { "this.#underWay !== undefined || last": "last" },
+    },
+    found: /two at a time/,
+  },
+  "a job that comes while others are carried out is forgotten": {
+    ...{ file: "commits.ts", name: "lateStore" },
+    files: {
+      "overlay/commit_intake.ts": {
+        "    this.#underWay = undefined;\n    this.#begin();": "    this.#underWay = undefined;",
+      },
+    },
+    found: /Nobody can go on|each outcome once/,
+  },
   "outcomes that nobody has seen are overwritten": {
     ...{ file: "commits.ts", name: "smallRing" },
     files: {

@@ -14,7 +14,10 @@ export type Note = (fact: unknown) => void;
 export interface Scenario {
   /** New memory for one exploration. It is as here at the beginning of every schedule. */
   memory(): Record<string, unknown>;
-  readonly threads: readonly ((memory: Record<string, unknown>, note: Note) => void)[];
+  readonly threads: readonly ((
+    memory: Record<string, unknown>,
+    note: Note,
+  ) => void | Promise<void>)[];
   /** Whether plain accesses are steps; else they must be in order, as in a program without races. */
   readonly plainSteps?: boolean;
   /** All threads may be left waiting; then nothing is checked. */

@@ -49,11 +49,11 @@ export class Stepper {
   }
 
   /** Runs `body` when it is this thread's turn for the first time, and then hands the turn on. */
-  run(body: () => void): void {
+  async run(body: () => void | Promise<void>): Promise<void> {
     const board = this.#board;
     try {
       this.#waitForTurn();
-      body();
+      await body();
       board.put(this.#me, "state", STATE.ended);
       if (board.get(AT.end) === 0) this.#pass();
     } catch (error) {

@@ -30,13 +30,13 @@ scope.onmessage = async ({ data }) => {
   try {
     const play = await prepare(data);
     scope.postMessage({ ready: true });
-    play();
+    await play();
   } catch (error) {
     scope.postMessage({ failed: (error as Error).stack ?? String(error) });
   }
 };
 
-async function prepare(setup: ThreadSetup): Promise<() => void> {
+async function prepare(setup: ThreadSetup): Promise<() => Promise<void>> {
   const { me, memory } = setup;
   const board = new Board(setup.board);
   const stepper = new Stepper(board, me, buffersIn(memory).map(({ buffer }) => buffer));
@@ -45,22 +45,22 @@ async function prepare(setup: ThreadSetup): Promise<() => void> {
   const make = makers[setup.scenarioName] as ScenarioMaker;
   const thread = (await make(modulesWith(setup.replaced), setup.parameters))
     .threads[me] as Scenario["threads"][number];
-  const once = () => {
+  const once = async () => {
     const notes: unknown[] = [];
     try {
-      stepper.run(() => thread(memory, (fact) => notes.push(fact)));
+      await stepper.run(() => thread(memory, (fact) => notes.push(fact)));
       board.note(me, { notes });
     } catch (error) {
       board.note(me, { notes, error: (error as Error).stack ?? String(error) });
     }
   };
-  return () => {
+  return async () => {
     for (let round = 0;;) {
       wait(board.cells, AT.round, round);
       if (load(board.cells, AT.round) === round) continue;
       round++;
       if (load(board.cells, AT.quit) !== 0) return;
-      once();
+      await once();
       add(board.cells, AT.returned, 1);
       notify(board.cells, AT.returned);
     }

@@ -1,5 +1,5 @@
 /**
- * Commits: one thread submits jobs, the other carries them out.
+ * Commits: one thread submits jobs, the other carries them out, with a store that may answer late.
  *
  * @module
  */
@@ -30,13 +30,17 @@ class Mailbox {
     Atomics.notify(this.#cells, this.#next++);
   }
 
+  /** @returns 0 if there is no message. */
+  look(): number {
+    const message = Atomics.load(this.#cells, this.#next);
+    if (message !== 0) this.#next++;
+    return message;
+  }
+
   take(): number {
     for (;;) {
-      const message = Atomics.load(this.#cells, this.#next);
-      if (message !== 0) {
-        this.#next++;
-        return message;
-      }
+      const message = this.look();
+      if (message !== 0) return message;
       Atomics.wait(this.#cells, this.#next, 0);
     }
   }
@@ -53,9 +57,11 @@ async function commits(
     readonly ringSize: number;
     /** Learns of outcomes between two jobs, not only at the end. */
     readonly looks: boolean;
+    /** Messages come while a job is carried out, too. */
+    readonly isLate?: boolean;
   },
 ): Promise<Scenario> {
-  const { jobs, ringSize, looks } = options;
+  const { jobs, ringSize, looks, isLate = false } = options;
   const { CommitRing, commitRingMemory } = await modules<RingModule>("overlay/commit_ring.ts");
   const { CommitIntake } = await modules<IntakeModule>("overlay/commit_intake.ts");
   const { WorkerCommitter } = await modules<CommitterModule>("overlay/worker_committer.ts");
@@ -80,15 +86,26 @@ async function commits(
     committer.close();
   }
 
-  function carriesOut(memory: Memory, note: Note): void {
+  async function carriesOut(memory: Memory, note: Note): Promise<void> {
     const mailbox = new Mailbox(memory["mailbox"]);
     const ring = new CommitRing(memory["ring"] as SharedArrayBuffer);
-    const intake = new CommitIntake(ring, (jobs) => {
+    let isOpen = true;
+    let running = 0;
+    const hand = (message: number) => {
+      if (message === CLOSE) isOpen = false;
+      else if (message !== 0) intake.take({ sequence: message } as CommitJob);
+    };
+    const intake = new CommitIntake(ring, async (jobs) => {
+      if (++running > 1) note("two at a time");
       note(jobs.map(({ sequence }) => sequence));
+      await undefined;
+      if (isLate) hand(mailbox.look());
+      running--;
       return jobs.map(({ sequence }) => outcomeOf(sequence));
     });
-    for (let message = mailbox.take(); message !== CLOSE; message = mailbox.take()) {
-      intake.take({ sequence: message } as CommitJob);
+    while (isOpen) {
+      hand(mailbox.take());
+      await intake.idle();
     }
     ring.closed();
   }
@@ -101,6 +118,7 @@ async function commits(
     }),
     threads: [submits, carriesOut],
     check([told = [], ran = []]) {
+      assert(!ran.includes("two at a time"), "two at a time");
       assert.deepEqual(
         told,
         [...sequences.map(outcomeOf), "closed"],
@@ -118,6 +136,10 @@ export const twoJobs = (modules: Modules) =>
 /** The same with three. */
 export const threeJobs = (modules: Modules) =>
   commits(modules, { jobs: 3, ringSize: 8, looks: true });
+
+/** Jobs that may come while one is carried out. */
+export const lateStore = (modules: Modules) =>
+  commits(modules, { jobs: 3, ringSize: 8, looks: false, isLate: true });
 
 /** More jobs than the ring has room for outcomes that nobody has seen. */
 export const smallRing = (modules: Modules) =>

@@ -8,25 +8,7 @@ import { PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
 import { openPlainDirectory } from "../ffi/open_beneath.ts";
-import { LOCK_NAME } from "./diff_lock.ts";
-
-/** The name of the file that says which backup a diff belongs to. */
-export const BINDING_NAME = ".pbkfs-binding.json";
-
-/** The name of the file that keeps space for what was accepted. */
-export const RESERVE_NAME = "reserve";
-
-/** The name of the file that names a mount directory that was made for the mount. */
-export const MOUNT_DIRECTORY_NAME = ".pbkfs-mount-directory";
-
-/** What pbkfs makes in a diff directory. SQLite adds to the name of its file. */
-const OURS =
-  /^(\.pbkfs-binding\.json(\.tmp)?|\.pbkfs-lock|\.pbkfs-mount-directory|metadata\.sqlite.*|data|reserve|wal|wal\.tmp|control\.sock|pbkfs\.log(\.[\w.-]+)?)$/;
-
-/** mkfs makes it at the top of a file system, too; data files that nothing names go there. */
-const LOST_AND_FOUND = "lost+found";
-/** What fsck puts there is not ours. */
-const OF_FSCK = /^#\d+$/;
+import { DIFF_NAMES, isOfFsck, isOurs } from "./layout.ts";
 
 /** One of our files or directories in a diff. */
 export interface DiffPart {
@@ -47,10 +29,10 @@ export interface DiffContents {
 export function readContents(path: string): DiffContents {
   const names = [...Deno.readDirSync(path)].map(({ name }) => name).sort();
   return {
-    ours: names.filter((name) => OURS.test(name) || isOurLostAndFound(path, name))
+    ours: names.filter((name) => isOurs(name) || isOurLostAndFound(path, name))
       .map((name) => ({ name, sizeBytes: spaceOf(`${path}/${name}`) })),
     foreign: names.filter(isForeign),
-    isDiff: [BINDING_NAME, LOCK_NAME].some((name) => names.includes(name)),
+    isDiff: [DIFF_NAMES.binding, DIFF_NAMES.lock].some((name) => names.includes(name)),
   };
 }
 
@@ -107,8 +89,8 @@ export function removeRest(path: string): void {
 
 function removeBelow(directory: string): void {
   const names = [...Deno.readDirSync(directory)].map(({ name }) => name)
-    .filter((name) => OURS.test(name) && name !== LOCK_NAME)
-    .sort((a, b) => Number(b === BINDING_NAME) - Number(a === BINDING_NAME));
+    .filter((name) => isOurs(name) && name !== DIFF_NAMES.lock)
+    .sort((a, b) => Number(b === DIFF_NAMES.binding) - Number(a === DIFF_NAMES.binding));
   for (const name of names) {
     try {
       Deno.removeSync(`${directory}/${name}`, { recursive: true });
@@ -128,20 +110,18 @@ function changedHands(path: string, uid: number): PbkfsError {
 }
 
 function isForeign(name: string): boolean {
-  return !OURS.test(name) && name !== LOST_AND_FOUND;
+  return !isOurs(name) && name !== DIFF_NAMES.lostAndFound;
 }
 
 /** One that mkfs has made, and nothing of ours is in, is none of a diff's. */
 function isOurLostAndFound(path: string, name: string): boolean {
-  return name === LOST_AND_FOUND && straysIn(`${path}/${name}`).length > 0;
+  return name === DIFF_NAMES.lostAndFound && straysIn(`${path}/${name}`).length > 0;
 }
 
 function straysIn(path: string): string[] {
   try {
     if (!Deno.lstatSync(path).isDirectory) return [];
-    return [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) =>
-      !OF_FSCK.test(name)
-    );
+    return [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) => !isOfFsck(name));
   } catch {
     return []; // There is none, or we may not look into it, so nothing of ours is there.
   }
@@ -152,7 +132,7 @@ function removeStrays(libc: Libc, diff: Fd): void {
   let lost: Fd;
   try {
     const flags = OPEN.readOnly | OPEN.directory | OPEN.noFollow;
-    lost = libc.openAt(diff, byteStringOf(LOST_AND_FOUND), flags);
+    lost = libc.openAt(diff, byteStringOf(DIFF_NAMES.lostAndFound), flags);
   } catch {
     return; // There is none, or it is none of ours.
   }
@@ -169,7 +149,7 @@ function removeStrays(libc: Libc, diff: Fd): void {
 function removeLost(diff: string): void {
   if (isTopOfFileSystem(diff)) return;
   try {
-    Deno.removeSync(`${diff}/${LOST_AND_FOUND}`);
+    Deno.removeSync(`${diff}/${DIFF_NAMES.lostAndFound}`);
   } catch {
     // It holds what is not ours.
   }

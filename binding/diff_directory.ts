@@ -1,15 +1,5 @@
 /**
- * A diff directory: what is in it, who has it, and how it begins.
- *
- * ```
- * .pbkfs-binding.json   which backup it belongs to; written last, so it is there or the diff is not
- * .pbkfs-lock           locked by the process that has the diff mounted
- * metadata.sqlite       names, attributes, page maps
- * data/                 changed bytes
- * wal/                  the clone's pg_wal
- * control.sock          where the mount's process listens
- * pbkfs.log             what it says
- * ```
+ * A diff directory: who has it, and how it begins. What is in it, `layout.ts` tells.
  *
  * @module
  */
@@ -20,8 +10,9 @@ import { asRoot, hasRootBehind, isRootBehind } from "../ffi/credentials.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { inParent, openPlainDirectory } from "../ffi/open_beneath.ts";
 import { type Binding, parseBinding } from "./binding.ts";
-import { BINDING_NAME, mustHoldOnlyOurs, removeContents, removeRest } from "./diff_contents.ts";
+import { mustHoldOnlyOurs, removeContents, removeRest } from "./diff_contents.ts";
 import { DiffLock, type LockOptions } from "./diff_lock.ts";
+import { DIFF_NAMES, type DiffPaths, pathsIn, temporaryOf } from "./layout.ts";
 import type { Owner } from "./owner.ts";
 import { readPlainText } from "./plain_text.ts";
 
@@ -96,24 +87,9 @@ export class DiffDirectory {
     return this.#lock.recovered;
   }
 
-  get dataPath(): string {
-    return `${this.path}/data`;
-  }
-
-  get walPath(): string {
-    return `${this.path}/wal`;
-  }
-
-  get storePath(): string {
-    return `${this.path}/metadata.sqlite`;
-  }
-
-  get socketPath(): string {
-    return `${this.path}/control.sock`;
-  }
-
-  get logPath(): string {
-    return `${this.path}/pbkfs.log`;
+  /** Of what is in it. */
+  get paths(): DiffPaths {
+    return pathsIn(this.path);
   }
 
   /**
@@ -126,34 +102,30 @@ export class DiffDirectory {
    */
   begin(owner: { readonly uid: number; readonly gid: number }, walMode = 0o700): void {
     removeContents(this.path);
-    for (const path of [this.dataPath, this.newWalPath]) {
+    for (const path of [this.paths.data, this.paths.newWal]) {
       Deno.mkdirSync(path, { mode: 0o700 });
       Deno.chownSync(path, owner.uid, owner.gid);
     }
     const forGroup = walMode & GROUP_ACCESS;
-    Deno.chmodSync(this.newWalPath, 0o700 | forGroup); // Whatever the umask is.
+    Deno.chmodSync(this.paths.newWal, 0o700 | forGroup); // Whatever the umask is.
     const { uid } = Deno.statSync(this.path);
     if (uid === owner.uid && forGroup === 0) return;
     Deno.chownSync(this.path, uid, owner.gid);
     Deno.chmodSync(this.path, MODE_FOR_GROUP);
   }
 
-  /** Where the WAL that the backup needs is gathered before {@link DiffDirectory.finish}. */
-  get newWalPath(): string {
-    return `${this.walPath}.tmp`;
-  }
-
   /** From now on this diff belongs to a backup. Durable when it returns. */
   finish(binding: Binding): void {
-    Deno.renameSync(this.newWalPath, this.walPath);
+    Deno.renameSync(this.paths.newWal, this.paths.wal);
     this.writeBinding(binding);
   }
 
   /** Replaces the binding, all or nothing. */
   writeBinding(binding: Binding): void {
-    const path = `${this.path}/${BINDING_NAME}`;
-    removeRest(`${path}.tmp`);
-    const file = Deno.openSync(`${path}.tmp`, { createNew: true, write: true, mode: 0o600 });
+    const path = this.paths.binding;
+    const temporary = temporaryOf(path);
+    removeRest(temporary);
+    const file = Deno.openSync(temporary, { createNew: true, write: true, mode: 0o600 });
     try {
       const bytes = new TextEncoder().encode(`${JSON.stringify(binding, null, 2)}\n`);
       for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
@@ -161,7 +133,7 @@ export class DiffDirectory {
     } finally {
       file.close();
     }
-    Deno.renameSync(`${path}.tmp`, path);
+    Deno.renameSync(temporary, path);
     this.#syncDirectory();
     this.binding = binding;
   }
@@ -199,9 +171,9 @@ export class DiffDirectory {
  * @throws {PbkfsError} `PermissionDenied`, and what {@link parseBinding} throws.
  */
 export function readBinding(path: string): Binding | undefined {
-  const file = `${path}/${BINDING_NAME}`;
+  const file = pathsIn(path).binding;
   try {
-    const text = readPlainText(path, BINDING_NAME);
+    const text = readPlainText(path, DIFF_NAMES.binding);
     return text === undefined ? undefined : parseBinding(text, file);
   } catch (error) {
     if (!(error instanceof PbkfsError) || error.code !== "Io") throw error;

@@ -57,7 +57,7 @@ Deno.test("FR-735 what an attempt that died has left is removed by the next", as
     Deno.writeTextFileSync(`${path}/.pbkfs-binding.json.tmp`, "{");
     const diff = DiffDirectory.open(path, libc);
     diff.begin(OWNER);
-    assert.deepEqual([...Deno.readDirSync(diff.dataPath)], []);
+    assert.deepEqual([...Deno.readDirSync(diff.paths.data)], []);
     diff.abandon();
     assert.deepEqual([...Deno.readDirSync(path)], []);
   });
@@ -101,7 +101,7 @@ testUnless(
         return { uid, gid, mode: ((mode ?? 0) & 0o777).toString(8) };
       };
       assert.deepEqual(facts(path), { uid: 0, gid: owner.gid, mode: "710" });
-      assert.deepEqual(facts(diff.walPath), { ...owner, mode: "700" });
+      assert.deepEqual(facts(diff.paths.wal), { ...owner, mode: "700" });
       diff.release();
     });
   },
@@ -116,8 +116,8 @@ Deno.test("FR-173 the group of a cluster with group access reaches the WAL, and 
       diff.begin(OWNER, walMode);
       diff.finish(BINDING);
       Deno.umask(umask);
-      assert.equal(modeOf(diff.walPath), expected);
-      assert.equal(modeOf(diff.dataPath), "700");
+      assert.equal(modeOf(diff.paths.wal), expected);
+      assert.equal(modeOf(diff.paths.data), "700");
       assert.equal(modeOf(diff.path), walMode === 0o700 ? "700" : "710");
       assert.equal(Deno.statSync(diff.path).gid, OWNER.gid);
       diff.release();

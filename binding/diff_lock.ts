@@ -18,11 +18,9 @@ import {
   thisOwner,
 } from "./owner.ts";
 import { openDiffFile } from "../ffi/open_beneath.ts";
+import { DIFF_NAMES, pathsIn } from "./layout.ts";
 import { readPlainText } from "./plain_text.ts";
 import { isAlive } from "../ffi/process.ts";
-
-/** The name of the lock file in a diff. */
-export const LOCK_NAME = ".pbkfs-lock";
 
 /** How to take a lock. */
 export interface LockOptions {
@@ -73,7 +71,7 @@ export class DiffLock {
    * `DiffDamaged` if the lock is no regular file.
    */
   static take(dirPath: string, libc: Libc, options: LockOptions = {}): DiffLock {
-    const path = `${dirPath}/${LOCK_NAME}`;
+    const path = pathsIn(dirPath).lock;
     const machine = options.machine ?? thisMachine();
     const fd = lockFile(path, dirPath, libc);
     try {
@@ -119,7 +117,7 @@ export class DiffLock {
 /** Who has a diff, or had it last. Needs no lock; undefined if that cannot be told. */
 export function readOwner(dirPath: string): Owner | undefined {
   try {
-    return parseOwner(readPlainText(dirPath, LOCK_NAME) ?? "");
+    return parseOwner(readPlainText(dirPath, DIFF_NAMES.lock) ?? "");
   } catch {
     return undefined;
   }
@@ -136,7 +134,7 @@ export async function afterDeath(
   libc: Libc,
   body: () => Promise<string | undefined>,
 ): Promise<void> {
-  const fd = lockFile(`${dirPath}/${LOCK_NAME}`, dirPath, libc);
+  const fd = lockFile(pathsIn(dirPath).lock, dirPath, libc);
   try {
     const last = parseOwner(readText(fd, libc));
     const givenUp = await body();
@@ -152,7 +150,7 @@ export async function afterDeath(
 export function isLocked(dirPath: string, libc: Libc): boolean | undefined {
   let fd: Fd;
   try {
-    fd = openDiffFile(libc, byteStringOf(`${dirPath}/${LOCK_NAME}`), OPEN.readWrite);
+    fd = openDiffFile(libc, byteStringOf(pathsIn(dirPath).lock), OPEN.readWrite);
   } catch (error) {
     return error instanceof PbkfsError && error.errno === ERRNO.ENOENT ? false : undefined;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { systemLibc } from "../ffi/libc.ts";
-import { afterDeath, DiffLock, isLocked, LOCK_NAME, readOwner } from "./diff_lock.ts";
+import { afterDeath, DiffLock, isLocked, readOwner } from "./diff_lock.ts";
+import { pathsIn } from "./layout.ts";
 import { fateOf, type Machine, type Owner, parseOwner, thisMachine } from "./owner.ts";
 
 const libc = systemLibc();
@@ -19,7 +20,7 @@ function inDirectory(body: (dirPath: string) => void): void {
 /** As if a process had taken the diff on `machine`, and died. */
 function leave(dirPath: string, machine: Machine, text?: string): void {
   const owner: Owner = { pid: 4711, ...machine, startedAt: "2024-05-01T10:00:00.000Z" };
-  Deno.writeTextFileSync(`${dirPath}/${LOCK_NAME}`, text ?? `${JSON.stringify(owner)}\n`);
+  Deno.writeTextFileSync(pathsIn(dirPath).lock, text ?? `${JSON.stringify(owner)}\n`);
 }
 
 Deno.test("FR-705 a second owner is refused, and told who the first is", () => {
@@ -39,7 +40,7 @@ Deno.test("FR-705 a second owner is refused, and told who the first is", () => {
 Deno.test("FR-705 the lock file tells pid, host, boot id and times as JSON, to its owner only", () => {
   inDirectory((dirPath) => {
     const lock = DiffLock.take(dirPath, libc);
-    const path = `${dirPath}/${LOCK_NAME}`;
+    const path = pathsIn(dirPath).lock;
     const told = JSON.parse(Deno.readTextFileSync(path));
     assert.deepEqual(told, lock.owner);
     assert.deepEqual({ host: told.host, bootId: told.bootId }, thisMachine());
@@ -92,12 +93,12 @@ Deno.test("FR-706 a lock file that a crash left empty or torn is recovered", () 
 Deno.test("FR-707 a diff that another machine has not let go of is taken by force only", () => {
   inDirectory((dirPath) => {
     leave(dirPath, { host: "there", bootId: "boot-9" });
-    const before = Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`);
+    const before = Deno.readTextFileSync(pathsIn(dirPath).lock);
     assert.throws(() => DiffLock.take(dirPath, libc, { machine: HERE }), {
       code: "DiffInUse",
       message: /process 4711 on there/,
     });
-    assert.equal(Deno.readTextFileSync(`${dirPath}/${LOCK_NAME}`), before);
+    assert.equal(Deno.readTextFileSync(pathsIn(dirPath).lock), before);
     assert.equal(isLocked(dirPath, libc), false);
     const lock = DiffLock.take(dirPath, libc, { machine: HERE, force: true });
     assert.match(lock.recovered ?? "", /by force from process 4711 on there/);
@@ -135,7 +136,7 @@ Deno.test("FR-705 a lock file that was removed under its owner does not let two 
 Deno.test("FR-705 a link in place of the lock file is refused", () => {
   inDirectory((dirPath) => {
     Deno.writeTextFileSync(`${dirPath}/other`, "other");
-    Deno.symlinkSync(`${dirPath}/other`, `${dirPath}/${LOCK_NAME}`);
+    Deno.symlinkSync(`${dirPath}/other`, pathsIn(dirPath).lock);
     assert.throws(() => DiffLock.take(dirPath, libc), { code: "DiffDamaged" });
     assert.equal(Deno.readTextFileSync(`${dirPath}/other`), "other");
   });

@@ -15,23 +15,14 @@ export {
 } from "./binding.ts";
 export { DiffDirectory, readBinding } from "./diff_directory.ts";
 export {
-  BINDING_NAME,
   type DiffContents,
   type DiffPart,
-  MOUNT_DIRECTORY_NAME,
   readContents,
   removeContents,
   removeRest,
-  RESERVE_NAME,
 } from "./diff_contents.ts";
-export {
-  afterDeath,
-  DiffLock,
-  isLocked,
-  LOCK_NAME,
-  type LockOptions,
-  readOwner,
-} from "./diff_lock.ts";
+export { afterDeath, DiffLock, isLocked, type LockOptions, readOwner } from "./diff_lock.ts";
+export { besideStore, DIFF_NAMES, type DiffPaths, isOfFsck, pathsIn } from "./layout.ts";
 export { describeOwner, type Machine, type Owner } from "./owner.ts";
 export { readPlainText } from "./plain_text.ts";
 export { isAlive } from "../ffi/process.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DIFF_NAMES } from "../binding/mod.ts";
 import {
   LOG_FORMATS,
   type LogOptions,
@@ -23,7 +24,8 @@ export const LOGGING: readonly OptionSpec[] = [
   {
     long: "--log-sink",
     value: { name: "SINK", kind: "text" },
-    text: "where the log goes: file (pbkfs.log in the diff), file:PATH, syslog, journald or " +
+    text:
+      `where the log goes: file (${DIFF_NAMES.log} in the diff), file:PATH, syslog, journald or ` +
       "stderr; default: file, in the foreground stderr",
   },
   { long: "--trace", text: "log each request of the kernel and its reply" },

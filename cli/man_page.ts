@@ -5,6 +5,7 @@
  * @see man(7) for the macros
  */
 
+import { pathsIn } from "../binding/mod.ts";
 import { VERSION } from "../daemon/mod.ts";
 import { CODES, DECADES } from "../errors.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
@@ -104,10 +105,11 @@ function exitLines(): string[] {
 }
 
 function filesLines(): string[] {
+  const diff = pathsIn("DIFF");
   const files = {
-    "DIFF/.pbkfs-binding.json": "which backup the diff belongs to",
-    "DIFF/pbkfs.log": "the log of the mount, unless --log-sink says otherwise",
-    "DIFF/control.sock": "where the process behind the mount listens",
+    [diff.binding]: "which backup the diff belongs to",
+    [diff.log]: "the log of the mount, unless --log-sink says otherwise",
+    [diff.socket]: "where the process behind the mount listens",
     "/etc/fuse.conf": "with user_allow_other in it, others may enter mounts of ordinary users",
   };
   return Object.entries(files).flatMap(([name, text]) => [

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DIFF_NAMES } from "../binding/mod.ts";
 import { mount, mountHere, type MountOptions, serverAdvice } from "../daemon/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
@@ -58,7 +59,7 @@ export const MOUNT: CommandSpec = {
     "A diff that has lost something is refused. With --salvage it is served as far as it can be, " +
     "read-only, and nothing of it is changed: metadata that ends too soon gives an earlier state, " +
     "missing bytes of files are I/O errors, and data files that nothing names are in the directory " +
-    "lost+found of the mount, under their numbers. No server can run on it.",
+    `${DIFF_NAMES.lostAndFound} of the mount, under their numbers. No server can run on it.`,
     "The catalog is only read, but for pg_probackup's own lock files: while a backup is mounted, " +
     "its delete and merge wait for a minute and then fail.",
   ],

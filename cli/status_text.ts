@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DIFF_NAMES, pathsIn } from "../binding/mod.ts";
 import { describeHolders } from "../daemon/mod.ts";
 import type { ShownMount } from "./status_document.ts";
 import { sizeText } from "../daemon/mod.ts";
@@ -41,7 +42,7 @@ function hintOf({ state, mountPath, diffPath, holders = [] }: ShownMount): strin
       return "its process has died, and it is being mounted again; if it is not wanted any more: " +
         `pbkfs unmount -D "${mountPath}"`;
     case "silent":
-      return `its process does not answer; look at "${diffPath}/pbkfs.log"`;
+      return `its process does not answer; look at "${pathsIn(diffPath).log}"`;
   }
 }
 
@@ -114,7 +115,7 @@ export function mountFacts(mount: ShownMount): string[] {
       "space": `${SPACE_TEXTS[space.state]}, ${sizeText(space.reserveBytes)} reserved`,
     }),
     ...(lostAndFound !== undefined && lostAndFound.count > 0 && {
-      "lost+found": `${lostAndFound.count} files that nothing names, ` +
+      [DIFF_NAMES.lostAndFound]: `${lostAndFound.count} files that nothing names, ` +
         `${sizeText(lostAndFound.sizeBytes)}`,
     }),
     ...(counters !== undefined && {

@@ -5,6 +5,7 @@
  */
 
 import { checkArguments } from "../backup/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
 import { findMount } from "./find_mount.ts";
@@ -14,7 +15,7 @@ import type { MountStatus } from "./mount_status.ts";
 export async function mountStatus(mountPath: string): Promise<MountStatus> {
   checkArguments("mountStatus", { mountPath }, { mountPath: "string" });
   const mount = findMount({ mountPath });
-  const answer = await ask(`${mount.diffPath}/control.sock`, { operation: "status" });
+  const answer = await ask(pathsIn(mount.diffPath).socket, { operation: "status" });
   if (answer === undefined) {
     throw new PbkfsError("NotMounted", {
       what: `The process behind the mount on "${mount.mountPath}" is gone`,

@@ -51,9 +51,9 @@ export async function bind(diff: DiffDirectory, request: MountRequest): Promise<
   const look = await sourceOf(backup).look(backup);
   const owner = ownerOfTree(look.owner);
   diff.begin(owner, look.walMode);
-  await copyWal(look.wal, diff.newWalPath, owner);
+  await copyWal(look.wal, diff.paths.newWal, owner);
   // Before the binding, which tells that it is there: what is missing later, is lost.
-  const store = new SqliteStore(diff.storePath);
+  const store = new SqliteStore(diff.paths.store);
   store.close();
   const binding: Binding = {
     version: BINDING_VERSION,

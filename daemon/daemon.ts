@@ -8,11 +8,11 @@
  */
 
 import { backupIdOf, StoreAlarm } from "../backup/mod.ts";
-import { BINDING_NAME, DiffDirectory } from "../binding/mod.ts";
+import { besideStore, DIFF_NAMES, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { Latencies } from "../fuse/mod.ts";
-import { generationPath, OverlayCounters, readGeneration, sumOf } from "../overlay/mod.ts";
+import { OverlayCounters, readGeneration, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
 import { isListed } from "./dead_mount.ts";
@@ -123,7 +123,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     throw error;
   }
   onFailure(() => isNew ? diff.abandon() : diff.release());
-  log = await openLog(request.logging, { libc, defaultPath: diff.logPath });
+  log = await openLog(request.logging, { libc, defaultPath: diff.paths.log });
   start.defer(() => log.close());
   if (diff.binding !== undefined) checkRequest(diff.binding, request);
   const giveUpClaim = replacesDead ? () => {} : claimMountPoint(request.mountPath, libc);
@@ -167,13 +167,13 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
     latencies: summaries(latencies),
     restarts: restartsOf(watch),
-    log: logTarget(request.logging, diff.logPath),
+    log: logTarget(request.logging, diff.paths.log),
   });
   const complain = rareComplaints(() => log);
   let control: ControlServer | undefined;
   const listen = async () => {
     const handler = (asked: ControlRequest) => answer(asked, { ending, status });
-    control = await ControlServer.listen(diff.socketPath, handler, complain);
+    control = await ControlServer.listen(diff.paths.socket, handler, complain);
   };
   onFailure(() => control?.close());
   // As long as the dead mount is there, it is the guardian who is told to end.
@@ -276,9 +276,10 @@ function factsOf({ backup, mountPath, diffPath }: MountRequest): LogFacts {
  * @throws {PbkfsError} `DiffDamaged` if there were more.
  */
 function mustBeNew(diff: DiffDirectory): void {
-  if ((readGeneration(generationPath(diff.storePath)) ?? 0) <= 1) return;
+  if ((readGeneration(besideStore(diff.paths.store).generation) ?? 0) <= 1) return;
   throw new PbkfsError("DiffDamaged", {
-    what: `The diff "${diff.path}" has lost its binding, "${BINDING_NAME}"; nothing was changed`,
+    what:
+      `The diff "${diff.path}" has lost its binding, "${DIFF_NAMES.binding}"; nothing was changed`,
     todo: `Restore the file from a copy; or empty the diff: pbkfs cleanup -d "${diff.path}"`,
   });
 }

@@ -7,7 +7,7 @@
  * @see proc_locks(5)
  */
 
-import { isLocked, LOCK_NAME, readBinding, readOwner } from "../binding/mod.ts";
+import { DIFF_NAMES, isLocked, pathsIn, readBinding, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ask } from "./control_socket.ts";
@@ -37,7 +37,7 @@ export async function listDetached(): Promise<(DetachedMount | PbkfsMount)[]> {
 export async function detachedMount(
   diffPath: string,
 ): Promise<DetachedMount | PbkfsMount | undefined> {
-  const asked = ask(`${diffPath}/control.sock`, { operation: "status" }).catch(() => undefined);
+  const asked = ask(pathsIn(diffPath).socket, { operation: "status" }).catch(() => undefined);
   const answer = await inTime(asked, ANSWER_MS, "silent" as const);
   if (answer === "silent") return { diffPath, mountPath: lastPlaceOf(diffPath) };
   if (answer === undefined || !("status" in answer)) return undefined;
@@ -77,8 +77,8 @@ function lastPlaceOf(diffPath: string): string {
 function lockedDiffs(): string[] {
   const paths = lockers().flatMap((pid) =>
     listOf(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`))
-      .filter((path) => path.endsWith(`/${LOCK_NAME}`))
-      .map((path) => path.slice(0, -LOCK_NAME.length - 1))
+      .filter((path) => path.endsWith(`/${DIFF_NAMES.lock}`))
+      .map((path) => path.slice(0, -DIFF_NAMES.lock.length - 1))
       // In another mount namespace the path may mean another directory.
       .filter((path) => readOwner(path)?.pid === pid)
   );

@@ -7,11 +7,10 @@
  * @module
  */
 
-import { RESERVE_NAME } from "../binding/mod.ts";
+import { DIFF_NAMES } from "../binding/mod.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
-import { LOST_AND_FOUND } from "../overlay/mod.ts";
 
 /** Space of a diff in bytes; holes take none. What is only reserved is not counted. */
 export interface DiffSize {
@@ -32,8 +31,11 @@ type Part = "dataBytes" | "walBytes" | "otherBytes";
 const DIRECTORY = OPEN.readOnly | OPEN.directory | OPEN.noFollow;
 
 /** What is only reserved, and what is counted apart. */
-const NOT_COUNTED: readonly string[] = [RESERVE_NAME, LOST_AND_FOUND];
-const PARTS: Readonly<Record<string, Part>> = { data: "dataBytes", wal: "walBytes" };
+const NOT_COUNTED: readonly string[] = [DIFF_NAMES.reserve, DIFF_NAMES.lostAndFound];
+const PARTS: Readonly<Record<string, Part>> = {
+  [DIFF_NAMES.data]: "dataBytes",
+  [DIFF_NAMES.wal]: "walBytes",
+};
 
 /** How long this thread counts before it looks what else there is to do. */
 const SLICE_MS = 5;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RESERVE_NAME } from "../binding/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -172,6 +172,7 @@ async function startHelpers(
   onNews: (news: WorkerNews) => void,
 ): Promise<{ readonly reads?: ReadWorkers; readonly commits?: CommitWorker }> {
   const { fastPaths } = options;
+  const paths = pathsIn(options.diffPath);
   if (options.salvage === true) commits?.terminate(); // There is nothing to commit.
   const starts = [
     reads.length > 0
@@ -187,10 +188,10 @@ async function startHelpers(
       : undefined,
     commits !== undefined && options.salvage !== true
       ? startCommitWorker(commits, {
-        storePath: `${options.diffPath}/metadata.sqlite`,
+        storePath: paths.store,
         generation: options.binding.metadata?.generation,
-        dataDirectory: byteStringOf(`${options.diffPath}/data`),
-        reservePath: byteStringOf(`${options.diffPath}/${RESERVE_NAME}`),
+        dataDirectory: byteStringOf(paths.data),
+        reservePath: byteStringOf(paths.reserve),
         faults: options.faults,
         latencies: options.latencies,
         tracing: options.tracing,

@@ -6,6 +6,7 @@
  */
 
 import { loadCodecs, sourceOf, StoreAlarm } from "../backup/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
@@ -79,6 +80,7 @@ interface Serving {
 /** Mounts. */
 async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const { backup, learnt, binding, diffPath, mountPath } = setup;
+  const paths = pathsIn(diffPath);
   const libc = new Faults(setup.faults).libc(systemLibc());
   const fastPaths: FastPaths = new Set(setup.fastPaths);
   const budget = descriptorBudget(libc.descriptorsMax(), setup.reads?.count ?? 0);
@@ -93,7 +95,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       mountPath: byteStringOf(mountPath),
       restoredAt: binding.createdAt,
       settings: binding.settings,
-      ...(binding.wal === "outside" && { walLink: byteStringOf(`${diffPath}/wal`) }),
+      ...(binding.wal === "outside" && { walLink: byteStringOf(paths.wal) }),
     },
   }, learnt);
   const reads = new ReadEngine({
@@ -106,7 +108,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const opened = await openDiff(setup, { base, libc, onError: report });
   const { committer, nextDataId } = opened;
   const isReadOnly = setup.salvage === true;
-  const dataDirectory = byteStringOf(`${diffPath}/data`);
+  const dataDirectory = byteStringOf(paths.data);
   const plan = planSpace(spaceFacts(diffPath, libc));
   const room = isReadOnly ? undefined : openRoom({
     diffPath,
@@ -152,7 +154,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
   try {
     if (!isReadOnly) overlay.begin();
     if (binding.wal === "inside" && !isReadOnly) {
-      importWal(overlay, { libc, fromPath: `${diffPath}/wal`, owner: binding.owner });
+      importWal(overlay, { libc, fromPath: paths.wal, owner: binding.owner });
     }
     const giveUpClaim = setup.replacesDead ? await makeWay({ mountPath, diffPath }) : () => {};
     const session = Session.mount({

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { pathsIn } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
 import type { DetachedMount } from "./detached.ts";
@@ -84,7 +85,7 @@ async function reportMount(mount: PbkfsMount): Promise<MountReport> {
 async function askStatus({ diffPath }: PbkfsMount): Promise<MountStatus | MountState> {
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    const answer = await ask(`${diffPath}/control.sock`, { operation: "status" }, signal);
+    const answer = await ask(pathsIn(diffPath).socket, { operation: "status" }, signal);
     if (answer === undefined) return guardianOf(diffPath) === undefined ? "dead" : "restarting";
     if ("status" in answer) return answer.status;
     return "error" in answer ? "silent" : "dead";

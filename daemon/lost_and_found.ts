@@ -4,10 +4,8 @@
  * @module
  */
 
-import { type KeptStrays, LOST_AND_FOUND, type Strays } from "../overlay/mod.ts";
-
-/** At the top of a file system mkfs makes a directory of that name, where fsck puts such files. */
-const OF_FSCK = /^#\d+$/;
+import { isOfFsck, pathsIn } from "../binding/mod.ts";
+import type { KeptStrays, Strays } from "../overlay/mod.ts";
 
 /** For the operator, if a mount has found some. */
 export function strayNotes(strays: KeptStrays, path: string): string[] {
@@ -21,12 +19,12 @@ export function strayNotes(strays: KeptStrays, path: string): string[] {
 
 /** What lies in a diff's directory of strays. What disappears meanwhile does not count. */
 export async function lostAndFound(diffPath: string): Promise<Strays> {
-  const path = `${diffPath}/${LOST_AND_FOUND}`;
+  const path = pathsIn(diffPath).lostAndFound;
   let count = 0;
   let sizeBytes = 0;
   try {
     for await (const { name } of Deno.readDir(path)) {
-      if (OF_FSCK.test(name)) continue;
+      if (isOfFsck(name)) continue;
       sizeBytes += ((await Deno.lstat(`${path}/${name}`)).blocks ?? 0) * 512;
       count++;
     }

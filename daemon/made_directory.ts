@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MOUNT_DIRECTORY_NAME, readPlainText, removeRest } from "../binding/mod.ts";
+import { DIFF_NAMES, pathsIn, readPlainText, removeRest } from "../binding/mod.ts";
 import { ERRNO, isDenied, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, isRootBehind } from "../ffi/credentials.ts";
@@ -83,7 +83,7 @@ export function unmakeMountDirectory(path: string): string | undefined {
 
 /** Notes in the diff that the directory was made for its mount. */
 export function noteMade({ diffPath, mountPath }: PbkfsMount): void {
-  const markPath = `${diffPath}/${MOUNT_DIRECTORY_NAME}`;
+  const markPath = pathsIn(diffPath).mountDirectory;
   // One that was made for an earlier mount elsewhere.
   removeMade({ diffPath, uid: Deno.statSync(diffPath).uid });
   removeRest(markPath);
@@ -104,13 +104,13 @@ export function removeMade(
   },
 ): void {
   try {
-    const made = readPlainText(diffPath, MOUNT_DIRECTORY_NAME);
+    const made = readPlainText(diffPath, DIFF_NAMES.mountDirectory);
     if (made === undefined || (mountPath !== undefined && made !== mountPath)) return;
     const found = statIfAny(made);
     if (uid !== undefined && found !== undefined && found.uid !== uid) return;
     // Only a directory that is empty goes.
     if (found?.isDirectory === true && !removeAsToldBy(diffPath, made)) return;
-    inParent(systemLibc(), `${diffPath}/${MOUNT_DIRECTORY_NAME}`, (mark) => Deno.removeSync(mark));
+    inParent(systemLibc(), pathsIn(diffPath).mountDirectory, (mark) => Deno.removeSync(mark));
   } catch {
     // It is in use by now, or not ours to remove: it stays, and so does the note.
   }

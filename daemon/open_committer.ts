@@ -15,7 +15,7 @@ import {
   StoredState,
   WorkerCommitter,
 } from "../overlay/mod.ts";
-import { RESERVE_NAME } from "../binding/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import type { DispatcherSetup } from "./protocol.ts";
 
 /** The commit thread; without one, the caller's thread, which then opens the store. */
@@ -32,11 +32,12 @@ export async function openCommitter(
       committer: new WorkerCommitter(commits.channel),
     };
   }
+  const paths = pathsIn(diffPath);
   const context = openContext({
-    storePath: `${diffPath}/metadata.sqlite`,
+    storePath: paths.store,
     generation: binding.metadata?.generation,
-    dataDirectory: byteStringOf(`${diffPath}/data`),
-    reservePath: byteStringOf(`${diffPath}/${RESERVE_NAME}`),
+    dataDirectory: byteStringOf(paths.data),
+    reservePath: byteStringOf(paths.reserve),
     faults,
     reply: replyError,
     onError,

@@ -5,6 +5,7 @@
  */
 
 import type { Base } from "../backup/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { type Libc, OPEN } from "../ffi/libc.ts";
 import { replyError } from "../fuse/mod.ts";
@@ -13,7 +14,6 @@ import {
   type CommitContext,
   type Committer,
   InlineCommitter,
-  LOST_AND_FOUND,
   makeContext,
   MemoryStore,
   PathsOf,
@@ -57,12 +57,12 @@ async function openChecked(
   { base, libc, onError }: Parts,
 ): Promise<OpenedDiff> {
   const { state: stored, committer } = await openCommitter(setup, onError);
-  const lostDirectory = `${setup.diffPath}/${LOST_AND_FOUND}`;
+  const { data, lostAndFound: lostDirectory } = pathsIn(setup.diffPath);
   let paths: PathsOf | undefined;
   try {
     const { state, strays, nextDataId } = checkDataFiles({
       libc,
-      dataDirectory: `${setup.diffPath}/data`,
+      dataDirectory: data,
       lostDirectory,
       state: stored,
       pathOf: (ino) => (paths ??= new PathsOf(base, stored)).path(ino),
@@ -81,11 +81,12 @@ async function openSalvaged(
   { diffPath, binding }: DispatcherSetup,
   { base, libc, onError }: Parts,
 ): Promise<OpenedDiff> {
-  const dataDirectory = byteStringOf(`${diffPath}/data`);
+  const paths = pathsIn(diffPath);
+  const dataDirectory = byteStringOf(paths.data);
   const { state, pristine, notes } = await salvage({
-    storePath: `${diffPath}/metadata.sqlite`,
+    storePath: paths.store,
     generation: binding.metadata?.generation,
-    dataDirectory: `${diffPath}/data`,
+    dataDirectory: paths.data,
     base,
     owner: {
       ...binding.owner,

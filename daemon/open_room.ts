@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RESERVE_NAME } from "../binding/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import { ERRNO, errnoName, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import type { Libc } from "../ffi/libc.ts";
@@ -48,7 +48,7 @@ export function openRoom(options: {
   const { diffPath, libc, plan, shared, tell } = options;
   const reserve = new Reserve({
     libc,
-    path: byteStringOf(`${diffPath}/${RESERVE_NAME}`),
+    path: byteStringOf(pathsIn(diffPath).reserve),
     targetBytes: plan.reserveBytes,
   });
   let { gathers, limits } = plan;
@@ -80,7 +80,7 @@ export function openRoom(options: {
   if (!isKept) reserve.remove();
   if (!gathers) limits = { lowBytes: 0, nearBytes: 0, nearFiles: 0 };
   if (note !== undefined) tell({ level: "warning", text: note, facts: {} });
-  const directory = byteStringOf(`${diffPath}/data`);
+  const directory = byteStringOf(pathsIn(diffPath).data);
   const spares = new SpareFiles({ libc, directory, countMax: plan.spareFiles });
   spares.fill();
   return {

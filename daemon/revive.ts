@@ -8,7 +8,7 @@
  * @module
  */
 
-import { readOwner } from "../binding/mod.ts";
+import { pathsIn, readOwner } from "../binding/mod.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { isListed, takeAway } from "./dead_mount.ts";
 import { areTooMany, type Death, describeDeath, UNKNOWN_STATUS, type Watch } from "./deaths.ts";
@@ -89,7 +89,7 @@ export async function giveUp(request: MountRequest, death: Death, error: unknown
 }
 
 async function withLog(request: MountRequest, body: (log: Log) => Promise<void>): Promise<void> {
-  const defaultPath = `${request.diffPath}/pbkfs.log`;
+  const defaultPath = pathsIn(request.diffPath).log;
   // What has to be done does not wait for a place to tell of it.
   const log = await openLog(request.logging, { libc: systemLibc(), defaultPath })
     .catch(() => SILENT_LOG);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pathsIn } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 
 /**
@@ -14,9 +15,10 @@ import { PbkfsError } from "../errors.ts";
  */
 export function withSalvage(error: unknown, diffPath: string): unknown {
   if (!(error instanceof PbkfsError) || error.code !== "DiffDamaged") return error;
-  const data = countIn(`${diffPath}/data`);
-  const wal = countIn(`${diffPath}/wal`);
-  const store = `${diffPath}/metadata.sqlite`;
+  const paths = pathsIn(diffPath);
+  const { store } = paths;
+  const data = countIn(paths.data);
+  const wal = countIn(paths.wal);
   return new PbkfsError("DiffDamaged", {
     what: `${error.message}. Still there are ${data} data files and ${wal} files of pg_wal; ` +
       `nothing was changed`,

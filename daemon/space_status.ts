@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RESERVE_NAME } from "../binding/mod.ts";
+import { pathsIn } from "../binding/mod.ts";
 import { SPACE_STATES, type SpaceState } from "../overlay/mod.ts";
 
 /** How a mount is off for space. */
@@ -22,7 +22,7 @@ export async function spaceStatus(
 ): Promise<SpaceStatus> {
   const state = SPACE_STATES[Atomics.load(shown, 0)] ?? "room";
   try {
-    const { blocks } = await Deno.lstat(`${diffPath}/${RESERVE_NAME}`);
+    const { blocks } = await Deno.lstat(pathsIn(diffPath).reserve);
     return { state, reserveBytes: (blocks ?? 0) * 512 };
   } catch {
     return { state, reserveBytes: 0 };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pathsIn } from "../binding/mod.ts";
 import { isDenied, PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
 import { absolute } from "./environment.ts";
@@ -32,7 +33,7 @@ export async function findLog(
       todo: target.to === "stderr" ? "Look where it was started." : `Look with: ${reader}`,
     });
   }
-  const path = target?.path ?? `${diffPath}/pbkfs.log`;
+  const path = target?.path ?? pathsIn(diffPath).log;
   let found: Deno.FileInfo;
   try {
     found = Deno.lstatSync(path);
@@ -57,7 +58,7 @@ async function diffOf(place: MountPlace): Promise<string> {
 
 /** What the process behind a mount says; undefined if there is none, or it does not tell. */
 async function targetOf(diffPath: string): Promise<LogTarget | undefined> {
-  const answer = await ask(`${diffPath}/control.sock`, { operation: "status" }).catch((error) => {
+  const answer = await ask(pathsIn(diffPath).socket, { operation: "status" }).catch((error) => {
     if (isDenied(error)) throw error;
     return undefined;
   });

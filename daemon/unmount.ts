@@ -5,7 +5,7 @@
  */
 
 import { type ArgumentKind, checkArguments } from "../backup/mod.ts";
-import { isAlive, isLocked, type Owner, readOwner } from "../binding/mod.ts";
+import { isAlive, isLocked, type Owner, pathsIn, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ask } from "./control_socket.ts";
@@ -130,7 +130,7 @@ async function unmountNow(options: UnmountOptions): Promise<Unmounted> {
   if (await isGone(mount, served, waitMs)) return done("unmounted");
   throw new PbkfsError("MountBusy", {
     what: `"${mountPath}" is unmounted, but process ${pid} has not ended in ${waitMs} ms`,
-    todo: `Look at "${diffPath}/pbkfs.log".`,
+    todo: `Look at "${pathsIn(diffPath).log}".`,
   });
 }
 
@@ -204,7 +204,9 @@ function stuck({ diffPath }: PbkfsMount, pid: number | undefined, cause?: unknow
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   return new PbkfsError("MountBusy", {
     what: `Process ${pid ?? "unknown"}, which has the diff "${diffPath}", has not ended${why}`,
-    todo: `Look at "${diffPath}/pbkfs.log". What was synced is safe, should you have to kill it.`,
+    todo: `Look at "${
+      pathsIn(diffPath).log
+    }". What was synced is safe, should you have to kill it.`,
     cause,
   });
 }
@@ -220,7 +222,7 @@ async function askInTime(
   operation: ControlRequest["operation"],
   waitMs: number,
 ): Promise<ControlAnswer | undefined> {
-  const asked = ask(`${diffPath}/control.sock`, { operation });
+  const asked = ask(pathsIn(diffPath).socket, { operation });
   const answer = await inTime(asked, waitMs, "late" as const);
   if (answer === "late") {
     throw new PbkfsError("MountBusy", {

@@ -5,7 +5,7 @@
  */
 
 import { type Base, type Codecs, loadCodecs, sourceOf } from "../backup/mod.ts";
-import { type Binding, checkBinding, LOCK_NAME, readBinding } from "../binding/mod.ts";
+import { type Binding, checkBinding, DIFF_NAMES, pathsIn, readBinding } from "../binding/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { FLOCK, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
@@ -62,8 +62,8 @@ async function verifyLocked(
   const none = { diffPath, dataFiles: 0, pages: 0, findings };
   const binding = bindingOf(diffPath, findings);
   if (binding === undefined) return none;
-  const storePath = `${diffPath}/metadata.sqlite`;
-  const { state, damages } = await inspectStore(storePath, binding.metadata?.generation);
+  const { store, data: dataDirectory } = pathsIn(diffPath);
+  const { state, damages } = await inspectStore(store, binding.metadata?.generation);
   findings.push(
     ...damages.map((text) => ({ level: "damage", about: "metadata", text } as const)),
   );
@@ -73,7 +73,6 @@ async function verifyLocked(
   try {
     const paths = new PathsOf(base, state);
     const pathOf = (ino: Parameters<PathsOf["path"]>[0]) => paths.path(ino);
-    const dataDirectory = `${diffPath}/data`;
     const { wrong } = measure({ libc, dataDirectory, state });
     for (const file of wrong) {
       const text = `a data file is missing or too short: ${describeWrong(file, pathOf)}`;
@@ -91,7 +90,7 @@ async function verifyLocked(
 function keepFromMounts(diffPath: string, libc: Libc): () => void {
   let fd;
   try {
-    fd = openDiffFile(libc, byteStringOf(`${diffPath}/${LOCK_NAME}`), OPEN.readOnly);
+    fd = openDiffFile(libc, byteStringOf(pathsIn(diffPath).lock), OPEN.readOnly);
   } catch (error) {
     if (errnoOf(error) === ERRNO.ENOENT) return () => {};
     throw error;
@@ -136,7 +135,7 @@ async function openBase(
       mountPath: byteStringOf(binding.mountPath),
       restoredAt: binding.createdAt,
       settings: binding.settings,
-      ...(binding.wal === "outside" && { walLink: byteStringOf(`${diffPath}/wal`) }),
+      ...(binding.wal === "outside" && { walLink: byteStringOf(pathsIn(diffPath).wal) }),
     },
   });
 }
@@ -149,13 +148,16 @@ async function straysIn(
   const found: VerifyFinding[] = [];
   const kept = await lostAndFound(diffPath);
   if (kept.count > 0) {
-    const text = `lost+found has ${kept.count} files that nothing names, ${kept.sizeBytes} bytes`;
+    const text =
+      `${DIFF_NAMES.lostAndFound} has ${kept.count} files that nothing names, ${kept.sizeBytes} bytes`;
     found.push({ level: "note", about: "stray", text });
   }
   if (state === undefined) return found;
-  const { strays } = unnamed({ dataDirectory: `${diffPath}/data`, state });
+  const { strays } = unnamed({ dataDirectory: pathsIn(diffPath).data, state });
   if (strays.length === 0) return found;
   const text = `${strays.length} data files are named by nothing; the next mount moves them to ` +
-    `lost+found: ${strays.slice(0, 5).join(", ")}${strays.length > 5 ? " and more" : ""}`;
+    `${DIFF_NAMES.lostAndFound}: ${strays.slice(0, 5).join(", ")}${
+      strays.length > 5 ? " and more" : ""
+    }`;
   return [...found, { level: "note", about: "stray", text }];
 }

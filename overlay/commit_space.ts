@@ -8,6 +8,7 @@
  * @module
  */
 
+import { besideStore } from "../binding/mod.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { FALLOCATE, type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
 
@@ -26,7 +27,7 @@ export class CommitSpace {
   /** @param path Of the database, which is open, and stays so until {@link CommitSpace.close}. */
   constructor(path: string) {
     this.#database = tryOpen(path);
-    this.#log = tryOpen(`${path}-wal`);
+    this.#log = tryOpen(besideStore(path).log);
     this.#reserve();
   }
 

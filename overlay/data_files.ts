@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DIFF_NAMES } from "../binding/mod.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
 import { openDiffFile } from "../ffi/open_beneath.ts";
@@ -144,7 +145,7 @@ export class DataFiles {
 function inTheWay(id: DataId, cause: unknown): PbkfsError {
   return new PbkfsError("DiffDamaged", {
     what: `Something lies in the diff where data file ${dataFileName(id)} is to be made`,
-    todo: "Mount again: what nothing names goes to lost+found then.",
+    todo: `Mount again: what nothing names goes to ${DIFF_NAMES.lostAndFound} then.`,
     cause,
   });
 }

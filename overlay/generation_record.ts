@@ -11,6 +11,7 @@
  */
 
 import { crc32c } from "../backup/mod.ts";
+import { besideStore } from "../binding/mod.ts";
 import { ERRNO, errnoOf, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
@@ -19,11 +20,6 @@ import { openDiffFile } from "../ffi/open_beneath.ts";
 
 const SLOT_SIZE_BYTES = 512;
 const LINE = /^pbkfs generation (\d{16}) crc32c ([0-9a-f]{8}) *\n/;
-
-/** What SQLite's file is called, and this. */
-export function generationPath(storePath: string): string {
-  return `${storePath}.generation`;
-}
 
 /**
  * The highest generation that a record tells; undefined if there is none, or it makes no sense.
@@ -114,7 +110,9 @@ export function checkGeneration(
   if (found >= expected) return;
   throw new PbkfsError("DiffDamaged", {
     what: `The metadata store "${path}" has lost commits: it ends at generation ${found}, and ` +
-      `${expected} was reached. It is an older copy, or "${path}-wal" is missing or damaged`,
+      `${expected} was reached. It is an older copy, or "${
+        besideStore(path).log
+      }" is missing or damaged`,
     todo: RESTORE_OR_SALVAGE,
   });
 }

@@ -23,7 +23,7 @@ export {
   type WrongFile,
 } from "./data_check.ts";
 export { PAGE_SIZE_BYTES } from "./file_content.ts";
-export { generationPath, readGeneration } from "./generation_record.ts";
+export { readGeneration } from "./generation_record.ts";
 export { type InspectedStore, inspectStore } from "./inspect_store.ts";
 export { timestamp } from "./inode.ts";
 export type { TreeOwner } from "./inode_table.ts";
@@ -44,7 +44,7 @@ export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } fro
 export { SpareFiles } from "./spare_files.ts";
 export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
 export { salvage, type Salvaged } from "./salvage.ts";
-export { type KeptStrays, LOST_AND_FOUND, type Strays } from "./strays.ts";
+export type { KeptStrays, Strays } from "./strays.ts";
 export {
   type CommitChannel,
   type CommitWorker,

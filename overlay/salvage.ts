@@ -6,6 +6,7 @@
  */
 
 import type { BaseTree, EntryIndex } from "../backup/mod.ts";
+import { DIFF_NAMES } from "../binding/mod.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import type { Libc } from "../ffi/libc.ts";
@@ -16,7 +17,6 @@ import { FIRST_BASE_INO, type TreeOwner } from "./inode_table.ts";
 import { inspectStore } from "./inspect_store.ts";
 import type { ContentRecord, DataId, InodeRecord } from "./metadata_store.ts";
 import { StatePacker, StoredState } from "./stored_state.ts";
-import { LOST_AND_FOUND } from "./strays.ts";
 
 /** A diff to be looked at. */
 export interface SalvageOptions {
@@ -220,9 +220,10 @@ function lastInoOf(state: StoredState): number {
 function freeName({ names }: StoredState, base: SalvageOptions["base"]): string {
   const taken = new Set<string>();
   for (const { parent, name } of names) if (parent === ROOT_INO) taken.add(name);
-  let name = LOST_AND_FOUND;
+  const { lostAndFound } = DIFF_NAMES;
+  let name: string = lostAndFound;
   const isTaken = () =>
     taken.has(name) || base.names(undefined).find(name as ByteString) !== undefined;
-  for (let number = 1; isTaken(); number++) name = `${LOST_AND_FOUND}.${number}`;
+  for (let number = 1; isTaken(); number++) name = `${lostAndFound}.${number}`;
   return name;
 }

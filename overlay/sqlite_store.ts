@@ -6,6 +6,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { existsSync, rmSync } from "node:fs";
+import { besideStore } from "../binding/mod.ts";
 import { ERRNO, PbkfsError } from "../errors.ts";
 import { bytesOf, type ByteString, byteString, byteStringOf } from "../ffi/bytes.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
@@ -14,7 +15,6 @@ import { CommitSpace } from "./commit_space.ts";
 import {
   checkGeneration,
   type ExpectedGeneration,
-  generationPath,
   GenerationRecord,
   readGeneration,
   RESTORE_OR_SALVAGE,
@@ -142,7 +142,7 @@ export class SqliteStore implements PromptStore {
       this.#generation = counters.get("generation") ?? 0;
       checkGeneration(path, this.#generation, expected);
       this.#isClean = counters.get("is_clean") === 1;
-      record = new GenerationRecord(generationPath(path));
+      record = new GenerationRecord(besideStore(path).generation);
       this.#record = record;
       const prepare = (sql: string) => this.#database.prepare(sql);
       this.#statements = Object.fromEntries(
@@ -327,7 +327,7 @@ export class SqliteStore implements PromptStore {
  * @throws {PbkfsError} `DiffDamaged` if it is not there, or has lost commits.
  */
 export function mustBeWhole(path: string, options: OpenStoreOptions): ExpectedGeneration {
-  const recorded = readGeneration(generationPath(path));
+  const recorded = readGeneration(besideStore(path).generation);
   const bound = options.generation;
   const isKnown = recorded !== undefined || bound !== undefined || options.mustExist === true;
   const expected = { bound, recorded };
@@ -339,10 +339,12 @@ export function mustBeWhole(path: string, options: OpenStoreOptions): ExpectedGe
   if (sizeBytes === undefined) refuse(`The metadata store "${path}" is missing`);
   if (sizeBytes === 0) refuse(`The metadata store "${path}" is empty`);
   if (bound !== undefined && recorded === undefined) {
-    refuse(`"${generationPath(path)}", which tells of the last commit, is missing or damaged`);
+    refuse(
+      `"${besideStore(path).generation}", which tells of the last commit, is missing or damaged`,
+    );
   }
   // Only a process that died leaves it: what opening the store reads of it, closing takes away.
-  if (sizeIfAny(`${path}-wal`) !== undefined) {
+  if (sizeIfAny(besideStore(path).log) !== undefined) {
     const generation = withStoredState(path, readCounters, options).get("generation") ?? 0;
     checkGeneration(path, generation, expected);
   }
@@ -375,7 +377,8 @@ export function withStoredState<T>(
   body: (database: DatabaseSync, version: number) => T,
   { busyTimeoutMs = 5000 }: SqliteStoreOptions = {},
 ): T {
-  const besides = ["-wal", "-shm"].filter((name) => sizeIfAny(`${path}${name}`) === undefined);
+  const { log, logIndex } = besideStore(path);
+  const besides = [log, logIndex].filter((path) => sizeIfAny(path) === undefined);
   sizeIfAny(path);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
@@ -386,7 +389,7 @@ export function withStoredState<T>(
     return body(database, version);
   } finally {
     database.close();
-    for (const name of besides) rmSync(`${path}${name}`, { force: true });
+    for (const path of besides) rmSync(path, { force: true });
   }
 }
 

@@ -12,9 +12,6 @@ export interface Strays {
   readonly sizeBytes: number;
 }
 
-/** Where strays of a diff go: a directory beside that of the data files. */
-export const LOST_AND_FOUND = "lost+found";
-
 /** What {@link StrayFiles.keep} has done. */
 export interface KeptStrays extends Strays {
   /** Of those, the ones that could not be moved, and why. */

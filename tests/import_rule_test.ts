@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import config from "../deno.json" with { type: "json" };
+import { DIFF_NAMES } from "../binding/mod.ts";
 import { folderOf, importsOf, type Source, sources } from "./support/imports.ts";
 
 /**
@@ -9,7 +10,7 @@ import { folderOf, importsOf, type Source, sources } from "./support/imports.ts"
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["daemon", "backup"],
   daemon: ["overlay", "binding", "postgres", "fuse", "backup"],
-  overlay: ["fuse", "backup"],
+  overlay: ["fuse", "backup", "binding"],
   binding: ["ffi"],
   backup: ["ffi", "postgres"],
   fuse: ["ffi"],
@@ -173,6 +174,29 @@ Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
     path === "backup/pg_probackup/catalog/control_catalog.ts" &&
     line.includes("Deno.stat(`${catalogPath}/backups`)");
   assert.deepEqual(found.filter((one) => !isGiven(one)), []);
+});
+
+Deno.test("FR-1002 what is in a diff is named in one file, and nowhere else in the product", () => {
+  const { data, reserve, wal, ...distinct } = DIFF_NAMES;
+  const quoted = (names: readonly string[]) => names.map((name) => RegExp.escape(name)).join("|");
+  const literal = new RegExp([
+    quoted(Object.values(distinct)),
+    // These are words as well: only at the end of a path are they names.
+    `\\}/(${quoted([data, reserve, wal])})(?![\\w-])`,
+    `"${quoted([reserve])}"`,
+    ...["-wal", "-shm", ".generation"].flatMap((
+      end,
+    ) => [`\\}${quoted([end])}[\`"\\\\]`, `"${quoted([end])}"`]),
+  ].join("|"));
+  const found = inside.flatMap(({ path, text }) => {
+    // What tests are made with is none of the product; backup/ knows of no diff, but of a catalog's WAL.
+    if (path === "binding/layout.ts" || /\/_/.test(path) || folderOf(path) === "backup") return [];
+    return codeOf(text).filter((line) => literal.test(line)).map((line) => `${path}: ${line}`);
+  });
+  assert.deepEqual(found, []);
+  assert(
+    literal.test("`${path}/wal`") && literal.test('`${path}-wal" is`') && literal.test('"reserve"'),
+  );
 });
 
 Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {

@@ -28,6 +28,8 @@ export interface SpacePlan {
 }
 
 const MIB = 1 << 20;
+/** What file systems give out: most of them, blocks of 4 KiB. */
+const DISK_BLOCK_SIZE_BYTES = 4096;
 /** Files that can be made for accepted writes when no inode is left. */
 const SPARE_FILES = 256;
 /** What commits and the file system's own structures take besides. */
@@ -61,7 +63,7 @@ export function planSpace(facts: SpaceFacts): SpacePlan {
     gathers,
     asks: gathers && facts.kernelAsks,
     ...(isLower && gathers && { dirtyBytes }),
-    reserveBytes: Math.floor(keptBytes / 4096) * 4096,
+    reserveBytes: Math.floor(keptBytes / DISK_BLOCK_SIZE_BYTES) * DISK_BLOCK_SIZE_BYTES,
     limits: {
       lowBytes,
       nearBytes: gathers ? Math.min(lowBytes + reserveBytes, totalBytes / 4) : 0,

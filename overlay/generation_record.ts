@@ -29,7 +29,9 @@ const LINE = /^pbkfs generation (\d{16}) crc32c ([0-9a-f]{8}) *\n/;
 export function readGeneration(path: string): number | undefined {
   const bytes = readSlots(path);
   if (bytes === undefined) return undefined;
-  const slots = [0, SLOT_SIZE_BYTES].map((at) => parseSlot(bytes.subarray(at, at + 512)));
+  const slots = [0, SLOT_SIZE_BYTES].map((at) =>
+    parseSlot(bytes.subarray(at, at + SLOT_SIZE_BYTES))
+  );
   const found = slots.filter((generation) => generation !== undefined);
   return found.length === 0 ? undefined : Math.max(...found);
 }

@@ -7,9 +7,13 @@
 import { ERRNO, PbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { Attributes, Ino, Timestamp } from "../fuse/mod.ts";
+import { SECTOR_SIZE_BYTES } from "./content_form.ts";
 import type { Directory } from "./directory.ts";
 import type { FileContent } from "./file_content.ts";
 import type { InodeRecord } from "./metadata_store.ts";
+
+/** As a small directory of ext4 has: one block of 4 KiB. */
+const DIRECTORY_SIZE_BYTES = 4096;
 
 /** What only this kind of node has. */
 export type NodeBody =
@@ -85,7 +89,7 @@ export class Inode {
    */
   #blocks512(sizeBytes: number): number {
     if (this.body.kind === "file") return Math.max(1, this.body.content.blocks512);
-    return Math.ceil(sizeBytes / 512);
+    return Math.ceil(sizeBytes / SECTOR_SIZE_BYTES);
   }
 
   #sizeBytes(): number {
@@ -93,7 +97,7 @@ export class Inode {
       case "file":
         return this.body.content.sizeBytes;
       case "directory":
-        return 4096;
+        return DIRECTORY_SIZE_BYTES;
       case "symlink":
         return this.body.target.length;
       case "special":

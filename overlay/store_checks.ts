@@ -10,6 +10,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import { BLOCK_SIZE_BYTES } from "../backup/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { PAGE_MAP_PART_SIZE_BYTES } from "./metadata_store.ts";
 
@@ -20,8 +21,10 @@ const ROWS_MAX = 20_000_000;
 const SIZE_MAX = 2 ** 44;
 const SAFE_MAX = Number.MAX_SAFE_INTEGER;
 const UINT32_MAX = 2 ** 32 - 1;
-/** Pages of 8 KiB that a part tells of. */
-const PART_MAX = SIZE_MAX / (PAGE_MAP_PART_SIZE_BYTES * 8 * 8192);
+/** A part of a page map has a bit for each page. */
+const PART_MAX = SIZE_MAX / (PAGE_MAP_PART_SIZE_BYTES * 8 * BLOCK_SIZE_BYTES);
+/** The longest path that Linux takes. */
+const TARGET_BYTES_MAX = 4096;
 
 const time = (name: string) =>
   `${name}_s BETWEEN -${SAFE_MAX} AND ${SAFE_MAX} AND ${name}_ns BETWEEN 0 AND 999999999`;
@@ -33,7 +36,7 @@ const RULES = {
     AND uid BETWEEN 0 AND ${UINT32_MAX} AND gid BETWEEN 0 AND ${UINT32_MAX}
     AND links BETWEEN 0 AND ${UINT32_MAX} AND rdev BETWEEN 0 AND ${UINT32_MAX}
     AND ${time("accessed")} AND ${time("modified")} AND ${time("changed")}
-    AND coalesce(length(target), 0) <= 4096 AND coalesce(instr(target, x'00'), 0) = 0`,
+    AND coalesce(length(target), 0) <= ${TARGET_BYTES_MAX} AND coalesce(instr(target, x'00'), 0) = 0`,
   name: `parent BETWEEN 1 AND ${SAFE_MAX} AND ino BETWEEN 0 AND ${SAFE_MAX}
     AND length(name) BETWEEN 1 AND 255 AND instr(name, x'00') = 0 AND instr(name, x'2f') = 0
     AND name NOT IN (x'2e', x'2e2e')`,

@@ -8,11 +8,12 @@
  * @module
  */
 
+import { BLOCK_SIZE_BYTES } from "./block_size.ts";
+
 /** The first version that has them. */
 export const LOGIN_TRIGGERS_SINCE = 17;
 
-/** PostgreSQL's page. */
-const PAGE_BYTES = 8192;
+/** Of a page's header. */
 const PAGE = { lower: 12, pointers: 24 };
 const POINTER = { bytes: 4, normal: 1 };
 const TUPLE = { infomask: 20, dataOffset: 22 };
@@ -49,8 +50,8 @@ export function databaseFile(map: Uint8Array): string | undefined {
  */
 export function loginTriggerDatabases(pages: Uint8Array): string[] {
   const names = new Set<string>();
-  for (let start = 0; start + PAGE_BYTES <= pages.length; start += PAGE_BYTES) {
-    for (const tuple of tuplesOf(pages.subarray(start, start + PAGE_BYTES))) {
+  for (let start = 0; start + BLOCK_SIZE_BYTES <= pages.length; start += BLOCK_SIZE_BYTES) {
+    for (const tuple of tuplesOf(pages.subarray(start, start + BLOCK_SIZE_BYTES))) {
       if (tuple[DATABASE.hasLoginEvent] === 0) continue;
       const name = tuple.subarray(DATABASE.name, DATABASE.name + DATABASE.nameBytes);
       const end = name.indexOf(0);
@@ -63,11 +64,11 @@ export function loginTriggerDatabases(pages: Uint8Array): string[] {
 /** What of each tuple is the table's, if it is known to be neither dead nor too short. */
 function* tuplesOf(page: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-  const lower = Math.min(view.getUint16(PAGE.lower, true), PAGE_BYTES);
+  const lower = Math.min(view.getUint16(PAGE.lower, true), BLOCK_SIZE_BYTES);
   for (let at = PAGE.pointers; at + POINTER.bytes <= lower; at += POINTER.bytes) {
     const pointer = view.getUint32(at, true);
     const [offset, flags, length] = [pointer & 0x7fff, (pointer >>> 15) & 3, pointer >>> 17];
-    if (flags !== POINTER.normal || offset + length > PAGE_BYTES) continue;
+    if (flags !== POINTER.normal || offset + length > BLOCK_SIZE_BYTES) continue;
     if (length <= TUPLE.dataOffset) continue;
     const infomask = view.getUint16(offset + TUPLE.infomask, true);
     const isAborted = (infomask & (XMIN_COMMITTED | XMIN_INVALID)) === XMIN_INVALID;

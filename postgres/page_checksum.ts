@@ -5,8 +5,9 @@
  * @module
  */
 
-/** Of pages, and of the fields in their header that tell. Source: storage/bufpage.h. */
-const PAGE_SIZE_BYTES = 8192;
+import { BLOCK_SIZE_BYTES } from "./block_size.ts";
+
+/** Of the fields in a page's header that tell. Source: storage/bufpage.h. */
 const CHECKSUM_AT = 8;
 const UPPER_AT = 14;
 
@@ -25,13 +26,13 @@ export type PageState = "right" | "new" | "wrong";
 /**
  * Checks a page.
  *
- * @param page Its 8192 bytes.
+ * @param page Its bytes, of one block.
  * @param block Its number in the relation's fork: of later segments, those before count.
  */
 export function checkPage(page: Uint8Array, block: number): PageState {
-  const view = new DataView(page.buffer, page.byteOffset, PAGE_SIZE_BYTES);
+  const view = new DataView(page.buffer, page.byteOffset, BLOCK_SIZE_BYTES);
   if (view.getUint16(UPPER_AT, true) === 0) {
-    for (let at = 0; at < PAGE_SIZE_BYTES; at += 4) {
+    for (let at = 0; at < BLOCK_SIZE_BYTES; at += 4) {
       if (view.getUint32(at, true) !== 0) return "wrong";
     }
     return "new";
@@ -41,13 +42,13 @@ export function checkPage(page: Uint8Array, block: number): PageState {
 
 /** The checksum that a page has to have; what it has counts as 0. */
 export function pageChecksum(page: Uint8Array, block: number): number {
-  const view = new DataView(page.buffer, page.byteOffset, PAGE_SIZE_BYTES);
+  const view = new DataView(page.buffer, page.byteOffset, BLOCK_SIZE_BYTES);
   const sums = Uint32Array.from(LANES);
   const add = (lane: number, word: number) => {
     const mixed = sums[lane]! ^ word;
     sums[lane] = Math.imul(mixed, PRIME) ^ (mixed >>> 17);
   };
-  for (let at = 0; at < PAGE_SIZE_BYTES; at += 4) {
+  for (let at = 0; at < BLOCK_SIZE_BYTES; at += 4) {
     // The checksum is the lower half of its word.
     const word = at === CHECKSUM_AT
       ? view.getUint16(CHECKSUM_AT + 2, true) << 16

@@ -131,6 +131,8 @@ Deno.test("FR-301 from outside a folder only its mod.ts is imported, or a file o
     const to = folderOf(target);
     if (folderOf(path) === to || to === "" || to === "ffi") return false;
     const isStart = path === "cli.ts" && to === "cli";
+    // A fact that read workers need, without all that runs servers.
+    if (target === "postgres/block_size.ts") return false;
     return target !== `${to}/mod.ts` && !isStart;
   });
   assert.deepEqual(wrong, []);
@@ -197,6 +199,20 @@ Deno.test("FR-1002 what is in a diff is named in one file, and nowhere else in t
   assert(
     literal.test("`${path}/wal`") && literal.test('`${path}-wal" is`') && literal.test('"reserve"'),
   );
+});
+
+Deno.test("FR-1003 PostgreSQL's block size is a number in one file", () => {
+  const others: Readonly<Record<string, string>> = {
+    "fuse/reply.ts": "a hint for programs, of a file system that knows nothing of PostgreSQL",
+    "daemon/metrics.ts": "the longest head of a request by HTTP",
+    "daemon/space_plan.ts": "files, not bytes",
+    "ffi/fuse_layout.ts": "a flag",
+  };
+  const found = inside.filter(({ path, text }) =>
+    !/\/_/.test(path) && codeOf(text).some((line) => /\b8192\b|\b8 \* 1024\b|1 << 13\b/.test(line))
+  ).map(({ path }) => path);
+  const expected = ["postgres/block_size.ts", ...Object.keys(others)];
+  assert.deepEqual(found.toSorted(), expected.toSorted());
 });
 
 Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {

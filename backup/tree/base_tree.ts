@@ -7,8 +7,8 @@
 import type { ByteString } from "../../ffi/bytes.ts";
 import type { ByteRange, Fd } from "../../ffi/libc.ts";
 
-/** PostgreSQL's block size, the only one that pg_probackup restores. */
-export const BLOCK_SIZE_BYTES = 8192;
+/** The only block size that pg_probackup restores. */
+export { BLOCK_SIZE_BYTES } from "../../postgres/block_size.ts";
 
 /** How records are stored. `none` is bytes as they are. Threads tell codecs by their places here. */
 export const CODECS = ["none", "zlib", "pglz", "lz4", "zstd"] as const;

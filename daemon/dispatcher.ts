@@ -5,7 +5,7 @@
  */
 
 import { pathsIn } from "../binding/mod.ts";
-import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
+import { type ErrorData, PbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { DEFAULT_SETTINGS } from "../fuse/mod.ts";
@@ -96,37 +96,23 @@ export class Dispatcher {
       commits: commits && { state: commits.state, channel: commits.channel },
       reads: reads && { queue: reads.queue, count: reads.count },
     };
-    const worker = threads.dispatcher;
-    const mounted = Promise.withResolvers<MountedNews>();
-    const ended = Promise.withResolvers<void>();
+    const { dispatcher } = threads;
     const disconnected = Promise.withResolvers<void>();
     const syncs = new Map<number, PromiseWithResolvers<void>>();
-    // Whoever waits for the end learns of it; until somebody does, it is no unhandled rejection.
-    ended.promise.catch(() => {});
-    worker.onmessage = ({ data }: MessageEvent<DispatcherNews>) => {
-      if ("mounted" in data) mounted.resolve(data.mounted);
-      else if ("problem" in data) tellProblem(log, data.problem);
+    const onNews = (data: DispatcherNews) => {
+      if ("problem" in data) tellProblem(log, data.problem);
       else if ("warning" in data) log.warning(data.warning);
       else if ("note" in data) log[data.note.level](data.note.text, data.note.facts);
       else if ("trace" in data) trace.tell(data.trace);
       else if ("synced" in data) settleSyncs(syncs, data.synced);
-      else if ("disconnected" in data) disconnected.resolve();
-      else if ("failed" in data) mounted.reject(PbkfsError.fromJSON(data.failed));
-      else if (data.ended.error === undefined) ended.resolve();
-      else ended.reject(PbkfsError.fromJSON(data.ended.error));
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      const error = toPbkfsError(new Error(event.message));
-      mounted.reject(error);
-      ended.reject(error);
+      else disconnected.resolve();
     };
     const buffers = options.learnt?.buffers ?? [];
     const ports = commits === undefined ? [] : [commits.channel.port];
     const stored = commits === undefined ? [] : buffersOfState(commits.state);
-    worker.postMessage(setup, [...ports, ...buffers, ...stored]);
+    const transfer = [...ports, ...buffers, ...stored];
     const terminate = () => {
-      worker.terminate();
+      dispatcher.terminate();
       errands.close();
       disconnected.resolve();
       commits?.terminate();
@@ -134,13 +120,13 @@ export class Dispatcher {
     };
     let news: MountedNews;
     try {
-      news = await mounted.promise;
+      news = await dispatcher.begin(setup, { transfer, onNews });
     } catch (error) {
       terminate();
       throw error;
     }
     return new Dispatcher({
-      ended: ended.promise.finally(terminate),
+      ended: dispatcher.ended.finally(terminate),
       disconnected: disconnected.promise,
       readCounters: reads?.counters ?? [],
       ...{ ...news, errands, syncs },
@@ -177,7 +163,7 @@ async function startHelpers(
   const starts = [
     reads.length > 0
       ? startReadWorkers({
-        workers: reads,
+        threads: reads,
         backupIds: options.backup.identity.members.map(({ id }) => id),
         readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
         systemCodecs: fastPaths.has("system_codecs"),

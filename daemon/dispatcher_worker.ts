@@ -13,16 +13,14 @@ import { Faults } from "../ffi/faulty_libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { Latencies, Session } from "../fuse/mod.ts";
 import {
-  answerLoad,
-  isLoadRequest,
-  type Loaded,
-  type LoadRequest,
+  type CodecsToLoad,
   type Overlay,
   OverlayCounters,
   ReadEngine,
   type StoredState,
   timestamp,
 } from "../overlay/mod.ts";
+import { type Begun, serveThread, tell } from "../threads/mod.ts";
 import { makeWay } from "./dead_mount.ts";
 import { descriptorBudget } from "./descriptor_budget.ts";
 import { ErrandRunner } from "./errands.ts";
@@ -34,39 +32,24 @@ import { lowerDirtyLimit } from "./dirty_limit.ts";
 import { openRoom } from "./open_room.ts";
 import { openDiff } from "./open_diff.ts";
 import { OverlayFiles, uncounted } from "./overlay_files.ts";
-import type { DispatcherNews, DispatcherSetup } from "./protocol.ts";
+import type { DispatcherNews, DispatcherSetup, MountedNews } from "./protocol.ts";
 import { planSpace, spaceFacts } from "./space_plan.ts";
 import { WatchedOverlay } from "./watched_overlay.ts";
 
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<LoadRequest | DispatcherSetup>) => void;
-  postMessage(message: Loaded | DispatcherNews): void;
-};
-
-scope.onmessage = async ({ data }) => {
-  if (isLoadRequest(data)) {
-    const { systemCodecs } = data.load;
-    return answerLoad(
-      () => loadCodecs({ system: systemCodecs }),
-      (done) => scope.postMessage(done),
-    );
-  }
-  let serving: Serving;
-  try {
-    serving = await prepare(data);
-  } catch (error) {
-    scope.postMessage({ failed: toPbkfsError(error).toJSON() });
-    return;
-  }
-  scope.postMessage({ mounted: { notes: serving.notes, generation: serving.generation } });
-  try {
-    serving.serve();
-    scope.postMessage({ ended: {} });
-  } catch (error) {
-    const told = endOnFullDisk(error, data.diffPath);
-    scope.postMessage({ ended: { error: toPbkfsError(told).toJSON() } });
-  }
-};
+serveThread({
+  load: ({ systemCodecs }: CodecsToLoad) => loadCodecs({ system: systemCodecs }),
+  async begin(setup: DispatcherSetup): Promise<Begun<MountedNews>> {
+    const { notes, generation, serve } = await prepare(setup);
+    const run = () => {
+      try {
+        serve();
+      } catch (error) {
+        throw endOnFullDisk(error, setup.diffPath);
+      }
+    };
+    return { ready: { notes, generation }, run };
+  },
+});
 
 /** A mount that nobody has been served by yet. */
 interface Serving {
@@ -115,7 +98,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     libc,
     plan,
     shared: setup.space,
-    tell: (note) => scope.postMessage({ note }),
+    tell: (note) => tell<DispatcherNews>({ note }),
   });
   const makeOverlay = (state: StoredState) =>
     new WatchedOverlay({
@@ -136,7 +119,9 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       room: room?.options,
     }, () => {
       for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
-        scope.postMessage({ warning: `a server has started on the mount (${from}): ${warning}` });
+        tell<DispatcherNews>({
+          warning: `a server has started on the mount (${from}): ${warning}`,
+        });
       }
     });
   const overlay: Overlay = attemptBoth(
@@ -173,13 +158,13 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       onError: report,
       latencies: new Latencies(setup.latencies),
       errands: new ErrandRunner(setup.errands, systemLibc(), (number) => {
-        scope.postMessage({ synced: { number, ...errorOf(() => overlay.syncAll()) } });
+        tell<DispatcherNews>({ synced: { number, ...errorOf(() => overlay.syncAll()) } });
       }),
       trace: setup.tracing
         ? {
-          line: (line) => scope.postMessage({ trace: { line } }),
+          line: (line) => tell<DispatcherNews>({ trace: { line } }),
           handedOver: (handedOver, request) =>
-            scope.postMessage({ trace: { handedOver, request } }),
+            tell<DispatcherNews>({ trace: { handedOver, request } }),
         }
         : undefined,
     });
@@ -199,7 +184,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
     const serve = () => {
       try {
         session.run();
-        scope.postMessage({ disconnected: true });
+        tell<DispatcherNews>({ disconnected: true });
         // Other threads may still be answering requests of this session.
         reads.close();
         committer.drain();
@@ -237,5 +222,5 @@ function errorOf(body: () => void): { readonly error?: ErrorData } {
 }
 
 function report(operation: string, error: unknown): void {
-  scope.postMessage({ problem: { what: operation, error: toPbkfsError(error).toJSON() } });
+  tell<DispatcherNews>({ problem: { what: operation, error: toPbkfsError(error).toJSON() } });
 }

@@ -100,10 +100,8 @@ export interface MountedNews {
   readonly generation: number;
 }
 
-/** What the dispatcher thread tells. */
+/** What the dispatcher thread tells while it serves. */
 export type DispatcherNews =
-  | { readonly mounted: MountedNews }
-  | { readonly failed: ErrorData }
   /** A request ended with an error that the operator should know. */
   | { readonly problem: { readonly what: string; readonly error: ErrorData } }
   /** A line for the log. */
@@ -114,9 +112,7 @@ export type DispatcherNews =
   /** The kernel has let go of the mount, or we have; what was written goes to disk now. */
   | { readonly disconnected: true }
   /** Something that the operator should know. */
-  | { readonly warning: string }
-  /** The file system has been unmounted; with `error`, not all is on disk. */
-  | { readonly ended: { readonly error?: ErrorData } };
+  | { readonly warning: string };
 
 /** A request on the control socket: one line of JSON. */
 export interface ControlRequest {

@@ -7,35 +7,50 @@
  * @module
  */
 
-import { loadWorker, newCommitWorker, newReadWorker, readWorkerCount } from "../overlay/mod.ts";
+import {
+  type CodecsToLoad,
+  type CommitThread,
+  newCommitThread,
+  newReadThread,
+  type ReadThread,
+  readWorkerCount,
+} from "../overlay/mod.ts";
+import { Thread } from "../threads/mod.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import { loadLogging } from "./log.ts";
+import type { DispatcherNews, DispatcherSetup, MountedNews } from "./protocol.ts";
+
+/** The thread that serves the kernel. It answers when the mount is there. */
+export type DispatcherThread = Thread<CodecsToLoad, DispatcherSetup, MountedNews, DispatcherNews>;
 
 /** Threads that are still to be told what to do. */
 export interface Threads {
-  readonly dispatcher: Worker;
+  readonly dispatcher: DispatcherThread;
   /** Undefined if the fast path is left out. */
-  readonly commits: Worker | undefined;
+  readonly commits: CommitThread | undefined;
   /** None if the fast path is left out. */
-  readonly reads: readonly Worker[];
+  readonly reads: readonly ReadThread[];
   terminate(): void;
 }
 
 /** Starts the threads, and waits until all that they need is loaded. */
 export async function loadThreads(fastPaths: FastPaths): Promise<Threads> {
-  const load = (worker: Worker) =>
-    loadWorker(worker, { load: { systemCodecs: fastPaths.has("system_codecs") } });
-  const dispatcher = new Worker(new URL("./dispatcher_worker.ts", import.meta.url), {
-    type: "module",
-  });
-  const commits = fastPaths.has("commit_thread") ? newCommitWorker() : undefined;
+  const codecs = { systemCodecs: fastPaths.has("system_codecs") };
+  const dispatcher: DispatcherThread = new Thread(
+    new URL("./dispatcher_worker.ts", import.meta.url),
+  );
+  const commits = fastPaths.has("commit_thread") ? newCommitThread() : undefined;
   const reads = fastPaths.has("read_workers")
-    ? Array.from({ length: readWorkerCount() }, newReadWorker)
+    ? Array.from({ length: readWorkerCount() }, newReadThread)
     : [];
-  const all = [dispatcher, ...(commits === undefined ? [] : [commits]), ...reads];
-  const terminate = () => all.forEach((worker) => worker.terminate());
+  const terminate = () => [dispatcher, commits, ...reads].forEach((thread) => thread?.terminate());
   try {
-    await Promise.all([loadLogging(), ...all.map(load)]);
+    await Promise.all([
+      loadLogging(),
+      dispatcher.load(codecs),
+      commits?.load(),
+      ...reads.map((thread) => thread.load(codecs)),
+    ]);
   } catch (error) {
     terminate();
     throw error;

@@ -6,35 +6,24 @@
 
 import { toPbkfsError } from "../errors.ts";
 import { clockMs, Latencies, replyError, type Request, REQUEST_KINDS } from "../fuse/mod.ts";
+import { type Begun, serveThread, tell } from "../threads/mod.ts";
 import { CommitRing } from "./commit_ring.ts";
 import type { CommitContext } from "./committer.ts";
 import { promised } from "./metadata_store.ts";
 import { openContext } from "./open_context.ts";
 import { serveCommits } from "./serve_commits.ts";
-import { buffersOfState } from "./stored_state.ts";
-import type { CommitWorkerAnswer, CommitWorkerSetup } from "./worker_committer.ts";
-import { answerLoad, isLoadRequest, type Loaded, type LoadRequest } from "./worker_loading.ts";
+import { buffersOfState, type PackedState } from "./stored_state.ts";
+import type { CommitWorkerSetup } from "./worker_committer.ts";
 import type { WorkerNews } from "./worker_news.ts";
-
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<LoadRequest | CommitWorkerSetup>) => void;
-  postMessage(
-    message: Loaded | CommitWorkerAnswer | WorkerNews,
-    transfer?: Transferable[],
-  ): void;
-};
 
 /** When jobs came that a request waits for. */
 const since = new Map<Request, number>();
 const SYNC = REQUEST_KINDS.indexOf("sync");
 
-scope.onmessage = ({ data }) => {
-  if (!isLoadRequest(data)) void begin(data);
-  else void answerLoad(() => Promise.resolve(), (done) => scope.postMessage(done));
-};
-
-async function begin(setup: CommitWorkerSetup): Promise<void> {
-  try {
+serveThread({
+  // All of it is imported.
+  load: () => Promise.resolve(),
+  async begin(setup: CommitWorkerSetup): Promise<Begun<PackedState>> {
     const ring = new CommitRing(setup.shared);
     const opened = openContext({
       ...setup,
@@ -43,15 +32,13 @@ async function begin(setup: CommitWorkerSetup): Promise<void> {
       onFailure: () => ring.failed(),
     });
     const context = { ...opened, store: promised(opened.store) };
-    const state = await context.store.loadPacked();
+    const ready = await context.store.loadPacked();
     serveCommits(setup, context, ({ request }, submittedAt) => {
       if (request !== undefined) since.set(request, submittedAt);
     });
-    scope.postMessage({ state }, buffersOfState(state));
-  } catch (error) {
-    scope.postMessage({ error: toPbkfsError(error).toJSON() });
-  }
-}
+    return { ready, transfer: buffersOfState(ready) };
+  },
+});
 
 /** Answers the kernel, and counts how long it waited. */
 function replier({ latencies, tracing }: CommitWorkerSetup): CommitContext["reply"] {
@@ -62,10 +49,10 @@ function replier({ latencies, tracing }: CommitWorkerSetup): CommitContext["repl
     since.delete(request);
     replyError(request, errno);
     if (start !== undefined) times.add(SYNC, Math.max(0, clockMs() - start));
-    if (tracing === true) scope.postMessage({ replied: { request, errno } });
+    if (tracing === true) tell<WorkerNews>({ replied: { request, errno } });
   };
 }
 
 function report(what: string, error: unknown): void {
-  scope.postMessage({ problem: { what, error: toPbkfsError(error).toJSON() } });
+  tell<WorkerNews>({ problem: { what, error: toPbkfsError(error).toJSON() } });
 }

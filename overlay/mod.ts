@@ -37,7 +37,14 @@ export { dataFileName } from "./data_files.ts";
 export { PathsOf } from "./paths_of.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
 export { ReadEngine, type ReadEngineOptions } from "./read_engine.ts";
-export { newReadWorker, readWorkerCount, type ReadWorkers, startReadWorkers } from "./read_pool.ts";
+export {
+  type CodecsToLoad,
+  newReadThread,
+  type ReadThread,
+  readWorkerCount,
+  type ReadWorkers,
+  startReadWorkers,
+} from "./read_pool.ts";
 export { Reserve } from "./reserve.ts";
 export type { RoomOptions, VitalFiles } from "./room.ts";
 export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } from "./space.ts";
@@ -47,16 +54,10 @@ export { salvage, type Salvaged } from "./salvage.ts";
 export type { KeptStrays, Strays } from "./strays.ts";
 export {
   type CommitChannel,
+  type CommitThread,
   type CommitWorker,
-  newCommitWorker,
+  newCommitThread,
   startCommitWorker,
   WorkerCommitter,
 } from "./worker_committer.ts";
 export type { WorkerNews } from "./worker_news.ts";
-export {
-  answerLoad,
-  isLoadRequest,
-  type Loaded,
-  type LoadRequest,
-  loadWorker,
-} from "./worker_loading.ts";

@@ -11,16 +11,15 @@ import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import type { Request } from "../fuse/mod.ts";
+import { Thread } from "../threads/mod.ts";
 import { OverlayCounters } from "./counters.ts";
 import { ReadQueue, type ReadQueueMemory, readQueueMemory } from "./read_queue.ts";
 import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
 
 /** What a read worker is told to begin. */
-export interface ReadWorkerSetup extends WorkerReporting {
+export interface ReadWorkerSetup extends WorkerReporting, CodecsToLoad {
   readonly queue: ReadQueueMemory;
   readonly counters: SharedArrayBuffer;
-  /** false: only the decoders that come with pbkfs. */
-  readonly systemCodecs: boolean;
   /** For tests; usually none. */
   readonly faults: readonly FaultRule[];
 }
@@ -45,47 +44,41 @@ export function readWorkerCount(cores = navigator.hardwareConcurrency): number {
   return Math.max(2, Math.min(cores, 8));
 }
 
-/** A worker that is still to be told what to do. */
-export function newReadWorker(): Worker {
-  return new Worker(new URL("./read_worker.ts", import.meta.url), { type: "module" });
+/** What a thread loads before it is told what to do. */
+export interface CodecsToLoad {
+  /** false: only the decoders that come with pbkfs. */
+  readonly systemCodecs: boolean;
+}
+
+/** One of the threads. */
+export type ReadThread = Thread<CodecsToLoad, ReadWorkerSetup, true, WorkerNews>;
+
+/** A thread that is still to be told what to do. */
+export function newReadThread(): ReadThread {
+  return new Thread(new URL("./read_worker.ts", import.meta.url));
 }
 
 /** Starts workers, and waits until they are ready. */
 export async function startReadWorkers(
-  options: WorkerReporting & {
-    readonly workers: readonly Worker[];
+  options: WorkerReporting & CodecsToLoad & {
+    readonly threads: readonly ReadThread[];
     readonly backupIds: readonly string[];
     readonly readSizeBytesMax: number;
-    readonly systemCodecs: boolean;
     readonly faults: readonly FaultRule[];
   },
   onNews: (news: WorkerNews) => void = () => {},
 ): Promise<ReadWorkers> {
-  const { workers, backupIds, readSizeBytesMax, ...rest } = options;
-  const count = workers.length;
+  const { threads, backupIds, readSizeBytesMax, ...rest } = options;
+  const count = threads.length;
   const queue = readQueueMemory({ backupIds, readSizeBytesMax });
   const counters = Array.from({ length: count }, () => new OverlayCounters());
-  const terminate = () => workers.forEach((worker) => worker.terminate());
-  const starts = workers.map((worker, index) => {
-    const ready = Promise.withResolvers<void>();
-    // After a start nobody looks at the promise any more.
-    const failed = (error: PbkfsError) => {
-      ready.reject(error);
-      onNews({ problem: { what: "a read worker", error: error.toJSON() } });
-    };
-    worker.onmessage = ({ data }) => {
-      if (data.ready === true) ready.resolve();
-      else if ("failed" in data) failed(PbkfsError.fromJSON(data.failed));
-      else onNews(data);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      failed(toPbkfsError(new Error(event.message)));
-    };
-    const shared = (counters[index] as OverlayCounters).shared;
-    const setup: ReadWorkerSetup = { ...rest, queue, counters: shared };
-    worker.postMessage(setup);
-    return ready.promise;
+  const terminate = () => threads.forEach((thread) => thread.terminate());
+  const starts = threads.map(async (thread, index) => {
+    thread.ended.catch((error) =>
+      onNews({ problem: { what: "a read worker", error: toPbkfsError(error).toJSON() } })
+    );
+    const { shared } = counters[index] as OverlayCounters;
+    await thread.begin({ ...rest, queue, counters: shared }, { onNews });
   });
   try {
     await Promise.all(starts);

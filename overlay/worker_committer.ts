@@ -8,10 +8,11 @@
  * @module
  */
 
-import { type ErrorData, PbkfsError, toPbkfsError } from "../errors.ts";
+import { toPbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import { clockMs } from "../fuse/mod.ts";
+import { Thread } from "../threads/mod.ts";
 import { CommitRing } from "./commit_ring.ts";
 import type { CommitJob, CommitOutcome, Committer } from "./committer.ts";
 import type { PackedState } from "./stored_state.ts";
@@ -35,11 +36,6 @@ export type CommitWorkerMessage =
   | { readonly job: CommitJob; readonly submittedAt: number }
   | { readonly close: true };
 
-/** What the worker answers to its setup: what the store holds, or why it cannot be opened. */
-export type CommitWorkerAnswer =
-  | { readonly state: PackedState }
-  | { readonly error: ErrorData };
-
 /** The way to a commit worker, to be handed to one other thread; the port is transferred. */
 export interface CommitChannel {
   readonly port: MessagePort;
@@ -54,9 +50,12 @@ export interface CommitWorker {
   terminate(): void;
 }
 
-/** A worker that is still to be told what to do. */
-export function newCommitWorker(): Worker {
-  return new Worker(new URL("./commit_worker.ts", import.meta.url), { type: "module" });
+/** The thread. It answers with what the store holds. */
+export type CommitThread = Thread<void, CommitWorkerSetup, PackedState, WorkerNews>;
+
+/** A thread that is still to be told what to do. */
+export function newCommitThread(): CommitThread {
+  return new Thread(new URL("./commit_worker.ts", import.meta.url));
 }
 
 /**
@@ -65,32 +64,21 @@ export function newCommitWorker(): Worker {
  * @throws {PbkfsError} as {@link SqliteStore} does.
  */
 export async function startCommitWorker(
-  worker: Worker,
+  thread: CommitThread,
   options: Omit<CommitWorkerSetup, "port" | "shared">,
   onNews: (news: WorkerNews) => void = () => {},
 ): Promise<CommitWorker> {
   const { shared } = new CommitRing();
   const { port1, port2 } = new MessageChannel();
-  const ready = Promise.withResolvers<PackedState>();
-  worker.onmessage = ({ data }: MessageEvent<CommitWorkerAnswer | WorkerNews>) => {
-    if ("state" in data) ready.resolve(data.state);
-    else if ("error" in data) ready.reject(PbkfsError.fromJSON(data.error));
-    else onNews(data);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    const error = toPbkfsError(new Error(event.message));
-    ready.reject(error);
-    // After a start nobody looks at the promise any more.
-    onNews({ problem: { what: "the commit worker", error: error.toJSON() } });
-  };
-  worker.postMessage({ ...options, port: port2, shared } satisfies CommitWorkerSetup, [port2]);
+  const setup = { ...options, port: port2, shared };
+  thread.ended.catch((error) =>
+    onNews({ problem: { what: "the commit worker", error: toPbkfsError(error).toJSON() } })
+  );
   try {
-    const state = await ready.promise;
-    return { channel: { port: port1, shared }, state, terminate: () => worker.terminate() };
+    const state = await thread.begin(setup, { transfer: [port2], onNews });
+    return { channel: { port: port1, shared }, state, terminate: () => thread.terminate() };
   } catch (error) {
     port1.close();
-    worker.terminate();
     throw error;
   }
 }

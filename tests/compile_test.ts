@@ -11,9 +11,7 @@ const compile = config.tasks.compile.split(" ");
 /** The modules that run in threads of their own: nobody imports them. */
 function workers(): string[] {
   const own = sources().filter(({ path }) => !["tests", "bench"].includes(folderOf(path)));
-  const used = own.filter(({ text }) => text.includes("new Worker(")).flatMap(({ imports }) =>
-    imports.filter((name) => name.endsWith("_worker.ts"))
-  );
+  const used = own.flatMap(({ imports }) => imports.filter((name) => name.endsWith("_worker.ts")));
   return [...new Set(used)].sort();
 }
 

@@ -9,13 +9,14 @@ import { folderOf, importsOf, type Source, sources } from "./support/imports.ts"
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["daemon", "backup"],
-  daemon: ["overlay", "binding", "postgres", "fuse", "backup"],
-  overlay: ["fuse", "backup", "binding"],
+  daemon: ["overlay", "binding", "postgres", "fuse", "backup", "threads"],
+  overlay: ["fuse", "backup", "binding", "threads"],
   binding: ["ffi"],
   backup: ["ffi", "postgres"],
   fuse: ["ffi"],
   ffi: [],
   postgres: [],
+  threads: [],
 };
 
 /**
@@ -150,6 +151,14 @@ Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
   const wrong = files.filter(({ path, text }) =>
     folderOf(path) !== "ffi" && !isTest(path) &&
     codeOf(text).some((line) => /\bDeno\.(dlopen|Unsafe(Pointer|Callback|FnPointer))/.test(line))
+  );
+  assert.deepEqual(wrong.map(({ path }) => path), []);
+});
+
+Deno.test("FR-1004 only threads/ starts threads, and serves who has started one", () => {
+  const wrong = inside.filter(({ path, text }) =>
+    folderOf(path) !== "threads" &&
+    codeOf(text).some((line) => /\bnew Worker\(|\bself as\b|\bglobalThis as\b/.test(line))
   );
   assert.deepEqual(wrong.map(({ path }) => path), []);
 });

@@ -1,0 +1,8 @@
+/**
+ * How a thread is started, and what threads have in common.
+ *
+ * @module
+ */
+
+export { type Begun, serveThread, tell } from "./serve_thread.ts";
+export { Thread } from "./thread.ts";

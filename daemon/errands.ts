@@ -11,6 +11,7 @@
 import type { Fd, Libc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import type { SessionErrands } from "../fuse/mod.ts";
+import { layoutOf } from "../threads/mod.ts";
 
 /** What the other thread needs to look at errands: plain data. */
 export interface ErrandsData {
@@ -18,10 +19,13 @@ export interface ErrandsData {
   readonly wakeFd: Fd;
 }
 
-/** How often a sync was wanted so far. */
-const SYNCS = 0;
-/** 1 once the end is wanted. */
-const END = 1;
+const ERRANDS = layoutOf({
+  /** How often a sync was wanted so far. */
+  SYNCS: 1,
+  /** 1 once the end is wanted. */
+  END: 1,
+});
+const { SYNCS, END } = ERRANDS.at;
 
 /** The side that asks. */
 export class Errands {
@@ -34,7 +38,7 @@ export class Errands {
 
   constructor(libc: Libc) {
     const { read, write } = libc.pipe();
-    const shared = new SharedArrayBuffer(8);
+    const shared = new SharedArrayBuffer(ERRANDS.size * 4);
     this.data = { shared, wakeFd: read };
     this.#libc = libc;
     this.#wakeFd = write;

@@ -8,6 +8,7 @@
  */
 
 import { PbkfsError } from "../errors.ts";
+import { layoutOf } from "../threads/mod.ts";
 
 /** Kinds of requests; `change` is all that changes names or attributes. */
 export const REQUEST_KINDS = ["read", "write", "sync", "lookup", "list", "change"] as const;
@@ -18,11 +19,10 @@ export type RequestKind = typeof REQUEST_KINDS[number];
 const BUCKETS_PER_DOUBLING = 4;
 /** From 1 µs to half an hour; the first bucket has what is shorter. */
 const BUCKET_COUNT = 1 + 31 * BUCKETS_PER_DOUBLING;
-/** Before the buckets: the sum of all times, and the longest, in microseconds. */
-const SUM_AT = 0;
-const MAX_AT = 1;
-const BUCKETS_AT = 2;
-const ROW_SIZE = BUCKETS_AT + BUCKET_COUNT;
+/** Of a kind: the sum of all times, and the longest, in microseconds; and the buckets. */
+const ROW = layoutOf({ SUM_AT: 1, MAX_AT: 1, BUCKETS_AT: BUCKET_COUNT });
+const { SUM_AT, MAX_AT, BUCKETS_AT } = ROW.at;
+const ROW_SIZE = ROW.size;
 /**
  * A thread adds to cells of its own, so that plain numbers do: atomic ones would be `BigInt`s. Eight
  * bytes that are aligned are read and written whole on both of our architectures.

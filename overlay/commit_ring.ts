@@ -11,20 +11,19 @@
  * @module
  */
 
+import { atomicRecord, layoutOf } from "../threads/mod.ts";
 import type { CommitOutcome } from "./committer.ts";
 
 const RING_SIZE = 1024;
-const SUBMITTED_AT = 0;
-const COMPLETED_AT = 1;
-const CLOSED_AT = 2;
-const FAILURES_AT = 3;
-const RING_AT = 4;
-/** Cells that an outcome takes. */
-const OUTCOME_SIZE = 3;
+/** In front of the ring: 32-bit numbers. */
+export const RING = layoutOf({ submitted: 1, completed: 1, closed: 1, failures: 1 });
+const AT = RING.at;
+/** How a job has ended, in the ring. */
+const OUTCOME = atomicRecord(["storeErrno", "syncErrno", "failedFiles"]);
 
 /** Memory for a new ring of so many outcomes, an even number. */
 export function commitRingMemory(size = RING_SIZE): SharedArrayBuffer {
-  return new SharedArrayBuffer((RING_AT + size * OUTCOME_SIZE) * 4);
+  return new SharedArrayBuffer((RING.size + size * OUTCOME.size) * 4);
 }
 
 /** The shared memory: counters, and a ring with the outcomes of the last jobs. */
@@ -37,74 +36,68 @@ export class CommitRing {
   constructor(shared = commitRingMemory()) {
     this.shared = shared;
     this.#cells = new Int32Array(shared);
-    this.size = (this.#cells.length - RING_AT) / OUTCOME_SIZE;
+    this.size = (this.#cells.length - RING.size) / OUTCOME.size;
   }
 
   set submitted(sequence: number) {
-    Atomics.store(this.#cells, SUBMITTED_AT, sequence);
+    Atomics.store(this.#cells, AT.submitted, sequence);
   }
 
   /** Whether a job after this one is on its way. */
   isSubmittedAfter(sequence: number): boolean {
-    return distance(sequence, Atomics.load(this.#cells, SUBMITTED_AT)) > 0;
+    return distance(sequence, Atomics.load(this.#cells, AT.submitted)) > 0;
   }
 
   /** How many jobs after this one have an outcome. */
   completedSince(sequence: number): number {
-    return distance(sequence, Atomics.load(this.#cells, COMPLETED_AT));
+    return distance(sequence, Atomics.load(this.#cells, AT.completed));
   }
 
-  complete({ sequence, storeErrno, syncErrno, failedFiles }: CommitOutcome): void {
-    const at = this.#place(sequence);
-    Atomics.store(this.#cells, at, storeErrno);
-    Atomics.store(this.#cells, at + 1, syncErrno);
-    Atomics.store(this.#cells, at + 2, failedFiles);
-    Atomics.store(this.#cells, COMPLETED_AT, sequence);
-    Atomics.notify(this.#cells, COMPLETED_AT);
+  complete(outcome: CommitOutcome): void {
+    const { sequence } = outcome;
+    OUTCOME.write(this.#cells, this.#place(sequence), outcome);
+    Atomics.store(this.#cells, AT.completed, sequence);
+    Atomics.notify(this.#cells, AT.completed);
   }
 
   outcome(sequence: number): CommitOutcome {
-    const at = this.#place(sequence);
-    const storeErrno = Atomics.load(this.#cells, at);
-    const syncErrno = Atomics.load(this.#cells, at + 1);
-    const failedFiles = Atomics.load(this.#cells, at + 2);
-    return { sequence, storeErrno, syncErrno, failedFiles };
+    return { sequence, ...OUTCOME.read(this.#cells, this.#place(sequence)) };
   }
 
   /** Waits until the job with this sequence has an outcome. */
   waitFor(sequence: number): void {
     for (;;) {
-      const seen = Atomics.load(this.#cells, COMPLETED_AT);
+      const seen = Atomics.load(this.#cells, AT.completed);
       if (distance(seen, sequence) <= 0) return;
-      Atomics.wait(this.#cells, COMPLETED_AT, seen);
+      Atomics.wait(this.#cells, AT.completed, seen);
     }
   }
 
   /** Waits until all jobs that were submitted have an outcome. */
   waitForSubmitted(): void {
-    this.waitFor(Atomics.load(this.#cells, SUBMITTED_AT));
+    this.waitFor(Atomics.load(this.#cells, AT.submitted));
   }
 
   /** How many syncs have failed: told before their requests are answered. */
   get failures(): number {
-    return Atomics.load(this.#cells, FAILURES_AT);
+    return Atomics.load(this.#cells, AT.failures);
   }
 
   failed(): void {
-    Atomics.add(this.#cells, FAILURES_AT, 1);
+    Atomics.add(this.#cells, AT.failures, 1);
   }
 
   closed(): void {
-    Atomics.store(this.#cells, CLOSED_AT, 1);
-    Atomics.notify(this.#cells, CLOSED_AT);
+    Atomics.store(this.#cells, AT.closed, 1);
+    Atomics.notify(this.#cells, AT.closed);
   }
 
   waitForClosed(): void {
-    Atomics.wait(this.#cells, CLOSED_AT, 0);
+    Atomics.wait(this.#cells, AT.closed, 0);
   }
 
   #place(sequence: number): number {
-    return RING_AT + (sequence % this.size) * OUTCOME_SIZE;
+    return RING.size + (sequence % this.size) * OUTCOME.size;
   }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { plainRecord } from "../threads/mod.ts";
+
 /** The numbers, in the order in which they lie in memory. */
 export const COUNTER_NAMES = [
   "reads",
@@ -22,10 +24,10 @@ export const COUNTER_NAMES = [
 /** The name of a number. */
 export type CounterName = typeof COUNTER_NAMES[number];
 
+/** The memory: numbers of eight bytes. */
+const COUNTERS = plainRecord(COUNTER_NAMES);
 /** Where each number lies: counting is part of every request. */
-const PLACES = Object.fromEntries(
-  COUNTER_NAMES.map((name, at) => [name, at]),
-) as Readonly<Record<CounterName, number>>;
+const PLACES = COUNTERS.at;
 
 /** Numbers that one thread adds to and any may read. */
 export class OverlayCounters {
@@ -33,7 +35,7 @@ export class OverlayCounters {
   readonly #values: Float64Array<SharedArrayBuffer>;
 
   /** @param shared Memory of another instance, to see its numbers. */
-  constructor(shared = new SharedArrayBuffer(COUNTER_NAMES.length * 8)) {
+  constructor(shared = new SharedArrayBuffer(COUNTERS.size * 8)) {
     this.shared = shared;
     this.#values = new Float64Array(shared);
   }
@@ -53,9 +55,7 @@ export class OverlayCounters {
 
   /** All numbers, as of now. */
   snapshot(): Record<CounterName, number> {
-    return Object.fromEntries(
-      COUNTER_NAMES.map((name, at) => [name, this.#values[at]]),
-    ) as Record<CounterName, number>;
+    return COUNTERS.read(this.#values, 0);
   }
 }
 

@@ -9,6 +9,7 @@
 import { type Codec, CODECS, type Piece } from "../backup/mod.ts";
 import { type ByteString, byteString } from "../ffi/bytes.ts";
 import type { Fd } from "../ffi/libc.ts";
+import { layoutOf, plainRecord } from "../threads/mod.ts";
 
 /** A part, as it lies in a slot. */
 export interface PartInCells {
@@ -22,10 +23,27 @@ export interface PartInCells {
 
 /** Pieces of a part: 1 MiB of pages, and a part at each end. */
 export const PIECES_MAX = 130;
-const CELLS_A_PIECE = 10;
-/** In front of the pieces: job, its number, offset, number of pieces, length of the path. */
-const CELLS_IN_FRONT = 5;
-const CELLS_A_SLOT = CELLS_IN_FRONT + PIECES_MAX * CELLS_A_PIECE;
+/** A part, but for its pieces. Its cells, like those of a piece, are numbers of eight bytes. */
+const PART = plainRecord(["job", "number", "offsetBytes", "pieceCount", "pathLength"]);
+/** A piece. What it does not have is {@link NONE}. */
+const PIECE = plainRecord([
+  /** One of {@link KIND}. */
+  "kind",
+  "fd",
+  "offsetBytes",
+  "sizeBytes",
+  /** Of a record: its place in {@link CODECS}, what comes out of it, and what of that is wanted. */
+  "codec",
+  "decodedSizeBytes",
+  "wantedOffsetBytes",
+  "wantedSizeBytes",
+  /** What it is of: a place among the ids of the backups, and a block. */
+  "backup",
+  "block",
+]);
+/** All of a slot. */
+const SLOT = layoutOf({ part: PART.size, pieces: PIECES_MAX * PIECE.size });
+/** For the path: the longest that Linux takes, and a name. */
 const NAMES_A_SLOT = 4096 + 256;
 
 const KIND = { file: 1, record: 2, zeros: 3 } as const;
@@ -45,7 +63,7 @@ export interface PartCellsMemory {
 /** Memory for so many slots. */
 export function partCellsMemory(slots: number, backupIds: readonly string[]): PartCellsMemory {
   return {
-    cells: new SharedArrayBuffer(slots * CELLS_A_SLOT * 8),
+    cells: new SharedArrayBuffer(slots * SLOT.size * 8),
     names: new SharedArrayBuffer(slots * NAMES_A_SLOT),
     backupIds,
   };
@@ -75,47 +93,46 @@ export class PartCells {
   /** Fills a slot. @param copyOf Gives the part a descriptor of its own. */
   fill(slot: number, part: PartInCells, copyOf: (fd: Fd) => Fd): void {
     const cells = this.#cells;
-    const start = slot * CELLS_A_SLOT;
+    const start = slot * SLOT.size;
     let path = "";
-    let at = start + CELLS_IN_FRONT;
+    let at = start + SLOT.at.pieces;
     for (const piece of part.pieces) {
       if (!isStored(piece)) throw new TypeError("Bytes in memory cannot be handed over");
       const isZeros = piece.in === "zeros";
       const of = isZeros ? undefined : piece.of;
       if (of !== undefined) path = of.path;
-      cells[at] = KIND[piece.in];
-      cells[at + 1] = isZeros ? NONE : copyOf(piece.fd);
-      cells[at + 2] = isZeros ? 0 : piece.range.offsetBytes;
-      cells[at + 3] = isZeros ? piece.sizeBytes : piece.range.sizeBytes;
-      cells[at + 4] = piece.in === "record" ? CODECS.indexOf(piece.codec) : NONE;
-      cells[at + 5] = piece.in === "record" ? piece.wanted.offsetBytes : 0;
-      cells[at + 6] = piece.in === "record" ? piece.wanted.sizeBytes : 0;
-      cells[at + 7] = of === undefined ? NONE : this.#backupIds.indexOf(of.backupId);
-      cells[at + 8] = of?.block ?? NONE;
-      cells[at + 9] = piece.in === "record" ? piece.decodedSizeBytes : 0;
-      at += CELLS_A_PIECE;
+      PIECE.write(cells, at, {
+        kind: KIND[piece.in],
+        fd: isZeros ? NONE : copyOf(piece.fd),
+        offsetBytes: isZeros ? 0 : piece.range.offsetBytes,
+        sizeBytes: isZeros ? piece.sizeBytes : piece.range.sizeBytes,
+        codec: piece.in === "record" ? CODECS.indexOf(piece.codec) : NONE,
+        decodedSizeBytes: piece.in === "record" ? piece.decodedSizeBytes : 0,
+        wantedOffsetBytes: piece.in === "record" ? piece.wanted.offsetBytes : 0,
+        wantedSizeBytes: piece.in === "record" ? piece.wanted.sizeBytes : 0,
+        backup: of === undefined ? NONE : this.#backupIds.indexOf(of.backupId),
+        block: of?.block ?? NONE,
+      });
+      at += PIECE.size;
     }
     const names = this.#namesOf(slot);
     const pathLength = Math.min(path.length, NAMES_A_SLOT);
     for (let index = 0; index < pathLength; index++) names[index] = path.charCodeAt(index);
-    cells[start] = part.job;
-    cells[start + 1] = part.number;
-    cells[start + 2] = part.offsetBytes;
-    cells[start + 3] = part.pieces.length;
-    cells[start + 4] = pathLength;
+    const { job, number, offsetBytes } = part;
+    const pieceCount = part.pieces.length;
+    PART.write(cells, start, { job, number, offsetBytes, pieceCount, pathLength });
   }
 
   /** What a slot holds. */
   read(slot: number): PartInCells {
-    const start = slot * CELLS_A_SLOT;
-    const cell = (at: number) => this.#cells[start + at] as number;
-    const path = byteString(this.#namesOf(slot).slice(0, cell(4)));
+    const start = slot * SLOT.size;
+    const { pieceCount, pathLength, ...part } = PART.read(this.#cells, start);
+    const path = byteString(this.#namesOf(slot).slice(0, pathLength));
     const pieces: Piece[] = [];
-    const count = cell(3);
-    for (let index = 0; index < count; index++) {
-      pieces.push(this.#piece(start + CELLS_IN_FRONT + index * CELLS_A_PIECE, path));
+    for (let index = 0; index < pieceCount; index++) {
+      pieces.push(this.#piece(start + SLOT.at.pieces + index * PIECE.size, path));
     }
-    return { job: cell(0), number: cell(1), offsetBytes: cell(2), pieces };
+    return { ...part, pieces };
   }
 
   #namesOf(slot: number): Uint8Array<SharedArrayBuffer> {
@@ -123,21 +140,22 @@ export class PartCells {
   }
 
   #piece(at: number, path: ByteString): Piece {
-    const cell = (offset: number) => this.#cells[at + offset] as number;
-    if (cell(0) === KIND.zeros) return { in: "zeros", sizeBytes: cell(3) };
-    const fd = cell(1) as Fd;
-    const range = { offsetBytes: cell(2), sizeBytes: cell(3) };
-    const backupId = this.#backupIds[cell(7)];
-    const block = cell(8) === NONE ? {} : { block: cell(8) };
+    const cells = PIECE.read(this.#cells, at);
+    const { kind, offsetBytes, sizeBytes } = cells;
+    if (kind === KIND.zeros) return { in: "zeros", sizeBytes };
+    const fd = cells.fd as Fd;
+    const range = { offsetBytes, sizeBytes };
+    const backupId = this.#backupIds[cells.backup];
+    const block = cells.block === NONE ? {} : { block: cells.block };
     const of = backupId === undefined ? undefined : { path, backupId, ...block };
-    if (cell(0) === KIND.file) return { in: "file", fd, range, ...(of !== undefined && { of }) };
+    if (kind === KIND.file) return { in: "file", fd, range, ...(of !== undefined && { of }) };
     return {
       in: "record",
       fd,
       range,
-      codec: CODECS[cell(4)] as Codec,
-      decodedSizeBytes: cell(9),
-      wanted: { offsetBytes: cell(5), sizeBytes: cell(6) },
+      codec: CODECS[cells.codec] as Codec,
+      decodedSizeBytes: cells.decodedSizeBytes,
+      wanted: { offsetBytes: cells.wantedOffsetBytes, sizeBytes: cells.wantedSizeBytes },
       of: of ?? { path, backupId: "" },
     };
   }

@@ -12,6 +12,7 @@ import { PbkfsError } from "../errors.ts";
 import type { Fd } from "../ffi/libc.ts";
 import { type Address, allocate, borrowed, type NativeBuffer } from "../ffi/memory.ts";
 import { clockMs, type Request } from "../fuse/mod.ts";
+import { layoutOf, plainRecord } from "../threads/mod.ts";
 import { PIECES_MAX } from "./part_cells.ts";
 
 /** A read all of whose parts are done: who finished the last answers, then calls `release`. */
@@ -37,17 +38,23 @@ export interface JobNumber {
 const JOBS = 16;
 /** Descriptors of a read: each of its files once. */
 const FDS_MAX = PIECES_MAX;
-/** Of a job: request, address, size, time of submission, count of descriptors, descriptors. */
-const CELLS_A_JOB = 5 + FDS_MAX;
+/** What is told of a job, in numbers of eight bytes. */
+const JOB = plainRecord(["request", "address", "sizeBytes", "submittedAt", "fdCount"]);
+/** All of a job. */
+const JOB_CELLS = layoutOf({ job: JOB.size, fds: FDS_MAX });
 
-/** For each job, in one cell: its number, and how many parts are left; 0 if it is free. */
-const STATES = 0;
+/** For all jobs, 32-bit numbers. */
+const JOB_STATES = layoutOf({
+  /** For each job: its number, and how many parts are left; 0 if it is free. */
+  STATES: JOBS,
+  /** For each job: the errno of the first part that failed. */
+  FAILED: JOBS,
+});
+const { STATES, FAILED } = JOB_STATES.at;
 const LEFT_BITS = 8;
 const LEFT_MASK = (1 << LEFT_BITS) - 1;
 /** In place of what is left: the last part is done, and somebody answers. */
 const ANSWERING = LEFT_MASK;
-/** For each job: the errno of the first part that failed. */
-const FAILED = STATES + JOBS;
 
 /** The shared memory. */
 export interface ReadJobsMemory {
@@ -60,8 +67,8 @@ export interface ReadJobsMemory {
 /** Memory for all jobs. */
 export function readJobsMemory(readSizeBytesMax: number): ReadJobsMemory {
   return {
-    jobStates: new SharedArrayBuffer((FAILED + JOBS) * 4),
-    jobs: new SharedArrayBuffer(JOBS * CELLS_A_JOB * 8),
+    jobStates: new SharedArrayBuffer(JOB_STATES.size * 4),
+    jobs: new SharedArrayBuffer(JOBS * JOB_CELLS.size * 8),
     readSizeBytesMax,
   };
 }
@@ -100,13 +107,15 @@ export class ReadJobs {
     const { request, sizeBytes, parts, fds } = read;
     if (fds.length > FDS_MAX) throw new RangeError(`A read of ${fds.length} files is too much`);
     const target = this.#targets[job] ??= allocate(this.#readSizeBytesMax);
-    const at = job * CELLS_A_JOB;
-    this.#cells[at] = request;
-    this.#cells[at + 1] = target.address;
-    this.#cells[at + 2] = sizeBytes;
-    this.#cells[at + 3] = clockMs();
-    this.#cells[at + 4] = fds.length;
-    this.#cells.set(fds, at + 5);
+    const at = job * JOB_CELLS.size;
+    JOB.write(this.#cells, at, {
+      request,
+      address: target.address,
+      sizeBytes,
+      submittedAt: clockMs(),
+      fdCount: fds.length,
+    });
+    this.#cells.set(fds, at + JOB_CELLS.at.fds);
     Atomics.store(this.#states, FAILED + job, 0);
     Atomics.store(this.#states, STATES + job, stateOf(number, parts));
   }
@@ -115,7 +124,7 @@ export class ReadJobs {
   target(job: number): NativeBuffer {
     const known = this.#targets[job];
     if (known !== undefined) return known;
-    const address = this.#cells[job * CELLS_A_JOB + 1] as Address;
+    const address = this.#cells[job * JOB_CELLS.size + JOB.at.address] as Address;
     return this.#targets[job] = borrowed(address, this.#readSizeBytesMax);
   }
 
@@ -150,15 +159,16 @@ export class ReadJobs {
   }
 
   #finished(job: number): FinishedRead {
-    const at = job * CELLS_A_JOB;
-    const [request, address, sizeBytes, submittedAt, fdCount] = this.#cells.subarray(at, at + 5);
+    const at = job * JOB_CELLS.size;
+    const { request, address, sizeBytes, submittedAt, fdCount } = JOB.read(this.#cells, at);
+    const fdsAt = at + JOB_CELLS.at.fds;
     return {
       request: request as Request,
       errno: Atomics.load(this.#states, FAILED + job),
       address: address as Address,
-      sizeBytes: sizeBytes as number,
-      fds: [...this.#cells.subarray(at + 5, at + 5 + (fdCount as number))] as Fd[],
-      submittedAt: submittedAt as number,
+      sizeBytes,
+      fds: [...this.#cells.subarray(fdsAt, fdsAt + fdCount)] as Fd[],
+      submittedAt,
     };
   }
 }

@@ -16,6 +16,7 @@ import { PbkfsError } from "../errors.ts";
 import type { Fd } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import type { Request } from "../fuse/mod.ts";
+import { layoutOf } from "../threads/mod.ts";
 import {
   fitsCells,
   PartCells,
@@ -42,18 +43,21 @@ export interface ReadParts {
 const SLOTS = 64;
 
 /** Cells of the control part, all 32-bit. */
-const TAIL = 0;
-const HEAD = 1;
-/** Parts, as they are added, and as they are done. */
-const DONE = 2;
-const STOP = 3;
-/** Moves whenever a worker should look again. */
-const WAKE = 4;
-/** Not 0: HEAD cannot be trusted any more. */
-const BROKEN = 5;
-/** For each slot: free, taken and being read, or which part it holds. */
-const STATES = 6;
-const CONTROLS = STATES + SLOTS;
+const CONTROL = layoutOf({
+  /** Parts, as they are added, as they are taken, and as they are done. */
+  TAIL: 1,
+  HEAD: 1,
+  DONE: 1,
+  /** Not 0: nothing comes any more. */
+  STOP: 1,
+  /** Moves whenever a worker should look again. */
+  WAKE: 1,
+  /** Not 0: HEAD cannot be trusted any more. */
+  BROKEN: 1,
+  /** For each slot: free, taken and being read, or which part it holds. */
+  STATES: SLOTS,
+});
+const { TAIL, HEAD, DONE, STOP, WAKE, BROKEN, STATES } = CONTROL.at;
 
 const FREE = 0;
 const TAKEN = 2;
@@ -68,7 +72,7 @@ export function readQueueMemory(
   { backupIds, readSizeBytesMax }: Pick<ReadQueueMemory, "backupIds" | "readSizeBytesMax">,
 ): ReadQueueMemory {
   return {
-    control: new SharedArrayBuffer(CONTROLS * 4),
+    control: new SharedArrayBuffer(CONTROL.size * 4),
     ...partCellsMemory(SLOTS, backupIds),
     ...readJobsMemory(readSizeBytesMax),
   };

@@ -7,7 +7,7 @@ import type { Fd, Libc } from "../ffi/libc.ts";
 import type { Ino, Request } from "../fuse/mod.ts";
 import { testMetadataStore } from "./_metadata_store_suite.ts";
 import { LateStore } from "./_late_store.ts";
-import { CommitRing } from "./commit_ring.ts";
+import { CommitRing, RING } from "./commit_ring.ts";
 import { type CommitOutcome, makeContext } from "./committer.ts";
 import { MemoryStore } from "./memory_store.ts";
 import type { MetadataBatch } from "./metadata_store.ts";
@@ -110,7 +110,7 @@ class Engine {
   async close(): Promise<void> {
     this.#posted.postMessage({ close: true } satisfies CommitWorkerMessage);
     const closed = new Int32Array(this.#ring.shared);
-    while (Atomics.load(closed, 2) === 0) await turns(1);
+    while (Atomics.load(closed, RING.at.closed) === 0) await turns(1);
     this.#posted.close();
   }
 }

@@ -13,7 +13,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   overlay: ["fuse", "backup", "binding", "threads"],
   binding: ["ffi"],
   backup: ["ffi", "postgres"],
-  fuse: ["ffi"],
+  fuse: ["ffi", "threads"],
   ffi: [],
   postgres: [],
   threads: [],

@@ -80,9 +80,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     ...{ file: "commits.ts", name: "twoJobs" },
     files: {
       "overlay/commit_ring.ts": {
-        "    const at = this.#place(sequence);\n    Atomics.store":
-          "    const at = this.#place(sequence);\n" +
-          "    Atomics.store(this.#cells, COMPLETED_AT, sequence);\n    Atomics.store",
+        "    OUTCOME.write(":
+          "    Atomics.store(this.#cells, AT.completed, sequence);\n    OUTCOME.write(",
       },
       "overlay/worker_committer.ts": {},
       "overlay/commit_intake.ts": {},
@@ -118,8 +117,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     ...{ file: "commits.ts", name: "twoJobs" },
     files: {
       "overlay/commit_ring.ts": {
-        "Atomics.wait(this.#cells, COMPLETED_AT, seen)":
-          "Atomics.wait(this.#cells, COMPLETED_AT, Atomics.load(this.#cells, COMPLETED_AT))",
+        "Atomics.wait(this.#cells, AT.completed, seen)":
+          "Atomics.wait(this.#cells, AT.completed, Atomics.load(this.#cells, AT.completed))",
       },
       "overlay/worker_committer.ts": {},
       "overlay/commit_intake.ts": {},

@@ -11,7 +11,7 @@ import { byteStringOf } from "../ffi/bytes.ts";
 import { accountOf, actAs } from "../ffi/credentials.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { ownerOfDirectory } from "../ffi/open_beneath.ts";
-import { absolute, realPathOf } from "./environment.ts";
+import { absolute, realPathOf } from "../ffi/real_path.ts";
 import type { MountRequest } from "./protocol.ts";
 
 /** A user, with the group that counts. */

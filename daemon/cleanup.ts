@@ -14,7 +14,7 @@ import {
 } from "../binding/mod.ts";
 import { isDenied, PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { absolute, realPath } from "./environment.ts";
+import { absolute, realPath } from "../ffi/real_path.ts";
 import { mountsOfDiff } from "./find_mount.ts";
 import { removeMade } from "./made_directory.ts";
 import { listMounts } from "./mount_table.ts";

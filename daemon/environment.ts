@@ -9,7 +9,7 @@ import { isDenied, PbkfsError } from "../errors.ts";
 import { libfuse } from "../ffi/libfuse.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
-import { trustedPath } from "../ffi/trusted_path.ts";
+import { absolute, realPath, realPathOf } from "../ffi/real_path.ts";
 import { listMounts, SOURCE_PREFIX } from "./mount_table.ts";
 
 /** Where to look; tests look elsewhere. */
@@ -142,41 +142,6 @@ export function checkMountOutside(mountPath: string, dirPath: string): void {
     what: `The mount directory "${mountPath}" is inside the data directory "${dirPath}"`,
     todo: "Give an empty directory elsewhere with -D.",
   });
-}
-
-/** An absolute path without `.`, `..` or a slash at its end. */
-export function absolute(path: string): string {
-  const parts: string[] = [];
-  const from = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-  for (const part of from.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
-}
-
-/**
- * A path without symbolic links, for what is there. Root is led by links of root's only, or of who
- * owns what they lead to, see {@link trustedPath}.
- */
-export function realPath(path: string): string {
-  if (Deno.uid() !== 0) return Deno.realPathSync(path);
-  const real = trustedPath(systemLibc(), absolute(path));
-  Deno.lstatSync(real);
-  return real;
-}
-
-/** As {@link realPath}, but the last parts need not be there. @param path Absolute. */
-export function realPathOf(path: string): string {
-  if (Deno.uid() === 0) return trustedPath(systemLibc(), path);
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const slash = path.lastIndexOf("/");
-    const parent = path.slice(0, slash);
-    return parent === "" ? path : `${realPathOf(parent)}${path.slice(slash)}`;
-  }
 }
 
 function isWithin(path: string, directory: string): boolean {

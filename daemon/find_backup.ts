@@ -7,7 +7,7 @@
 import { type BackupRef, DIRECTORY, PG_PROBACKUP, type ProbackupOptions } from "../backup/mod.ts";
 import { type Binding, checkKind, checkNames } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
-import { absolute } from "./environment.ts";
+import { absolute } from "../ffi/real_path.ts";
 
 /** What is asked for. The diff tells what is left out. */
 export interface WantedBackup extends ProbackupOptions {

@@ -5,7 +5,7 @@
  */
 
 import { PbkfsError } from "../errors.ts";
-import { absolute } from "./environment.ts";
+import { absolute } from "../ffi/real_path.ts";
 
 /** The forms of a log. */
 export const LOG_FORMATS = ["text", "json"] as const;

@@ -11,7 +11,7 @@ import { byteStringOf } from "../ffi/bytes.ts";
 import { asRoot, isRootBehind } from "../ffi/credentials.ts";
 import { type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
 import { inParent } from "../ffi/open_beneath.ts";
-import { absolute, realPathOf } from "./environment.ts";
+import { absolute, realPathOf } from "../ffi/real_path.ts";
 import type { PbkfsMount } from "./mount_table.ts";
 
 const ROOT = 0;

@@ -9,18 +9,17 @@ import { type Binding, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { readWorkerCount } from "../overlay/mod.ts";
+import { absolute, realPathOf } from "../ffi/real_path.ts";
 import { checkRequest } from "./bind.ts";
 import { checkDescriptors } from "./descriptor_budget.ts";
 import { actForOwnerOf, userOf } from "./act_for_owner.ts";
 import { serveMount } from "./daemon.ts";
 import {
-  absolute,
   checkDiffPlace,
   checkFuse,
   checkMountDir,
   checkMountOutside,
   environment,
-  realPathOf,
 } from "./environment.ts";
 import { findBackup, isOfDirectory } from "./find_backup.ts";
 import { makeMountDirectory, unmakeMountDirectory } from "./made_directory.ts";

@@ -11,20 +11,7 @@ import { DIFF_NAMES } from "../binding/mod.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
-
-/** Space of a diff in bytes; holes take none. What is only reserved is not counted. */
-export interface DiffSize {
-  /** Changed pages and files. */
-  readonly dataBytes: number;
-  /** The clone's `pg_wal`, where it is outside of the mount. */
-  readonly walBytes: number;
-  /** Names, attributes, page maps, and the log. */
-  readonly otherBytes: number;
-  /** How long ago it was counted. */
-  readonly ageSeconds: number;
-  /** false while the first count goes on: it is more than that. */
-  readonly isComplete: boolean;
-}
+import type { DiffSize } from "./mount_status.ts";
 
 type Part = "dataBytes" | "walBytes" | "otherBytes";
 

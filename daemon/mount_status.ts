@@ -4,17 +4,14 @@
  * @module
  */
 
-import type { CounterName, Strays } from "../overlay/mod.ts";
+import type { CounterName, SpaceState, Strays } from "../overlay/mod.ts";
 import {
   type Latencies,
   type LatencySummary,
   REQUEST_KINDS,
   type RequestKind,
 } from "../fuse/mod.ts";
-import { describeDeath, type Watch } from "./deaths.ts";
-import type { DiffSize } from "./diff_size.ts";
 import type { LogTarget } from "./log_options.ts";
-import type { SpaceStatus } from "./space_status.ts";
 
 /** What a mount tells of itself. */
 export interface MountStatus {
@@ -56,6 +53,28 @@ export interface MountStatus {
   readonly log?: LogTarget;
 }
 
+/** Space of a diff in bytes; holes take none. What is only reserved is not counted. */
+export interface DiffSize {
+  /** Changed pages and files. */
+  readonly dataBytes: number;
+  /** The clone's `pg_wal`, where it is outside of the mount. */
+  readonly walBytes: number;
+  /** Names, attributes, page maps, and the log. */
+  readonly otherBytes: number;
+  /** How long ago it was counted. */
+  readonly ageSeconds: number;
+  /** false while the first count goes on: it is more than that. */
+  readonly isComplete: boolean;
+}
+
+/** How a mount is off for space. */
+export interface SpaceStatus {
+  /** `low` and `full`: writes are refused. */
+  readonly state: SpaceState;
+  /** Kept for what was accepted; not part of the diff's size. */
+  readonly reserveBytes: number;
+}
+
 /** Deaths of the processes behind a mount, and whether the next one would be made good. */
 export interface Restarts {
   /** How many there were. */
@@ -69,18 +88,6 @@ export interface Restarts {
     readonly pid: number;
     /** Such as `process 4711 was killed by SIGSEGV`. */
     readonly cause: string;
-  };
-}
-
-/** What the guardian of this process has told. */
-export function restartsOf(watch: Watch | undefined): Restarts {
-  const death = watch?.deaths.at(-1);
-  return {
-    count: watch?.count ?? 0,
-    isWatched: watch !== undefined && Deno.ppid === watch.guardian,
-    ...(death !== undefined && {
-      last: { at: death.atMs, pid: death.pid, cause: describeDeath(death) },
-    }),
   };
 }
 

@@ -5,15 +5,8 @@
  */
 
 import { pathsIn } from "../binding/mod.ts";
-import { SPACE_STATES, type SpaceState } from "../overlay/mod.ts";
-
-/** How a mount is off for space. */
-export interface SpaceStatus {
-  /** `low` and `full`: writes are refused. */
-  readonly state: SpaceState;
-  /** Kept for what was accepted; not part of the diff's size. */
-  readonly reserveBytes: number;
-}
+import { SPACE_STATES } from "../overlay/mod.ts";
+import type { SpaceStatus } from "./mount_status.ts";
 
 /** @param shown The cell that the dispatcher shows its state in. */
 export async function spaceStatus(

@@ -1,0 +1,20 @@
+/**
+ * What a mount tells of the deaths of its process.
+ *
+ * @module
+ */
+
+import { describeDeath, type Watch } from "./deaths.ts";
+import type { Restarts } from "./mount_status.ts";
+
+/** What the guardian of this process has told. */
+export function restartsOf(watch: Watch | undefined): Restarts {
+  const death = watch?.deaths.at(-1);
+  return {
+    count: watch?.count ?? 0,
+    isWatched: watch !== undefined && Deno.ppid === watch.guardian,
+    ...(death !== undefined && {
+      last: { at: death.atMs, pid: death.pid, cause: describeDeath(death) },
+    }),
+  };
+}

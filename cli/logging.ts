@@ -11,7 +11,7 @@ import {
   type MetricsAddress,
   parseLogOptions,
   parseMetricsAddress,
-} from "../daemon/mod.ts";
+} from "../observe/mod.ts";
 import type { Flags, OptionSpec } from "./command.ts";
 
 /** The options. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { terminalJson, terminalText } from "../daemon/mod.ts";
+import { terminalJson, terminalText } from "../observe/mod.ts";
 
 const encoder = new TextEncoder();
 

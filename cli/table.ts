@@ -4,7 +4,7 @@
  * @module
  */
 
-import { terminalText } from "../daemon/mod.ts";
+import { terminalText } from "../observe/mod.ts";
 import { textWidth } from "./text_width.ts";
 
 type Rows = readonly (readonly string[])[];

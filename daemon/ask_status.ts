@@ -9,7 +9,7 @@ import { pathsIn } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { ask } from "./control_socket.ts";
 import { findMount } from "./find_mount.ts";
-import type { MountStatus } from "./mount_status.ts";
+import type { MountStatus } from "../observe/mod.ts";
 
 /** What a mount tells of itself. @throws {PbkfsError} `NotMounted`. */
 export async function mountStatus(mountPath: string): Promise<MountStatus> {

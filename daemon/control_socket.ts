@@ -10,10 +10,9 @@
 import { rmSync } from "node:fs";
 import { removeRest } from "../binding/mod.ts";
 import { PbkfsError, toPbkfsError } from "../errors.ts";
-import { BoundedListener, type Visit } from "./bounded_listener.ts";
+import { BoundedListener, type Complain, type Visit } from "../observe/mod.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { withSocketAt, withSocketPath } from "./socket_path.ts";
-import type { Complain } from "./survive.ts";
 
 /** Answers one request. */
 export type ControlHandler = (request: ControlRequest) => Promise<ControlAnswer>;

@@ -26,13 +26,21 @@ import { Ending } from "./ending.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
 import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
-import { type Log, type LogFacts, openLog, SILENT_LOG } from "./log.ts";
+import {
+  type Log,
+  type LogFacts,
+  type LogOptions,
+  type LogTarget,
+  type MountStatus,
+  openLog,
+  rareComplaints,
+  serveMetrics,
+  SILENT_LOG,
+  summaries,
+} from "../observe/mod.ts";
 import { noteMade, removeMade, unmakeMountDirectory } from "./made_directory.ts";
-import type { LogOptions, LogTarget } from "./log_options.ts";
-import { serveMetrics } from "./metrics.ts";
 import { lostAndFound } from "./lost_and_found.ts";
 import { claimMountPoint } from "./mount_point.ts";
-import { type MountStatus, summaries } from "./mount_status.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
 import { raiseReadAhead } from "./read_ahead.ts";
 import { restartsOf } from "./restarts.ts";
@@ -40,7 +48,6 @@ import { withSalvage } from "./salvage.ts";
 import { spaceStatus } from "./space_status.ts";
 import { loadThreads, type Threads } from "./threads.ts";
 import { guardStore } from "./store_guard.ts";
-import { rareComplaints } from "./survive.ts";
 import { VERSION } from "./version.ts";
 
 /** A mount that this process serves. */

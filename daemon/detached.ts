@@ -14,7 +14,7 @@ import { ask } from "./control_socket.ts";
 import { inTime } from "./in_time.ts";
 import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
-import type { MountStatus } from "./mount_status.ts";
+import type { MountStatus } from "../observe/mod.ts";
 import { listOf } from "./users_of.ts";
 
 /** A mount that is nowhere; `mountPath` is where it was. */

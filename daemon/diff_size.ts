@@ -11,7 +11,7 @@ import { DIFF_NAMES } from "../binding/mod.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
-import type { DiffSize } from "./mount_status.ts";
+import type { DiffSize } from "../observe/mod.ts";
 
 type Part = "dataBytes" | "walBytes" | "otherBytes";
 

@@ -18,12 +18,11 @@ import {
   startReadWorkers,
   type WorkerNews,
 } from "../overlay/mod.ts";
-import type { Log } from "./log.ts";
+import { type Log, TraceLines } from "../observe/mod.ts";
 import { Errands } from "./errands.ts";
 import type { FastPaths } from "./fast_paths.ts";
 import type { DispatcherNews, DispatcherSetup, MountedNews } from "./protocol.ts";
 import type { Threads } from "./threads.ts";
-import { TraceLines } from "./trace_lines.ts";
 
 /** What a dispatcher is started with. */
 export type DispatcherOptions =

@@ -13,7 +13,7 @@ import { guardianOf } from "./guardian.ts";
 import type { MountHolder } from "./holders.ts";
 import { inTime } from "./in_time.ts";
 import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
-import type { MountStatus } from "./mount_status.ts";
+import type { MountStatus } from "../observe/mod.ts";
 import type { CloneHazard } from "../postgres/mod.ts";
 import { serverHazards } from "./server_hazards.ts";
 import { serverOn, type ServerState } from "./server_on.ts";

@@ -8,11 +8,11 @@ export { actForOwnerOfDiff } from "./act_for_owner.ts";
 export { mountStatus } from "./ask_status.ts";
 export { cleanup, type CleanupPlan, planCleanup } from "./cleanup.ts";
 export type { ServedMount } from "./daemon.ts";
-export { VERSION } from "./version.ts";
+export { type DetachedMount, listDetached } from "./detached.ts";
 export { examine } from "./doctor.ts";
 export { checkFuse, environment } from "./environment.ts";
+export { findMount, findServed, type MountPlace, mountsOfDiff } from "./find_mount.ts";
 export type { Finding } from "./finding.ts";
-export { type DetachedMount, listDetached } from "./detached.ts";
 export { describeHolders, type MountHolder } from "./holders.ts";
 export {
   listPbkfsMounts,
@@ -21,20 +21,16 @@ export {
   reportDetached,
   reportMounts,
 } from "./list_mounts.ts";
-export { LOG_FORMATS, type LogOptions, type LogTarget, parseLogOptions } from "./log_options.ts";
-export { type MetricsAddress, parseMetricsAddress } from "./metrics.ts";
 export { mount, mountHere, type MountOptions } from "./mount.ts";
-export { findMount, findServed, type MountPlace, mountsOfDiff } from "./find_mount.ts";
 export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./mount_table.ts";
-export type { DiffSize, MountStatus, Restarts, SpaceStatus } from "./mount_status.ts";
 export type { MountRequest } from "./protocol.ts";
-export type { MountUser } from "./users_of.ts";
 export { runDaemon } from "./run_daemon.ts";
-export { sizeText } from "./size_text.ts";
 export { type ServerAdvice, serverAdvice } from "./server_advice.ts";
+export { sizeText } from "./size_text.ts";
 export { DAEMON_COMMAND, type StartedMount } from "./start.ts";
 export { findLog, tailLog } from "./tail_log.ts";
-export { terminalJson, terminalText } from "./terminal_text.ts";
+export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";
+export type { MountUser } from "./users_of.ts";
 export { verifyDiff } from "./verify.ts";
 export type { VerifyFinding, VerifyReport } from "./verify_report.ts";
-export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";
+export { VERSION } from "./version.ts";

@@ -23,8 +23,7 @@ import {
 } from "./environment.ts";
 import { findBackup, isOfDirectory } from "./find_backup.ts";
 import { makeMountDirectory, unmakeMountDirectory } from "./made_directory.ts";
-import { DEFAULT_LOGGING, type LogOptions } from "./log_options.ts";
-import type { MetricsAddress } from "./metrics.ts";
+import { DEFAULT_LOGGING, type LogOptions, type MetricsAddress } from "../observe/mod.ts";
 import { notifyManager } from "./notify.ts";
 import type { MountRequest } from "./protocol.ts";
 import { interruptible, untilEnd } from "./run_daemon.ts";

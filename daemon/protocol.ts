@@ -12,11 +12,13 @@ import type { ErrorData } from "../errors.ts";
 import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { ErrandsData } from "./errands.ts";
 import type { FastPath } from "./fast_paths.ts";
-import type { LogFacts } from "./log.ts";
-import type { LogOptions } from "./log_options.ts";
-import type { MetricsAddress } from "./metrics.ts";
-import type { MountStatus } from "./mount_status.ts";
-import type { TraceNews } from "./trace_lines.ts";
+import type {
+  LogFacts,
+  LogOptions,
+  MetricsAddress,
+  MountStatus,
+  TraceNews,
+} from "../observe/mod.ts";
 
 /** Asks a daemon to mount. Paths are absolute and free of symbolic links. */
 export interface MountRequest {

@@ -5,7 +5,7 @@
  */
 
 import { describeDeath, type Watch } from "./deaths.ts";
-import type { Restarts } from "./mount_status.ts";
+import type { Restarts } from "../observe/mod.ts";
 
 /** What the guardian of this process has told. */
 export function restartsOf(watch: Watch | undefined): Restarts {

@@ -14,7 +14,7 @@ import type { MountRequest, StartAnswer } from "./protocol.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
 import { loadThreads, type Threads } from "./threads.ts";
 import { carryOut, giveUp, judgeMount } from "./revive.ts";
-import { surviveErrors } from "./survive.ts";
+import { surviveErrors } from "../observe/mod.ts";
 
 const ENDING = ["SIGTERM", "SIGINT"] as const;
 

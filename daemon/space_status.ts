@@ -6,7 +6,7 @@
 
 import { pathsIn } from "../binding/mod.ts";
 import { SPACE_STATES } from "../overlay/mod.ts";
-import type { SpaceStatus } from "./mount_status.ts";
+import type { SpaceStatus } from "../observe/mod.ts";
 
 /** @param shown The cell that the dispatcher shows its state in. */
 export async function spaceStatus(

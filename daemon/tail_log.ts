@@ -10,7 +10,7 @@ import { absolute } from "../ffi/real_path.ts";
 import { ask } from "./control_socket.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
 import { inTime } from "./in_time.ts";
-import type { LogTarget } from "./log_options.ts";
+import type { LogTarget } from "../observe/mod.ts";
 
 const ANSWER_MS = 3_000;
 

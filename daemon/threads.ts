@@ -17,7 +17,7 @@ import {
 } from "../overlay/mod.ts";
 import { Thread } from "../threads/mod.ts";
 import type { FastPaths } from "./fast_paths.ts";
-import { loadLogging } from "./log.ts";
+import { loadLogging } from "../observe/mod.ts";
 import type { DispatcherNews, DispatcherSetup, MountedNews } from "./protocol.ts";
 
 /** The thread that serves the kernel. It answers when the mount is there. */

@@ -9,7 +9,8 @@ import { folderOf, importsOf, type Source, sources } from "./support/imports.ts"
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["daemon", "backup"],
-  daemon: ["overlay", "binding", "postgres", "fuse", "backup", "threads"],
+  daemon: ["observe", "overlay", "binding", "postgres", "fuse", "backup", "threads"],
+  observe: ["overlay", "fuse"],
   overlay: ["fuse", "backup", "binding", "threads"],
   binding: ["ffi"],
   backup: ["ffi", "postgres"],

@@ -91,15 +91,12 @@ export {
   mount,
   type MountOptions,
   type MountPlace,
-  type MountRequest,
   mountStatus,
-  type MountUser,
-  type PbkfsMount,
-  type StartedMount,
   unmount,
   type Unmounted,
   type UnmountOptions,
-} from "./daemon/mod.ts";
+} from "./operate/mod.ts";
+export type { MountRequest, MountUser, PbkfsMount, StartedMount } from "./daemon/mod.ts";
 export {
   type Code,
   type CodeRow,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { mountStatus } from "../daemon/mod.ts";
+import { mountStatus } from "../operate/mod.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { writeSynthetic } from "../tests/support/catalog_writer/synthetic.ts";
 import { close, mkdir, open, pwrite } from "../tests/support/posix.ts";

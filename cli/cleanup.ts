@@ -4,13 +4,13 @@
  * @module
  */
 
-import { actForOwnerOfDiff, cleanup, type CleanupPlan, planCleanup } from "../daemon/mod.ts";
+import { actForOwnerOfDiff } from "../daemon/mod.ts";
+import { cleanup, type CleanupPlan, planCleanup, sizeText } from "../operate/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { isTerminal, readAnswer } from "./ask.ts";
 import { type CommandSpec, type Flags, required } from "./command.ts";
 import { DIFF, FORCE } from "./options.ts";
 import { say } from "./output.ts";
-import { sizeText } from "../daemon/mod.ts";
 
 interface CleanupFlags extends Flags {
   readonly diffDir: string;

@@ -5,7 +5,7 @@
  */
 
 import { styleText } from "node:util";
-import { examine, type Finding } from "../daemon/mod.ts";
+import { examine, type Finding } from "../operate/mod.ts";
 import { CODES } from "../errors.ts";
 import type { CommandSpec } from "./command.ts";
 import { CATALOG, DIFF, INSTANCE, JSON_OUTPUT, MOUNT_POINT } from "./options.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { actForOwnerOfDiff, findLog, tailLog } from "../daemon/mod.ts";
+import { actForOwnerOfDiff } from "../daemon/mod.ts";
+import { findLog, tailLog } from "../operate/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { MOUNTED, MOUNTED_DIFF } from "./options.ts";
 import { isReaderGone, print } from "./output.ts";

@@ -5,7 +5,7 @@
  */
 
 import { DIFF_NAMES } from "../binding/mod.ts";
-import { mount, mountHere, type MountOptions, serverAdvice } from "../daemon/mod.ts";
+import { mount, mountHere, type MountOptions, serverAdvice } from "../operate/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
 import { mountDocument } from "./mount_document.ts";

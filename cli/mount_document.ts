@@ -5,7 +5,7 @@
  */
 
 import { backupIdOf } from "../backup/mod.ts";
-import type { mount, ServerAdvice } from "../daemon/mod.ts";
+import type { mount, ServerAdvice } from "../operate/mod.ts";
 import { forUs } from "../postgres/mod.ts";
 
 /** The document. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ServerAdvice } from "../daemon/mod.ts";
+import type { ServerAdvice } from "../operate/mod.ts";
 
 /** What to do with a new mount. */
 export function adviceLines({ version, user, port, commands }: ServerAdvice): string[] {

@@ -7,12 +7,12 @@
 import { pathsIn } from "../binding/mod.ts";
 import {
   findServed,
-  listDetached,
   listPbkfsMounts,
   type MountReport,
   reportDetached,
   reportMounts,
-} from "../daemon/mod.ts";
+} from "../operate/mod.ts";
+import { listDetached } from "../daemon/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { JSON_OUTPUT, MOUNTED, MOUNTED_DIFF } from "./options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MountReport } from "../daemon/mod.ts";
+import type { MountReport } from "../operate/mod.ts";
 import type { MountStatus } from "../observe/mod.ts";
 
 /** A mount of the document; of one that does not answer, only where it is. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sizeText } from "../daemon/mod.ts";
+import { sizeText } from "../operate/mod.ts";
 import { factLines, fittedLines, tableLines } from "./table.ts";
 import { textWidth } from "./text_width.ts";
 import { ageText, durationText, timeText } from "./units.ts";

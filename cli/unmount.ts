@@ -4,7 +4,8 @@
  * @module
  */
 
-import { describeHolders, unmount, type Unmounted } from "../daemon/mod.ts";
+import { describeHolders } from "../daemon/mod.ts";
+import { unmount, type Unmounted } from "../operate/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { FORCE, MOUNTED, MOUNTED_DIFF, WAIT } from "./options.ts";
 import { showProgress } from "./progress.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { verifyDiff, type VerifyFinding } from "../daemon/mod.ts";
+import { verifyDiff, type VerifyFinding } from "../operate/mod.ts";
 import { CODES } from "../errors.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { CATALOG, DIFF, FROM, JSON_OUTPUT } from "./options.ts";

@@ -1,36 +1,44 @@
 /**
- * Mounts and their processes: makes a mount, asks it, ends it.
+ * The process behind a mount: how it is started, reached, and known to be there.
  *
  * @module
  */
 
-export { actForOwnerOfDiff } from "./act_for_owner.ts";
-export { mountStatus } from "./ask_status.ts";
-export { cleanup, type CleanupPlan, planCleanup } from "./cleanup.ts";
-export type { ServedMount } from "./daemon.ts";
-export { type DetachedMount, listDetached } from "./detached.ts";
-export { examine } from "./doctor.ts";
-export { checkFuse, environment } from "./environment.ts";
-export { findMount, findServed, type MountPlace, mountsOfDiff } from "./find_mount.ts";
-export type { Finding } from "./finding.ts";
-export { describeHolders, type MountHolder } from "./holders.ts";
+export { actForOwnerOf, actForOwnerOfDiff, userOf } from "./act_for_owner.ts";
+export { checkRequest } from "./bind.ts";
+export { ask } from "./control_socket.ts";
+export { type ServedMount, serveMount } from "./daemon.ts";
+export { isListed } from "./dead_mount.ts";
+export { checkDescriptors } from "./descriptor_budget.ts";
+export { detach } from "./detach.ts";
+export { type DetachedMount, detachedMount, listDetached } from "./detached.ts";
 export {
-  listPbkfsMounts,
-  type MountReport,
-  type MountState,
-  reportDetached,
-  reportMounts,
-} from "./list_mounts.ts";
-export { mount, mountHere, type MountOptions } from "./mount.ts";
-export { findPbkfsMount, listMounts, type MountEntry, type PbkfsMount } from "./mount_table.ts";
-export type { MountRequest } from "./protocol.ts";
-export { runDaemon } from "./run_daemon.ts";
-export { type ServerAdvice, serverAdvice } from "./server_advice.ts";
-export { sizeText } from "./size_text.ts";
-export { DAEMON_COMMAND, type StartedMount } from "./start.ts";
-export { findLog, tailLog } from "./tail_log.ts";
-export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";
-export type { MountUser } from "./users_of.ts";
-export { verifyDiff } from "./verify.ts";
-export type { VerifyFinding, VerifyReport } from "./verify_report.ts";
+  checkDiffPlace,
+  checkFuse,
+  checkFuseDevice,
+  checkMountDir,
+  checkMountOutside,
+  type Environment,
+  environment,
+} from "./environment.ts";
+export { fastPathsWanted } from "./fast_paths.ts";
+export { endGuardian, guardianOf } from "./guardian.ts";
+export { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
+export { inTime } from "./in_time.ts";
+export { lostAndFound } from "./lost_and_found.ts";
+export { makeMountDirectory, removeMade, unmakeMountDirectory } from "./made_directory.ts";
+export {
+  findMount,
+  findPbkfsMount,
+  listMounts,
+  type MountEntry,
+  type PbkfsMount,
+  SOURCE_PREFIX,
+} from "./mount_table.ts";
+export { SIZE_BYTES_MAX } from "./overlay_files.ts";
+export type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
+export { interruptible, runDaemon, untilEnd } from "./run_daemon.ts";
+export { DAEMON_COMMAND, startDaemon, type StartedMount } from "./start.ts";
+export { loadThreads } from "./threads.ts";
+export { type MountUser, namingUsers, usersOf } from "./users_of.ts";
 export { VERSION } from "./version.ts";

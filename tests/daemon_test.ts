@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isAlive, isLocked } from "../binding/mod.ts";
-import { mount as mountBackup, unmount } from "../daemon/mod.ts";
+import { mount as mountBackup, unmount } from "../operate/mod.ts";
 import { CODES } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { checkoutFor } from "./support/checkout.ts";

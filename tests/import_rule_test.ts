@@ -8,7 +8,8 @@ import { folderOf, importsOf, type Source, sources } from "./support/imports.ts"
  * types of `ffi/` that it got from `fuse/`.
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  cli: ["daemon", "backup"],
+  cli: ["operate"],
+  operate: ["daemon"],
   daemon: ["observe", "overlay", "binding", "postgres", "fuse", "backup", "threads"],
   observe: ["overlay", "fuse"],
   overlay: ["fuse", "backup", "binding", "threads"],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mountStatus } from "../../daemon/mod.ts";
+import { mountStatus } from "../../operate/mod.ts";
 import { runCli } from "../../tests/support/cli.ts";
 import { mountArguments } from "../../tests/support/mount_backup.ts";
 import { detachMounts, isMounted } from "../../tests/support/mounts.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mountStatus } from "../../daemon/mod.ts";
+import { mountStatus } from "../../operate/mod.ts";
 
 /** Requests by operation. */
 export type RequestCounts = ReadonlyMap<string, number>;

@@ -7,7 +7,7 @@
 
 import { type ChainSpec, type Codec, resolveChain } from "../../backup/mod.ts";
 import { isAlive } from "../../binding/mod.ts";
-import { mountStatus } from "../../daemon/mod.ts";
+import { mountStatus } from "../../operate/mod.ts";
 import { type Identity, isRoot, PostgresServer } from "../../postgres/mod.ts";
 import { mountBackup } from "../../tests/support/mount_backup.ts";
 import { detachMounts } from "../../tests/support/mounts.ts";

@@ -8,18 +8,29 @@ import { type ArgumentKind, checkArguments } from "../backup/mod.ts";
 import { isAlive, isLocked, type Owner, pathsIn, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { ask } from "./control_socket.ts";
-import { isListed } from "./dead_mount.ts";
-import { detach } from "./detach.ts";
+import {
+  ask,
+  type ControlAnswer,
+  type ControlRequest,
+  describeHolders,
+  detach,
+  endGuardian,
+  findMount,
+  guardianOf,
+  holdersOf,
+  inTime,
+  isListed,
+  listMounts,
+  type MountHolder,
+  type MountUser,
+  namingUsers,
+  type PbkfsMount,
+  removeMade,
+  SOURCE_PREFIX,
+  usersOf,
+} from "../daemon/mod.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
-import { endGuardian, guardianOf } from "./guardian.ts";
-import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
-import { inTime } from "./in_time.ts";
-import { removeMade } from "./made_directory.ts";
-import { findMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
-import type { ControlAnswer, ControlRequest } from "./protocol.ts";
 import { stopMountedServer, withStopCommand } from "./stop_server.ts";
-import { type MountUser, namingUsers, usersOf } from "./users_of.ts";
 
 /** Which mount to end, and how. */
 export interface UnmountOptions extends MountPlace {

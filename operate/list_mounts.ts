@@ -7,12 +7,17 @@
 
 import { pathsIn } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
-import { ask } from "./control_socket.ts";
-import type { DetachedMount } from "./detached.ts";
-import { guardianOf } from "./guardian.ts";
-import type { MountHolder } from "./holders.ts";
-import { inTime } from "./in_time.ts";
-import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
+import {
+  ask,
+  type DetachedMount,
+  findPbkfsMount,
+  guardianOf,
+  inTime,
+  listMounts,
+  type MountHolder,
+  type PbkfsMount,
+  SOURCE_PREFIX,
+} from "../daemon/mod.ts";
 import type { MountStatus } from "../observe/mod.ts";
 import type { CloneHazard } from "../postgres/mod.ts";
 import { serverHazards } from "./server_hazards.ts";

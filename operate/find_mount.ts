@@ -8,8 +8,15 @@ import { describeOwner, isLocked, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { absolute } from "../ffi/real_path.ts";
-import { type DetachedMount, detachedMount, listDetached } from "./detached.ts";
-import { findPbkfsMount, listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
+import {
+  type DetachedMount,
+  detachedMount,
+  findPbkfsMount,
+  listDetached,
+  listMounts,
+  type PbkfsMount,
+  SOURCE_PREFIX,
+} from "../daemon/mod.ts";
 
 /** Which mount. One of the two is enough; if both are given, they must agree. */
 export interface MountPlace {

@@ -16,7 +16,7 @@ import {
   isElsewhere,
   readConfiguration,
 } from "../postgres/mod.ts";
-import { SIZE_BYTES_MAX } from "./overlay_files.ts";
+import { SIZE_BYTES_MAX } from "../daemon/mod.ts";
 import { readBounded } from "./read_bounded.ts";
 
 type Found = ReturnType<ConfigFiles["read"]>;

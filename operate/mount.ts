@@ -10,26 +10,30 @@ import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { readWorkerCount } from "../overlay/mod.ts";
 import { absolute, realPathOf } from "../ffi/real_path.ts";
-import { checkRequest } from "./bind.ts";
-import { checkDescriptors } from "./descriptor_budget.ts";
-import { actForOwnerOf, userOf } from "./act_for_owner.ts";
-import { serveMount } from "./daemon.ts";
 import {
+  actForOwnerOf,
+  checkDescriptors,
   checkDiffPlace,
   checkFuse,
   checkMountDir,
   checkMountOutside,
+  checkRequest,
   environment,
-} from "./environment.ts";
+  fastPathsWanted,
+  interruptible,
+  loadThreads,
+  makeMountDirectory,
+  type MountRequest,
+  serveMount,
+  startDaemon,
+  type StartedMount,
+  unmakeMountDirectory,
+  untilEnd,
+  userOf,
+} from "../daemon/mod.ts";
 import { findBackup, isOfDirectory } from "./find_backup.ts";
-import { makeMountDirectory, unmakeMountDirectory } from "./made_directory.ts";
 import { DEFAULT_LOGGING, type LogOptions, type MetricsAddress } from "../observe/mod.ts";
 import { notifyManager } from "./notify.ts";
-import type { MountRequest } from "./protocol.ts";
-import { interruptible, untilEnd } from "./run_daemon.ts";
-import { fastPathsWanted } from "./fast_paths.ts";
-import { loadThreads } from "./threads.ts";
-import { startDaemon, type StartedMount } from "./start.ts";
 
 /** What to mount, and where. A diff that was mounted before knows all that is left out. */
 export interface MountOptions extends ProbackupOptions {

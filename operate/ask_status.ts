@@ -7,7 +7,7 @@
 import { checkArguments } from "../backup/mod.ts";
 import { pathsIn } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
-import { ask } from "./control_socket.ts";
+import { ask } from "../daemon/mod.ts";
 import { findMount } from "./find_mount.ts";
 import type { MountStatus } from "../observe/mod.ts";
 

@@ -14,7 +14,7 @@ import {
   userNameOf,
 } from "../postgres/mod.ts";
 import { freePort } from "./free_port.ts";
-import type { PbkfsMount } from "./mount_table.ts";
+import type { PbkfsMount } from "../daemon/mod.ts";
 
 /** What to know before a server is started. */
 export interface ServerAdvice {

@@ -16,8 +16,7 @@ import { isDenied, PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { absolute, realPath } from "../ffi/real_path.ts";
 import { mountsOfDiff } from "./find_mount.ts";
-import { removeMade } from "./made_directory.ts";
-import { listMounts } from "./mount_table.ts";
+import { listMounts, removeMade } from "../daemon/mod.ts";
 
 /** What a cleanup would remove. */
 export interface CleanupPlan {

@@ -7,11 +7,9 @@
 import { readBinding } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { forUs, type Identity, parseMajorVersion, stopServer } from "../postgres/mod.ts";
-import { inTime } from "./in_time.ts";
-import type { PbkfsMount } from "./mount_table.ts";
+import { inTime, type PbkfsMount, usersOf } from "../daemon/mod.ts";
 import { serverAdvice } from "./server_advice.ts";
 import { serverOn } from "./server_on.ts";
-import { usersOf } from "./users_of.ts";
 
 /** For one file of the mount to be read. */
 const LOOK_MS = 3_000;

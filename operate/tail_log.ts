@@ -7,9 +7,8 @@
 import { pathsIn } from "../binding/mod.ts";
 import { isDenied, PbkfsError } from "../errors.ts";
 import { absolute } from "../ffi/real_path.ts";
-import { ask } from "./control_socket.ts";
+import { ask, inTime } from "../daemon/mod.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
-import { inTime } from "./in_time.ts";
 import type { LogTarget } from "../observe/mod.ts";
 
 const ANSWER_MS = 3_000;

@@ -9,8 +9,7 @@ import { libfuse, libfuseVersion } from "../ffi/libfuse.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { tryOpenLibrary } from "../ffi/library.ts";
 import { readWorkerCount } from "../overlay/mod.ts";
-import { checkDescriptors } from "./descriptor_budget.ts";
-import { checkFuseDevice, type Environment } from "./environment.ts";
+import { checkDescriptors, checkFuseDevice, type Environment } from "../daemon/mod.ts";
 import { type Finding, finding, fine, warning } from "./finding.ts";
 
 /** Of the kernel; the oldest that pbkfs was written for, and the oldest with all it can use. */

@@ -12,9 +12,8 @@ import { OPEN, systemLibc } from "../ffi/libc.ts";
 import { allocate } from "../ffi/memory.ts";
 import { parseMajorVersion, tryFindInstallation } from "../postgres/mod.ts";
 import { absolute } from "../ffi/real_path.ts";
-import { checkMountDir } from "./environment.ts";
+import { checkMountDir, listMounts } from "../daemon/mod.ts";
 import { type Finding, finding, fine, warning } from "./finding.ts";
-import { listMounts } from "./mount_table.ts";
 import { sizeText } from "./size_text.ts";
 
 /** Which directories; what is left out is not looked at. */

@@ -5,12 +5,11 @@
  */
 
 import { listBackups } from "../backup/mod.ts";
+import { showDocument, type ShownBackup, type ShownInstance, sizeText } from "../operate/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { BACKUP, CATALOG, INSTANCE, JSON_OUTPUT } from "./options.ts";
 import { print, printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
-import { showDocument, type ShownBackup, type ShownInstance } from "./show_document.ts";
-import { sizeText } from "../operate/mod.ts";
 import { factLines, fittedLines } from "./table.ts";
 import { columnsOut } from "./text_width.ts";
 import { ageText, timeText } from "./units.ts";

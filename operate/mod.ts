@@ -12,6 +12,7 @@ export type { Finding } from "./finding.ts";
 export { listPbkfsMounts, type MountReport, reportDetached, reportMounts } from "./list_mounts.ts";
 export { mount, mountHere, type MountOptions } from "./mount.ts";
 export { type ServerAdvice, serverAdvice } from "./server_advice.ts";
+export { showDocument, type ShownBackup, type ShownInstance } from "./show.ts";
 export { sizeText } from "./size_text.ts";
 export { findLog, tailLog } from "./tail_log.ts";
 export { unmount, type Unmounted, type UnmountOptions } from "./unmount.ts";

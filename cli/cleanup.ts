@@ -4,8 +4,13 @@
  * @module
  */
 
-import { actForOwnerOfDiff } from "../daemon/mod.ts";
-import { cleanup, type CleanupPlan, planCleanup, sizeText } from "../operate/mod.ts";
+import {
+  actForOwnerOfDiff,
+  cleanup,
+  type CleanupPlan,
+  planCleanup,
+  sizeText,
+} from "../operate/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { isTerminal, readAnswer } from "./ask.ts";
 import { type CommandSpec, type Flags, required } from "./command.ts";

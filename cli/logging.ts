@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DIFF_NAMES } from "../binding/mod.ts";
+import { DIFF_NAMES } from "../operate/mod.ts";
 import {
   LOG_FORMATS,
   type LogOptions,

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { actForOwnerOfDiff } from "../daemon/mod.ts";
-import { findLog, tailLog } from "../operate/mod.ts";
+import { logLines } from "../operate/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { MOUNTED, MOUNTED_DIFF } from "./options.ts";
 import { isReaderGone, print } from "./output.ts";
@@ -41,10 +40,7 @@ export const LOGS: CommandSpec = {
   codes: ["NotMounted", "DiffMissing", "PermissionDenied"],
   async run(given) {
     const { mntPath, diffDir, lines = LINES, follow = false } = given as LogsFlags;
-    const { path, diffPath } = await findLog({ mountPath: mntPath, diffPath: diffDir });
-    // Who owns the diff can put a link in its place.
-    if (path.startsWith(`${diffPath}/`)) actForOwnerOfDiff(diffPath);
-    if (lines === 0 && !follow) return;
-    for await (const line of tailLog(path, { lines, follow, isOver: isReaderGone })) print(line);
+    const place = { mountPath: mntPath, diffPath: diffDir };
+    for await (const line of logLines(place, { lines, follow, isOver: isReaderGone })) print(line);
   },
 };

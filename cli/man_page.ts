@@ -5,8 +5,7 @@
  * @see man(7) for the macros
  */
 
-import { pathsIn } from "../binding/mod.ts";
-import { VERSION } from "../daemon/mod.ts";
+import { pathsIn, VERSION } from "../operate/mod.ts";
 import { CODES, DECADES } from "../errors.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { COMMON } from "./options.ts";

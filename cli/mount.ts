@@ -4,13 +4,21 @@
  * @module
  */
 
-import { DIFF_NAMES } from "../binding/mod.ts";
-import { mount, mountHere, type MountOptions, serverAdvice } from "../operate/mod.ts";
+import { DIFF_NAMES, mount, mountHere, type MountOptions, serverAdvice } from "../operate/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { LOGGING, loggingOf } from "./logging.ts";
 import { mountDocument } from "./mount_document.ts";
-import { BACKUP, CATALOG, DIFF, FORCE, FROM, INSTANCE, MOUNT_POINT, WAIT } from "./options.ts";
-import { JSON_OUTPUT } from "./options.ts";
+import {
+  BACKUP,
+  CATALOG,
+  DIFF,
+  FORCE,
+  FROM,
+  INSTANCE,
+  JSON_OUTPUT,
+  MOUNT_POINT,
+  WAIT,
+} from "./options.ts";
 import { printJson, say } from "./output.ts";
 import { PROBACKUP_OPTIONS, type ProbackupFlags, probackupOf } from "./probackup.ts";
 import { showProgress } from "./progress.ts";

@@ -4,9 +4,7 @@
  * @module
  */
 
-import { backupIdOf } from "../backup/mod.ts";
-import type { mount, ServerAdvice } from "../operate/mod.ts";
-import { forUs } from "../postgres/mod.ts";
+import { backupIdOf, forUs, type mount, type ServerAdvice } from "../operate/mod.ts";
 
 /** The document. */
 export interface MountDocument {

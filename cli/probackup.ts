@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ProbackupOptions } from "../backup/mod.ts";
+import type { ProbackupOptions } from "../operate/mod.ts";
 import type { Flags, OptionSpec } from "./command.ts";
 import { PROBACKUP, PROBACKUP_TIMEOUT } from "./options.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { Argument, Command, Option } from "commander";
-import { VERSION } from "../daemon/mod.ts";
+import { VERSION } from "../operate/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import type { CommandSpec, Flags, OptionSpec } from "./command.ts";
 import { COMMANDS } from "./commands.ts";

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { listBackups } from "../backup/mod.ts";
-import { showDocument, type ShownBackup, type ShownInstance, sizeText } from "../operate/mod.ts";
+import { showBackups, type ShownBackup, type ShownInstance, sizeText } from "../operate/mod.ts";
 import { type CommandSpec, required } from "./command.ts";
 import { BACKUP, CATALOG, INSTANCE, JSON_OUTPUT } from "./options.ts";
 import { print, printJson, say } from "./output.ts";
@@ -53,8 +52,8 @@ export const SHOW: CommandSpec = {
   async run(given) {
     const flags = given as ShowFlags;
     const { pbkStore: catalogPath, instance, backupId, json } = flags;
-    const listing = await listBackups({ catalogPath, instance, ...probackupOf(flags) });
-    const document = showDocument(listing, backupId);
+    const options = { catalogPath, instance, backupId, ...probackupOf(flags) };
+    const document = await showBackups(options);
     if (json === true) return printJson(document);
     for (const note of document.notes) say(note);
     document.instances.forEach((one, index) => {

@@ -4,16 +4,7 @@
  * @module
  */
 
-import { pathsIn } from "../binding/mod.ts";
-import {
-  findServed,
-  listPbkfsMounts,
-  type MountReport,
-  reportDetached,
-  reportMounts,
-} from "../operate/mod.ts";
-import { listDetached } from "../daemon/mod.ts";
-import { PbkfsError } from "../errors.ts";
+import { type MountReport, mountReports } from "../operate/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { JSON_OUTPUT, MOUNTED, MOUNTED_DIFF } from "./options.ts";
 import { clearTerminal, isReaderGone, print, printJson, say } from "./output.ts";
@@ -68,21 +59,8 @@ function isOne({ mntPath, diffDir }: StatusFlags): boolean {
   return mntPath !== undefined || diffDir !== undefined;
 }
 
-async function look(flags: StatusFlags): Promise<MountReport[]> {
-  if (!isOne(flags)) {
-    const [mounted, detached] = await Promise.all([
-      reportMounts(listPbkfsMounts()),
-      listDetached(),
-    ]);
-    return [...mounted, ...detached.map(reportDetached)];
-  }
-  const { isMounted, mount } = await findServed({
-    mountPath: flags.mntPath,
-    diffPath: flags.diffDir,
-  });
-  const reports = isMounted ? await reportMounts([mount]) : [reportDetached(mount)];
-  reports.forEach(mustServe);
-  return reports;
+function look({ mntPath, diffDir }: StatusFlags): Promise<MountReport[]> {
+  return mountReports({ mountPath: mntPath, diffPath: diffDir });
 }
 
 function show(reports: readonly MountReport[], flags: StatusFlags): void {
@@ -97,32 +75,4 @@ function show(reports: readonly MountReport[], flags: StatusFlags): void {
     now: Date.now(),
   });
   lines.forEach((line) => print(line));
-}
-
-function mustServe({ state, mountPath, diffPath }: MountReport): void {
-  switch (state) {
-    case "serving":
-    case "detached":
-      return;
-    case "dead":
-      throw new PbkfsError("NotMounted", {
-        what: `The process behind the mount on "${mountPath}" is gone`,
-        todo: `Clean up with: pbkfs unmount -D "${mountPath}"`,
-      });
-    case "restarting":
-      throw new PbkfsError("MountBusy", {
-        what: `The process behind the mount on "${mountPath}" has died; it is being mounted again`,
-        todo: `Ask again in a moment, or look at "${pathsIn(diffPath).log}".`,
-      });
-    case "silent":
-      throw new PbkfsError("MountBusy", {
-        what: `The process behind the mount on "${mountPath}" does not answer`,
-        todo: `Look at "${pathsIn(diffPath).log}".`,
-      });
-    case "forbidden":
-      throw new PbkfsError("PermissionDenied", {
-        what: `The mount on "${mountPath}" belongs to another user`,
-        todo: "Ask as the user who mounted it, or as root.",
-      });
-  }
 }

@@ -4,10 +4,8 @@
  * @module
  */
 
-import { DIFF_NAMES, pathsIn } from "../binding/mod.ts";
-import { describeHolders } from "../daemon/mod.ts";
 import type { ShownMount } from "./status_document.ts";
-import { sizeText } from "../operate/mod.ts";
+import { describeHolders, DIFF_NAMES, pathsIn, sizeText } from "../operate/mod.ts";
 import { factLines, fittedLines, tableLines } from "./table.ts";
 import { ageText, durationText, timeText } from "./units.ts";
 

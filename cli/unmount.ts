@@ -4,8 +4,7 @@
  * @module
  */
 
-import { describeHolders } from "../daemon/mod.ts";
-import { unmount, type Unmounted } from "../operate/mod.ts";
+import { describeHolders, unmount, type Unmounted } from "../operate/mod.ts";
 import type { CommandSpec, Flags } from "./command.ts";
 import { FORCE, MOUNTED, MOUNTED_DIFF, WAIT } from "./options.ts";
 import { showProgress } from "./progress.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pathsIn } from "../binding/mod.ts";
 import { listDetached } from "../daemon/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
@@ -42,12 +43,12 @@ function mustServe({ state, mountPath, diffPath }: MountReport): void {
     case "restarting":
       throw new PbkfsError("MountBusy", {
         what: `The process behind the mount on "${mountPath}" has died; it is being mounted again`,
-        todo: `Ask again in a moment, or look at "${diffPath}/pbkfs.log".`,
+        todo: `Ask again in a moment, or look at "${pathsIn(diffPath).log}".`,
       });
     case "silent":
       throw new PbkfsError("MountBusy", {
         what: `The process behind the mount on "${mountPath}" does not answer`,
-        todo: `Look at "${diffPath}/pbkfs.log".`,
+        todo: `Look at "${pathsIn(diffPath).log}".`,
       });
     case "forbidden":
       throw new PbkfsError("PermissionDenied", {

@@ -1,10 +1,16 @@
 /**
- * What `pbkfs show --json` prints. `schemas/show.json` describes it.
+ * The backups of a catalog, as plain data: what `pbkfs show --json` prints. `schemas/show.json`
+ * describes it.
  *
  * @module
  */
 
-import type { CatalogListing, ListedBackup } from "../backup/mod.ts";
+import {
+  type CatalogListing,
+  type CatalogOptions,
+  listBackups,
+  type ListedBackup,
+} from "../backup/mod.ts";
 import { PbkfsError } from "../errors.ts";
 
 /** A backup of the document. What is not known is null. */
@@ -59,6 +65,19 @@ export interface ShowDocument {
   readonly instances: readonly ShownInstance[];
 }
 
+/** Which backups to show. */
+export interface ShowOptions extends CatalogOptions {
+  /** As of {@link showDocument}. */
+  readonly backupId?: string | undefined;
+}
+
+/** Lists backups. @throws {PbkfsError} as `listBackups` and {@link showDocument}. */
+export async function showBackups(
+  { backupId, ...options }: ShowOptions,
+): Promise<ShowDocument> {
+  return showDocument(await listBackups(options), backupId);
+}
+
 /**
  * A catalog as a document.
  *
@@ -66,7 +85,7 @@ export interface ShowDocument {
  * newest that can be mounted.
  * @throws {PbkfsError} `BackupMissing`.
  */
-export function showDocument(listing: CatalogListing, backupId?: string): ShowDocument {
+function showDocument(listing: CatalogListing, backupId?: string): ShowDocument {
   const wanted = backupId?.toUpperCase();
   const instances = listing.instances.map(
     ({ name, systemIdentifier, walSegmentBytes, backups }) => {

@@ -7,7 +7,7 @@
 import { pathsIn } from "../binding/mod.ts";
 import { isDenied, PbkfsError } from "../errors.ts";
 import { absolute } from "../ffi/real_path.ts";
-import { ask, inTime } from "../daemon/mod.ts";
+import { actForOwnerOfDiff, ask, inTime } from "../daemon/mod.ts";
 import { findServed, type MountPlace } from "./find_mount.ts";
 import type { LogTarget } from "../observe/mod.ts";
 
@@ -20,7 +20,7 @@ const ANSWER_MS = 3_000;
  * @throws {PbkfsError} `NotMounted`; `DiffMissing` if there is no such diff, or no log; `Usage` if it
  * goes to no file; `PermissionDenied`.
  */
-export async function findLog(
+async function findLog(
   place: MountPlace,
 ): Promise<{ readonly path: string; readonly diffPath: string }> {
   const diffPath = await diffOf(place);
@@ -89,8 +89,23 @@ export interface TailOptions {
 
 const LOOK_MS = 200;
 
-/** The last lines of a log, oldest first, without their ends. */
-export async function* tailLog(path: string, options: TailOptions): AsyncGenerator<string> {
+/**
+ * The last lines of a mount's log, oldest first, without their ends. From then on root's process has
+ * the rights of the diff's owner, if the log lies in the diff.
+ *
+ * @throws {PbkfsError} as {@link findLog}.
+ */
+export async function* logLines(
+  place: MountPlace,
+  options: TailOptions,
+): AsyncGenerator<string> {
+  const { path, diffPath } = await findLog(place);
+  // Who owns the diff can put a link in its place.
+  if (path.startsWith(`${diffPath}/`)) actForOwnerOfDiff(diffPath);
+  if (options.lines > 0 || options.follow) yield* tailLog(path, options);
+}
+
+async function* tailLog(path: string, options: TailOptions): AsyncGenerator<string> {
   let file = Deno.openSync(path);
   let at = startOfLast(file, options.lines);
   let rest = "";

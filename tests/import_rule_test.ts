@@ -107,7 +107,7 @@ Deno.test("FR-980 one list says which kinds of backups there are, and one file w
     folderOf(path) !== "backup" &&
     /\b(PG_PROBACKUP|DIRECTORY)\b[^;]*from "\.\.\/backup\//.test(text)
   );
-  assert.deepEqual(namers.map(({ path }) => path), ["daemon/find_backup.ts"]);
+  assert.deepEqual(namers.map(({ path }) => path), ["operate/find_backup.ts"]);
 });
 
 Deno.test("FR-980 no file imports itself by way of others", () => {
@@ -165,6 +165,28 @@ Deno.test("FR-1004 only threads/ starts threads, and serves who has started one"
   assert.deepEqual(wrong.map(({ path }) => path), []);
 });
 
+Deno.test("FR-1010 cli/ asks operate/ for what a command does, and nobody below", () => {
+  const allowed = ["cli", "operate", "observe", ""];
+  const wrong = ownImports(inside).filter(({ path, target }) =>
+    folderOf(path) === "cli" && !allowed.includes(folderOf(target)) &&
+    // The daemon is the program itself, which has to find that out from its arguments.
+    !(path === "cli/main.ts" && target === "daemon/mod.ts")
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("FR-1010 operate/, and what lies below, knows no terminal", () => {
+  const terminal =
+    /\bconsole\.|\bDeno\.(stdin|stdout|exit|exitCode|consoleSize|isatty)\b|\bisTerminal\b|\bstyleText\b|\bprompt\(|\bconfirm\(|"commander"|node:(tty|util|readline)\b/;
+  const folders = ["operate", "observe", "overlay", "backup", "binding", "postgres", "fuse"];
+  const wrong = inside.flatMap(({ path, text }) =>
+    folders.includes(folderOf(path)) && !/\/_/.test(path)
+      ? codeOf(text).filter((line) => terminal.test(line)).map((line) => [path, line.trim()])
+      : []
+  );
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
   // The catalog is found by the path that the user gives; copies are written elsewhere; lock files
   // are written, by rules of their own; who runs a program looks for its processes.
@@ -215,7 +237,7 @@ Deno.test("FR-1002 what is in a diff is named in one file, and nowhere else in t
 Deno.test("FR-1003 PostgreSQL's block size is a number in one file", () => {
   const others: Readonly<Record<string, string>> = {
     "fuse/reply.ts": "a hint for programs, of a file system that knows nothing of PostgreSQL",
-    "daemon/metrics.ts": "the longest head of a request by HTTP",
+    "observe/metrics.ts": "the longest head of a request by HTTP",
     "daemon/space_plan.ts": "files, not bytes",
     "ffi/fuse_layout.ts": "a flag",
   };

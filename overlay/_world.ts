@@ -126,6 +126,7 @@ export class World {
   readonly #dataPath: string;
   readonly #inoOf = new Map<ModelNode, Ino>();
   readonly #holdsJobs: boolean;
+  readonly #onCommitDue: (() => void) | undefined;
   #directoryFd = -1 as Fd;
   #held: HeldCommitter | undefined;
   #replyErrno = 0;
@@ -148,10 +149,13 @@ export class World {
     readonly dirPath: string;
     /** Whether jobs wait until {@link World.committer} is told to run them. */
     readonly holdsJobs?: boolean;
+    /** Who is told that changes wait for a commit; without it they are committed at once. */
+    readonly onCommitDue?: () => void;
     /** Whether there are read workers, and much that only they should read. */
     readonly workers?: boolean;
   }) {
     this.#holdsJobs = options.holdsJobs ?? false;
+    this.#onCommitDue = options.onCommitDue;
     this.base = new FakeBase(options.base);
     this.model = new Model(options.base);
     this.#dataPath = `${options.dirPath}/data`;
@@ -416,6 +420,7 @@ export class World {
       counters: new OverlayCounters(),
       clock: () => this.clockMs,
       processes: this.processes,
+      ...(this.#onCommitDue !== undefined && { onCommitDue: this.#onCommitDue }),
     });
     overlay.begin();
     return overlay;

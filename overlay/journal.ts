@@ -25,6 +25,8 @@ import type { FailedJob, SyncFailures } from "./sync_failures.ts";
 
 /** Changes that nobody syncs are committed after this time. */
 const COMMIT_AFTER_MS = 5000;
+/** If somebody else is to say when, and has not by then, they are committed all the same. */
+const COMMIT_OVERDUE_MS = 10_000;
 /**
  * Of so many names at a time the store is told sooner: to hand them over takes a microsecond or two
  * each, and nobody is served meanwhile.
@@ -53,6 +55,11 @@ export interface JournalOptions {
   readonly failures: SyncFailures;
   /** Milliseconds of a clock that only moves forward; that of the process if missing. */
   readonly clock?: () => number;
+  /**
+   * Told, once, that changes are to be committed, for who then calls {@link Journal.commitAll} at a
+   * good moment. Without it, they are committed at once.
+   */
+  readonly onDue?: (() => void) | undefined;
 }
 
 /** What was taken for a job, to be put back if it fails. */
@@ -107,6 +114,10 @@ export class Journal {
   #failuresSeen = 0;
   /** When the oldest change was made. */
   #since: number | undefined;
+  /** Whether somebody was told that changes are to be committed. */
+  #isTold = false;
+  /** Errno with which the store failed the last time; 0 if it did not. */
+  #storeErrno = 0;
   /** When names were committed last because they were many. */
   #namesCommitted = -Infinity;
 
@@ -202,6 +213,7 @@ export class Journal {
   commitAll(options: { readonly bytes: boolean } = { bytes: false }): void {
     this.settle();
     this.#since = undefined;
+    this.#isTold = false;
     for (const ino of this.#times) this.#names.inodeChanged(ino);
     this.#times.clear();
     const files = [...(options.bytes ? this.#unsynced.union(this.#contents) : this.#contents)];
@@ -221,12 +233,28 @@ export class Journal {
   commitDue(): void {
     const now = this.#clock();
     const hasManyNames = this.#names.nameCount >= NAMES_A_COMMIT;
+    if (!hasManyNames && this.#mayWait(now)) {
+      if (!this.#isTold) this.#options.onDue?.();
+      this.#isTold = true;
+      return;
+    }
     if (!hasManyNames || this.#since === undefined || now - this.#since >= COMMIT_AFTER_MS) {
       this.commitAll();
       return;
     }
     this.#namesCommitted = now;
     this.syncNames(undefined);
+  }
+
+  /** Whether changes wait until somebody says that this is a good moment. */
+  #mayWait(now: number): boolean {
+    if (this.#options.onDue === undefined || this.#since === undefined) return false;
+    return now - this.#since < COMMIT_OVERDUE_MS;
+  }
+
+  /** @throws {PbkfsError} if what was handed to the store last could not be committed. */
+  mustCommit(): void {
+    if (this.#storeErrno !== 0) throw failedBefore("all changes", this.#storeErrno);
   }
 
   /** Commits everything, and waits for it. @throws {PbkfsError} if something could not be. */
@@ -315,7 +343,7 @@ export class Journal {
   dueMs(): number | undefined {
     if (this.#since !== undefined) {
       const due = this.#names.nameCount < NAMES_A_COMMIT
-        ? this.#since + COMMIT_AFTER_MS
+        ? this.#since + (this.#isTold ? COMMIT_OVERDUE_MS : COMMIT_AFTER_MS)
         : Math.max(this.#since, this.#namesCommitted) + COMMIT_NAMES_AFTER_MS;
       return Math.max(0, due - this.#clock());
     }
@@ -514,6 +542,7 @@ export class Journal {
       const failed = outcome.storeErrno || outcome.syncErrno;
       errno ||= failed;
       hasStoreFailed ||= outcome.storeErrno !== 0;
+      this.#storeErrno = outcome.storeErrno;
       if (outcome.storeErrno !== 0) this.#putBackNames(ticket);
       if (failed !== 0) this.#putBackContents(ticket);
       if (outcome.syncErrno !== 0) this.#healFiles(ticket, outcome);

@@ -12,7 +12,10 @@ import { MemoryStore } from "./memory_store.ts";
 const PAGE = 8192;
 
 /** Runs a test in a world of its own, and looks whether descriptors are left. */
-function inWorld(body: (world: World) => void, options: { holdsJobs?: boolean } = {}): void {
+function inWorld(
+  body: (world: World) => void,
+  options: { holdsJobs?: boolean; onCommitDue?: () => void } = {},
+): void {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   const world = new World({ base: BASE, store: new MemoryStore(), dirPath, ...options });
   try {
@@ -349,6 +352,61 @@ Deno.test("FR-414 what nobody syncs is committed after five seconds", () => {
     world.overlay.doDeferred();
     assert.equal(world.overlay.deferredMs(), undefined, "nothing is left to do");
   });
+});
+
+Deno.test("FR-1015 after five seconds a commit is left to who was told, and after ten it is made", () => {
+  let told = 0;
+  inWorld((world) => {
+    const committed = () => world.store.load().names.length;
+    create(world, "new");
+    assert.equal(world.overlay.deferredMs(), 5000);
+    world.clockMs += 5000;
+    assert.equal(world.overlay.deferredMs(), 0);
+    world.overlay.doDeferred();
+    world.overlay.doDeferred();
+    assert.deepEqual([told, committed(), world.overlay.deferredMs()], [1, 0, 5000]);
+    world.clockMs += 1000;
+    world.overlay.commit();
+    assert.deepEqual([told, committed()], [1, 1]);
+    world.clockMs += 1000;
+    world.overlay.doDeferred();
+    assert.equal(world.overlay.deferredMs(), undefined, "nothing is left to do");
+    create(world, "newer");
+    world.clockMs += 5000;
+    world.overlay.doDeferred();
+    world.clockMs += 5000;
+    assert.equal(world.overlay.deferredMs(), 0);
+    world.overlay.doDeferred();
+    assert.deepEqual([told, committed()], [2, 2], "nobody came");
+  }, { onCommitDue: () => told++ });
+});
+
+Deno.test("FR-1015 a commit that is urgent waits for nobody", () => {
+  let told = 0;
+  inWorld((world) => {
+    create(world, "new");
+    world.clockMs += 5000;
+    world.overlay.doDeferred();
+    const ino = inoOf(world, "d/data");
+    write(world, ino);
+    assert.equal(world.sync(ino), 0);
+    assert.equal(world.store.load().names.length, 1, "a sync takes the names with it");
+    for (let file = 0; file < 1000; file++) create(world, `file ${file}`);
+    world.clockMs += world.overlay.deferredMs() ?? Infinity;
+    world.overlay.doDeferred();
+    assert.deepEqual([told, world.store.load().names.length], [1, 1001]);
+  }, { onCommitDue: () => told++ });
+});
+
+Deno.test("FR-1015 who makes a commit hears that the one before has failed", () => {
+  inWorld((world) => {
+    create(world, "new");
+    world.store.failErrno = ERRNO.ENOSPC;
+    world.overlay.commit();
+    assert.throws(() => world.overlay.commit(), { errno: ERRNO.ENOSPC });
+    world.overlay.commit();
+    assert.equal(world.store.load().names.length, 1, "it was handed over once more");
+  }, { onCommitDue: () => {} });
 });
 
 Deno.test("FR-475 many names are committed sooner, without what would have to be synced first", () => {

@@ -60,6 +60,8 @@ export interface OverlayOptions {
   readonly counters: OverlayCounters;
   /** Milliseconds of a clock that only moves forward; that of the process if missing. */
   readonly clock?: () => number;
+  /** Told, once, that changes wait for {@link Overlay.commit}; see {@link JournalOptions.onDue}. */
+  readonly onCommitDue?: () => void;
   /** This moment, as files are stamped with it; {@link Libc.clock} if missing. */
   readonly now?: () => Timestamp;
   /** What is kept and watched so that a full disk refuses writes; nothing if missing. */
@@ -122,6 +124,7 @@ export class Overlay implements FileSystem {
       committer: options.committer,
       counters: () => ({ nextIno: table.nextIno, nextDataId }),
       ...(options.clock !== undefined && { clock: options.clock }),
+      onDue: options.onCommitDue,
     });
     this.#room = new Room({
       table,
@@ -472,6 +475,17 @@ export class Overlay implements FileSystem {
     if ((this.#journal.dueMs() ?? Infinity) <= 0 || this.#room.dueMs() === undefined) {
       this.#journal.commitDue();
     }
+  }
+
+  /**
+   * Hands all changes to the committer, without waiting.
+   *
+   * @throws {PbkfsError} why not; or that what was handed over before could not be committed. Then
+   * it is handed over once more.
+   */
+  commit(): void {
+    this.#journal.commitAll();
+    this.#journal.mustCommit();
   }
 
   /** After an unmount: makes everything durable. @throws {PbkfsError} as {@link syncAll}. */

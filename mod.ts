@@ -49,8 +49,11 @@
  * import { mount, mountStatus, unmount } from "@pbkfs/pbkfs";
  *
  * await mount({ catalogPath: "/backup", diffPath: "/clones/one.diff", mountPath: "/clones/one" });
- * const { counters } = await mountStatus("/clones/one");
+ * const { counters, tasks } = await mountStatus("/clones/one");
  * console.log(`${counters.storeBytesRead} bytes were read from the backups`);
+ * for (const { name, state, error } of tasks?.list ?? []) {
+ *   console.log(`in the background: ${name}, ${error ?? state}`);
+ * }
  * await unmount({ mountPath: "/clones/one" });
  * ```
  *
@@ -78,6 +81,7 @@ export {
 } from "./backup/mod.ts";
 export type { WalPlace } from "./binding/mod.ts";
 export {
+  type BackgroundTasks,
   type DiffSize,
   LOG_FORMATS,
   type LogOptions,
@@ -86,12 +90,15 @@ export {
   type MountStatus,
   type Restarts,
   type SpaceStatus,
+  type TaskStatus,
 } from "./observe/mod.ts";
 export {
   mount,
   type MountOptions,
   type MountPlace,
   mountStatus,
+  pauseTasks,
+  resumeTasks,
   unmount,
   type Unmounted,
   type UnmountOptions,

@@ -5,20 +5,29 @@
  */
 
 import type { MountReport } from "../operate/mod.ts";
-import type { MountStatus } from "../observe/mod.ts";
+import type { BackgroundTasks, MountStatus, TaskStatus } from "../observe/mod.ts";
 
 /** A mount of the document; of one that does not answer, only where it is. */
 export type ShownMount =
   & Pick<MountReport, "mountPath" | "diffPath" | "state">
-  & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt" | "restarts">>
+  & Partial<Omit<MountStatus, "mountPath" | "diffPath" | "mountedAt" | "restarts" | "tasks">>
   & Pick<MountReport, "server" | "holders" | "hazards">
-  & { readonly mountedAt?: string; readonly restarts?: ShownRestarts };
+  & {
+    readonly mountedAt?: string;
+    readonly restarts?: ShownRestarts;
+    readonly tasks?: ShownTasks;
+  };
 
 /** Times as text. */
 type ShownRestarts = Omit<MountStatus["restarts"], "last"> & {
   readonly last?: Omit<NonNullable<MountStatus["restarts"]["last"]>, "at"> & {
     readonly at: string;
   };
+};
+
+/** The same. */
+type ShownTasks = Omit<BackgroundTasks, "list"> & {
+  readonly list: readonly (Omit<TaskStatus, "endedAt"> & { readonly endedAt?: string })[];
 };
 
 /** The document. */
@@ -40,14 +49,30 @@ export function statusDocument(reports: readonly MountReport[]): StatusDocument 
     time: new Date().toISOString(),
     mounts: reports.map(({ status, server, holders, hazards, ...place }) => ({
       ...place,
-      ...(status !== undefined && {
-        ...{ ...status, ...place },
-        mountedAt: new Date(status.mountedAt).toISOString(),
-        restarts: shownRestarts(status.restarts ?? UNWATCHED),
-      }),
+      ...(status !== undefined && shownStatus({ ...status, ...place })),
       ...(server !== undefined && { server }),
       ...(holders !== undefined && { holders }),
       ...(hazards !== undefined && { hazards }),
+    })),
+  };
+}
+
+/** What it is and does, with times as text. */
+function shownStatus<T extends MountStatus>({ tasks, mountedAt, restarts, ...rest }: T) {
+  return {
+    ...rest,
+    mountedAt: new Date(mountedAt).toISOString(),
+    restarts: shownRestarts(restarts ?? UNWATCHED),
+    ...(tasks !== undefined && { tasks: shownTasks(tasks) }),
+  };
+}
+
+function shownTasks({ list, ...rest }: BackgroundTasks): ShownTasks {
+  return {
+    ...rest,
+    list: list.map(({ endedAt, ...task }) => ({
+      ...task,
+      ...(endedAt !== undefined && { endedAt: new Date(endedAt).toISOString() }),
     })),
   };
 }

@@ -70,8 +70,17 @@ export function mountTable(
   );
   const restarted = mounts.filter(({ restarts }) => (restarts?.count ?? 0) > 0)
     .map((mount) => `${mount.mountPath}: mounted again ${restartsText(mount)}`);
+  const failed = mounts.flatMap((mount) =>
+    failedTasks(mount).map((line) => `${mount.mountPath}: ${line}`)
+  );
   const rows = [HEADS, ...mounts.map((mount) => cellsOf(mount, now))];
-  return [...fittedLines(rows, { width, optional: OPTIONAL }), ...hints, ...restarted, ...hazards];
+  return [
+    ...fittedLines(rows, { width, optional: OPTIONAL }),
+    ...hints,
+    ...restarted,
+    ...failed,
+    ...hazards,
+  ];
 }
 
 function cellsOf(mount: ShownMount, now: number): string[] {
@@ -104,6 +113,7 @@ export function mountFacts(mount: ShownMount): string[] {
     "PostgreSQL": `${mount.serverVersion ?? "-"}, ${serverText(mount)}`,
     "process": `${mount.pid}, pbkfs ${mount.version}`,
     "deaths": restartsText(mount),
+    "background": tasksText(mount),
     "since": mount.mountedAt === undefined ? "-" : timeText(Date.parse(mount.mountedAt)),
     ...(diff !== undefined && {
       "diff size": `${diffText(diff)}: data ${sizeText(diff.dataBytes)}, ` +
@@ -125,7 +135,7 @@ export function mountFacts(mount: ShownMount): string[] {
       "cache": `${counters.indexesMade} page indexes made, ${counters.filesOpened} files opened`,
     }),
   });
-  lines.push(...hazardLines(mount));
+  lines.push(...failedTasks(mount), ...hazardLines(mount));
   if (latencies === undefined) return lines;
   const rows = Object.entries(latencies).map(([kind, times]) => [
     kind,
@@ -154,6 +164,24 @@ function diffText({ dataBytes, walBytes, otherBytes, isComplete = true }: ShownD
 function countedText({ ageSeconds = 0, isComplete = true }: ShownDiff): string {
   if (!isComplete) return "; still being counted";
   return ageSeconds > 0 ? `; counted ${ageSeconds} s ago` : "";
+}
+
+/** What it does in the background. An older pbkfs does not tell. */
+function tasksText({ tasks }: ShownMount): string {
+  if (tasks === undefined) return "-";
+  const texts = tasks.list.map(({ name, state, runs }) =>
+    `${name} ${state === "idle" ? "" : `${state}, `}${runs} ${runs === 1 ? "run" : "runs"}`
+  );
+  return `${tasks.isPaused ? "paused; " : ""}${texts.join("; ")}`;
+}
+
+/** Background tasks whose last run failed, a line each. */
+function failedTasks({ tasks }: ShownMount): string[] {
+  return (tasks?.list ?? []).flatMap(({ name, error, failures, runs }) =>
+    error === undefined
+      ? []
+      : [`background task "${name}" failed, ${failures} of ${runs} times: ${error}`]
+  );
 }
 
 /** How often, and what the last death was. */

@@ -11,7 +11,7 @@ import { backupIdOf, StoreAlarm } from "../backup/mod.ts";
 import { besideStore, DIFF_NAMES, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
-import { Latencies } from "../fuse/mod.ts";
+import { Latencies, Waiting } from "../fuse/mod.ts";
 import { OverlayCounters, readGeneration, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
@@ -39,12 +39,12 @@ import {
   summaries,
 } from "../observe/mod.ts";
 import { noteMade, removeMade, unmakeMountDirectory } from "./made_directory.ts";
-import { lostAndFound } from "./lost_and_found.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
 import { raiseReadAhead } from "./read_ahead.ts";
 import { restartsOf } from "./restarts.ts";
 import { withSalvage } from "./salvage.ts";
+import { Scheduler, type Task } from "./scheduler.ts";
 import { spaceStatus } from "./space_status.ts";
 import { loadThreads, type Threads } from "./threads.ts";
 import { guardStore } from "./store_guard.ts";
@@ -83,6 +83,8 @@ export interface ServeOptions {
 /** For others to let go of a backup: as long as pg_probackup waits. */
 const WAIT_MS = 60_000;
 const RETRY_MS = 100;
+/** For requests, before a commit of what nobody has synced. */
+const COMMIT_PATIENCE_MS = 1_000;
 
 /**
  * Mounts, and serves the mount from workers of this process.
@@ -151,36 +153,48 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   const latencies = new Latencies();
   const space = new Int32Array(new SharedArrayBuffer(4));
   const mountedAt = Date.now();
-  const diffMeter = new DiffMeter(diff.path, libc);
   const serving: { dispatcher?: Dispatcher; ending?: Ending } = {};
+  const waiting = new Waiting();
+  const complain = rareComplaints(() => log);
+  const commit: Task = {
+    name: "commit",
+    patienceMs: COMMIT_PATIENCE_MS,
+    run: async () => await serving.dispatcher?.commit(),
+  };
+  const tasks = new Scheduler({ waitedMs: () => waiting.waitedMs(), complain }, [commit]);
+  onFailure(() => tasks.stop());
+  const diffMeter = new DiffMeter(diff.path, libc, tasks);
   const ending = (): Ending => {
     if (serving.ending === undefined) throw notYet(request.mountPath);
     return serving.ending;
   };
-  const status = async (): Promise<MountStatus> => ({
-    version: VERSION,
-    pid: Deno.pid,
-    catalogPath: request.backup.identity.catalogPath,
-    instance: request.backup.identity.instance,
-    backupId: backupIdOf(request.backup),
-    diffPath: diff.path,
-    mountPath: request.mountPath,
-    ...(serving.ending !== undefined && { device: serving.ending.device }),
-    isDetached: serving.ending?.isDetached ?? false,
-    serverVersion: binding.serverVersion,
-    mountedAt,
-    diff: await diffMeter.size(),
-    space: await spaceStatus(diff.path, space),
-    lostAndFound: await lostAndFound(diff.path),
-    counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
-    latencies: summaries(latencies),
-    restarts: restartsOf(watch),
-    log: logTarget(request.logging, diff.paths.log),
-  });
-  const complain = rareComplaints(() => log);
+  const status = async (): Promise<MountStatus> => {
+    const { size, strays } = await diffMeter.measure();
+    return {
+      version: VERSION,
+      pid: Deno.pid,
+      catalogPath: request.backup.identity.catalogPath,
+      instance: request.backup.identity.instance,
+      backupId: backupIdOf(request.backup),
+      diffPath: diff.path,
+      mountPath: request.mountPath,
+      ...(serving.ending !== undefined && { device: serving.ending.device }),
+      isDetached: serving.ending?.isDetached ?? false,
+      serverVersion: binding.serverVersion,
+      mountedAt,
+      diff: size,
+      space: await spaceStatus(diff.path, space),
+      lostAndFound: strays,
+      counters: sumOf([counters, ...(serving.dispatcher?.readCounters ?? [])]),
+      latencies: summaries(latencies),
+      restarts: restartsOf(watch),
+      tasks: tasks.status(),
+      log: logTarget(request.logging, diff.paths.log),
+    };
+  };
   let control: ControlServer | undefined;
   const listen = async () => {
-    const handler = (asked: ControlRequest) => answer(asked, { ending, status });
+    const handler = (asked: ControlRequest) => answer(asked, { ending, status, tasks });
     control = await ControlServer.listen(diff.paths.socket, handler, complain);
   };
   onFailure(() => control?.close());
@@ -189,23 +203,29 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   const metrics = request.metrics &&
     await serveMetrics(request.metrics, { status, latencies, complain });
   onFailure(() => metrics?.close());
-  const started = await Dispatcher.start(threads, {
-    backup: request.backup,
-    learnt,
-    binding,
-    diffPath: diff.path,
-    mountPath: request.mountPath,
-    salvage: request.salvage,
-    allowOther: mayAllowOthers(),
-    counters: counters.shared,
-    latencies: latencies.shared,
-    tracing: request.logging.tracing,
-    space: space.buffer,
-    alarm: alarm.shared,
-    faults,
-    fastPaths,
-    replacesDead,
-  }, log).catch((error) => {
+  const started = await Dispatcher.start(
+    threads,
+    {
+      backup: request.backup,
+      learnt,
+      binding,
+      diffPath: diff.path,
+      mountPath: request.mountPath,
+      salvage: request.salvage,
+      allowOther: mayAllowOthers(),
+      counters: counters.shared,
+      latencies: latencies.shared,
+      waiting: waiting.shared,
+      tracing: request.logging.tracing,
+      space: space.buffer,
+      alarm: alarm.shared,
+      faults,
+      fastPaths,
+      replacesDead,
+    },
+    log,
+    () => void tasks.want(commit),
+  ).catch((error) => {
     throw withSalvage(error, diff.path);
   });
   serving.dispatcher = started;
@@ -236,7 +256,9 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   for (const note of notes) log.warning(note);
   start.move(); // It stays.
   let isBroken = false;
+  started.disconnected.then(() => tasks.stop());
   const ended = started.ended.finally(async () => {
+    await tasks.stop();
     // Before somebody else can have the diff.
     isBroken = isListed(request);
     await metrics?.close();
@@ -328,7 +350,7 @@ async function openDiff(
 
 async function answer(
   { operation }: ControlRequest,
-  mount: { ending: () => Ending; status: () => Promise<MountStatus> },
+  mount: { ending: () => Ending; status: () => Promise<MountStatus>; tasks: Scheduler },
 ): Promise<ControlAnswer> {
   const unmounted = { unmounted: true, pid: Deno.pid } as const;
   switch (operation) {
@@ -343,6 +365,12 @@ async function answer(
     case "end":
       await mount.ending().end();
       return unmounted;
+    case "pause":
+      mount.tasks.pause();
+      return { tasks: mount.tasks.status() };
+    case "resume":
+      mount.tasks.resume();
+      return { tasks: mount.tasks.status() };
     default:
       throw new PbkfsError("Usage", { what: `Unknown operation ${JSON.stringify(operation)}` });
   }

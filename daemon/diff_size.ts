@@ -1,5 +1,5 @@
 /**
- * What a diff takes on disk.
+ * What a diff takes on disk, and what lies in it that nothing names.
  *
  * To know, each of its files is looked at, of which there may be very many. So it is counted a little
  * at a time, and who asks gets an answer soon: the last count, and how old it is.
@@ -7,18 +7,35 @@
  * @module
  */
 
-import { DIFF_NAMES } from "../binding/mod.ts";
+import { DIFF_NAMES, isOfFsck, pathsIn } from "../binding/mod.ts";
 import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
 import { TYPE } from "../ffi/file_type.ts";
 import { type Fd, type Libc, OPEN } from "../ffi/libc.ts";
+import type { Strays } from "../overlay/mod.ts";
 import type { DiffSize } from "../observe/mod.ts";
 
+import type { Task, Turn } from "./scheduler.ts";
+
 type Part = "dataBytes" | "walBytes" | "otherBytes";
+
+/** What was counted. */
+export interface DiffMeasure {
+  readonly size: DiffSize;
+  /** Data files that nothing names; as the size, more than that while the first count goes on. */
+  readonly strays: Strays;
+}
+
+/** Sums of a count, in bytes but for `strayCount`. */
+type Sums = Record<Part | "strayBytes" | "strayCount", number>;
+
+const NOTHING: Readonly<Sums> = {
+  ...{ dataBytes: 0, walBytes: 0, otherBytes: 0, strayBytes: 0, strayCount: 0 },
+};
 
 const DIRECTORY = OPEN.readOnly | OPEN.directory | OPEN.noFollow;
 
 /** What is only reserved, and what is counted apart. */
-const NOT_COUNTED: readonly string[] = [DIFF_NAMES.reserve, DIFF_NAMES.lostAndFound];
+const NOT_PARTS: readonly string[] = [DIFF_NAMES.reserve, DIFF_NAMES.lostAndFound];
 const PARTS: Readonly<Record<string, Part>> = {
   [DIFF_NAMES.data]: "dataBytes",
   [DIFF_NAMES.wal]: "walBytes",
@@ -33,24 +50,40 @@ const QUICK_MS = 100;
 /** Directories in directories; PostgreSQL makes one below `wal`. */
 const DEPTH_MAX = 8;
 
+/** Who runs a background task: a {@link Scheduler}. */
+export interface Background {
+  add(task: Task): void;
+  /** Settles when it has run; does not reject. */
+  want(task: Task): Promise<void>;
+}
+
 /** Counts one diff. What disappears meanwhile does not count. */
-export class DiffMeter {
+export class DiffMeter implements Task {
+  readonly name = "diff size";
+  /** Somebody waits for it, and it keeps only the control thread busy. */
+  readonly patienceMs = 50;
+  readonly #background: Background;
   readonly #path: ByteString;
+  readonly #strayPath: ByteString;
   readonly #libc: Libc;
   #counting: Promise<void> | undefined;
-  #sums: Record<Part, number> = { dataBytes: 0, walBytes: 0, otherBytes: 0 };
-  #last: { readonly sums: Readonly<Record<Part, number>>; readonly atMs: number } | undefined;
+  #sums: Sums = { ...NOTHING };
+  #last: { readonly sums: Readonly<Sums>; readonly atMs: number } | undefined;
   #dueMs = -Infinity;
 
-  constructor(diffPath: string, libc: Libc) {
+  /** @param background Told of this task, and asked for a run of it. */
+  constructor(diffPath: string, libc: Libc, background: Background) {
+    this.#background = background;
+    background.add(this);
     this.#path = byteStringOf(diffPath);
+    this.#strayPath = byteStringOf(pathsIn(diffPath).lostAndFound);
     this.#libc = libc;
   }
 
   /** @param waitMs How long a new count is waited for. */
-  async size(waitMs = WAIT_MS): Promise<DiffSize> {
+  async measure(waitMs = WAIT_MS): Promise<DiffMeasure> {
     if (performance.now() >= this.#dueMs) {
-      this.#counting ??= this.#count().finally(() => this.#counting = undefined);
+      this.#counting ??= this.#background.want(this).finally(() => this.#counting = undefined);
     }
     if (this.#counting !== undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -58,19 +91,22 @@ export class DiffMeter {
       await Promise.race([this.#counting, promise]);
       clearTimeout(timer);
     }
-    if (this.#last === undefined) return { ...this.#sums, ageSeconds: 0, isComplete: false };
+    if (this.#last === undefined) {
+      return asMeasure(this.#sums, { ageSeconds: 0, isComplete: false });
+    }
     const ageSeconds = Math.round((performance.now() - this.#last.atMs) / 1000);
-    return { ...this.#last.sums, ageSeconds, isComplete: true };
+    return asMeasure(this.#last.sums, { ageSeconds, isComplete: true });
   }
 
-  async #count(): Promise<void> {
-    this.#sums = { dataBytes: 0, walBytes: 0, otherBytes: 0 };
+  async run(turn: Turn): Promise<void> {
+    this.#sums = { ...NOTHING };
     const start = performance.now();
     let sliceEnd = start + SLICE_MS;
     for (const [part, bytes] of this.#walk()) {
       this.#sums[part] += bytes;
+      if (part === "strayBytes") this.#sums.strayCount++;
       if (performance.now() < sliceEnd) continue;
-      await new Promise((resolve) => setTimeout(resolve));
+      await turn.rest();
       sliceEnd = performance.now() + SLICE_MS;
     }
     const end = performance.now();
@@ -78,9 +114,25 @@ export class DiffMeter {
     this.#dueMs = end - start < QUICK_MS ? end : end + 10 * (end - start);
   }
 
-  *#walk(): Generator<readonly [Part, number]> {
+  *#walk(): Generator<readonly [Part | "strayBytes", number]> {
     for (const [name, bytes] of this.#spaceIn(() => this.#libc.open(this.#path, DIRECTORY), 0)) {
-      if (!NOT_COUNTED.includes(name)) yield [PARTS[name] ?? "otherBytes", bytes];
+      yield [PARTS[name] ?? "otherBytes", bytes];
+    }
+    for (const bytes of this.#strays()) yield ["strayBytes", bytes];
+  }
+
+  /** Space of each stray. */
+  *#strays(): Generator<number> {
+    const libc = this.#libc;
+    const fd = ifThere(() => libc.open(this.#strayPath, DIRECTORY));
+    if (fd === undefined) return;
+    try {
+      for (const name of libc.names(fd)) {
+        const status = isOfFsck(name) ? undefined : ifThere(() => libc.statAt(fd, name));
+        if (status !== undefined) yield status.blocks512 * 512;
+      }
+    } finally {
+      libc.close(fd);
     }
   }
 
@@ -92,6 +144,7 @@ export class DiffMeter {
     try {
       yield ["", libc.fstat(fd).blocks512 * 512];
       for (const name of libc.names(fd)) {
+        if (depth === 0 && NOT_PARTS.includes(name)) continue;
         const status = ifThere(() => libc.statAt(fd, name));
         if (status === undefined) continue;
         if ((status.mode & TYPE.mask) !== TYPE.directory) yield [name, status.blocks512 * 512];
@@ -104,6 +157,13 @@ export class DiffMeter {
       libc.close(fd);
     }
   }
+}
+
+function asMeasure(
+  { strayCount, strayBytes, ...parts }: Readonly<Sums>,
+  when: Pick<DiffSize, "ageSeconds" | "isComplete">,
+): DiffMeasure {
+  return { size: { ...parts, ...when }, strays: { count: strayCount, sizeBytes: strayBytes } };
 }
 
 function ifThere<T>(body: () => T): T | undefined {

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { systemLibc } from "../ffi/libc.ts";
 import { DiffMeter } from "./diff_size.ts";
+import { Scheduler } from "./scheduler.ts";
+
+/** Background tasks of a mount that nobody uses. */
+function background(): Scheduler {
+  return new Scheduler({
+    waitedMs: () => 0,
+    complain: (_what, error) => {
+      throw error;
+    },
+  });
+}
 
 Deno.test("FR-887 the size of a diff is counted in slices; who asks meanwhile gets the last one", async () => {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
@@ -16,10 +27,10 @@ Deno.test("FR-887 the size of a diff is counted in slices; who asks meanwhile ge
     const spaceOf = (...names: string[]) =>
       names.reduce((sum, name) => sum + Deno.lstatSync(`${dirPath}/${name}`).blocks! * 512, 0);
     const slow = { ...systemLibc(), statAt: slowly(systemLibc().statAt) };
-    const meter = new DiffMeter(dirPath, slow);
-    const first = await meter.size(0);
+    const meter = new DiffMeter(dirPath, slow, background());
+    const { size: first } = await meter.measure(0);
     assert.equal(first.isComplete, false);
-    const { ageSeconds, ...whole } = await meter.size(600_000);
+    const { ageSeconds, ...whole } = (await meter.measure(600_000)).size;
     assert(ageSeconds >= 0);
     const files = Array.from({ length: 1000 }, (_, n) => `data/${n}`);
     assert.deepEqual(whole, {
@@ -30,18 +41,47 @@ Deno.test("FR-887 the size of a diff is counted in slices; who asks meanwhile ge
     });
     assert(first.dataBytes < whole.dataBytes);
     write("data/more", 1_000_000);
-    assert.equal((await meter.size(0)).dataBytes, whole.dataBytes, "nobody waits for a new count");
-    const quick = new DiffMeter(dirPath, systemLibc());
-    assert((await quick.size(600_000)).dataBytes >= whole.dataBytes + 1_000_000);
+    assert.equal(
+      (await meter.measure(0)).size.dataBytes,
+      whole.dataBytes,
+      "nobody waits for a new count",
+    );
+    const quick = new DiffMeter(dirPath, systemLibc(), background());
+    assert((await quick.measure(600_000)).size.dataBytes >= whole.dataBytes + 1_000_000);
   } finally {
     Deno.removeSync(dirPath, { recursive: true });
   }
 });
 
 Deno.test("FR-887 of a diff that is not there nothing is counted", async () => {
-  const meter = new DiffMeter("/nowhere/at/all", systemLibc());
-  const { dataBytes, otherBytes, isComplete } = await meter.size(600_000);
-  assert.deepEqual([dataBytes, otherBytes, isComplete], [0, 0, true]);
+  const meter = new DiffMeter("/nowhere/at/all", systemLibc(), background());
+  const { size, strays } = await meter.measure(600_000);
+  assert.deepEqual([size.dataBytes, size.otherBytes, size.isComplete], [0, 0, true]);
+  assert.deepEqual(strays, { count: 0, sizeBytes: 0 });
+});
+
+Deno.test("FR-1014 strays are counted in the same slices, apart from the size; nobody waits for many", async () => {
+  const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
+  try {
+    Deno.mkdirSync(`${dirPath}/lost+found`);
+    // At the top of a file system, fsck puts files there that are not ours.
+    for (const name of ["#12", ...Array.from({ length: 300 }, (_, n) => `${n}`)]) {
+      Deno.writeFileSync(`${dirPath}/lost+found/${name}`, new Uint8Array(10).fill(1));
+    }
+    const spaceOf = (name: string) => Deno.lstatSync(`${dirPath}/${name}`).blocks! * 512;
+    const slow = { ...systemLibc(), statAt: slowly(systemLibc().statAt) };
+    const meter = new DiffMeter(dirPath, slow, background());
+    const first = await meter.measure(0);
+    assert(!first.size.isComplete && first.strays.count < 300, "who asks does not wait");
+    const { size, strays } = await meter.measure(600_000);
+    assert.deepEqual(strays, { count: 300, sizeBytes: 300 * spaceOf("lost+found/1") });
+    assert.deepEqual([size.isComplete, size.otherBytes], [true, spaceOf("")]);
+    Deno.removeSync(`${dirPath}/lost+found/1`);
+    const quick = new DiffMeter(dirPath, systemLibc(), background());
+    assert.equal((await quick.measure(600_000)).strays.count, 299);
+  } finally {
+    Deno.removeSync(dirPath, { recursive: true });
+  }
 });
 
 /** A call that takes a tenth of a millisecond more. */

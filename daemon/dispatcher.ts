@@ -44,6 +44,7 @@ export class Dispatcher {
   readonly generation: number;
   readonly #errands: Errands;
   readonly #syncs: Map<number, PromiseWithResolvers<void>>;
+  readonly #commits: Map<number, PromiseWithResolvers<void>>;
 
   private constructor(options: {
     readonly ended: Promise<void>;
@@ -53,6 +54,7 @@ export class Dispatcher {
     readonly generation: number;
     readonly errands: Errands;
     readonly syncs: Map<number, PromiseWithResolvers<void>>;
+    readonly commits: Map<number, PromiseWithResolvers<void>>;
   }) {
     this.ended = options.ended;
     this.disconnected = options.disconnected;
@@ -61,6 +63,7 @@ export class Dispatcher {
     this.generation = options.generation;
     this.#errands = options.errands;
     this.#syncs = options.syncs;
+    this.#commits = options.commits;
   }
 
   /** Brings to disk what the kernel has sent. @throws {PbkfsError} what could not be. */
@@ -69,6 +72,17 @@ export class Dispatcher {
     const number = this.#errands.wantSync();
     this.#syncs.set(number, settled);
     await Promise.race([settled.promise, this.ended]);
+  }
+
+  /**
+   * Hands changes to who commits them. The end of the mount does so, too, and tells of its errors.
+   *
+   * @throws {PbkfsError} what could not be, or could not be the time before.
+   */
+  async commit(): Promise<void> {
+    const settled = Promise.withResolvers<void>();
+    this.#commits.set(this.#errands.wantCommit(), settled);
+    await Promise.race([settled.promise, this.ended.catch(() => {})]);
   }
 
   /** Ends although the kernel has the mount: whoever uses it gets errors from then on. */
@@ -80,6 +94,7 @@ export class Dispatcher {
     threads: Threads,
     options: DispatcherOptions,
     log: Log,
+    onCommitDue: () => void = () => {},
   ): Promise<Dispatcher> {
     const trace = new TraceLines((line) => log.trace(line));
     const { fastPaths, ...rest } = options;
@@ -98,12 +113,15 @@ export class Dispatcher {
     const { dispatcher } = threads;
     const disconnected = Promise.withResolvers<void>();
     const syncs = new Map<number, PromiseWithResolvers<void>>();
+    const wantedCommits = new Map<number, PromiseWithResolvers<void>>();
     const onNews = (data: DispatcherNews) => {
       if ("problem" in data) tellProblem(log, data.problem);
       else if ("warning" in data) log.warning(data.warning);
       else if ("note" in data) log[data.note.level](data.note.text, data.note.facts);
       else if ("trace" in data) trace.tell(data.trace);
-      else if ("synced" in data) settleSyncs(syncs, data.synced);
+      else if ("synced" in data) settleErrands(syncs, data.synced);
+      else if ("commitDue" in data) onCommitDue();
+      else if ("committed" in data) settleErrands(wantedCommits, data.committed);
       else disconnected.resolve();
     };
     const buffers = options.learnt?.buffers ?? [];
@@ -128,19 +146,19 @@ export class Dispatcher {
       ended: dispatcher.ended.finally(terminate),
       disconnected: disconnected.promise,
       readCounters: reads?.counters ?? [],
-      ...{ ...news, errands, syncs },
+      ...{ ...news, errands, syncs, commits: wantedCommits },
     });
   }
 }
 
-/** One sync may answer several that were wanted. */
-function settleSyncs(
-  syncs: Map<number, PromiseWithResolvers<void>>,
+/** One sync, or commit, may answer several that were wanted. */
+function settleErrands(
+  wanted: Map<number, PromiseWithResolvers<void>>,
   done: { readonly number: number; readonly error?: ErrorData },
 ): void {
-  for (const [number, { resolve, reject }] of syncs) {
+  for (const [number, { resolve, reject }] of wanted) {
     if (number > done.number) continue;
-    syncs.delete(number);
+    wanted.delete(number);
     if (done.error === undefined) resolve();
     else reject(PbkfsError.fromJSON(done.error));
   }

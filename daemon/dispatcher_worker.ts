@@ -11,7 +11,7 @@ import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { Faults } from "../ffi/faulty_libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
-import { Latencies, Session } from "../fuse/mod.ts";
+import { Latencies, Session, Waiting } from "../fuse/mod.ts";
 import {
   type CodecsToLoad,
   type Overlay,
@@ -117,6 +117,7 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       },
       counters,
       room: room?.options,
+      onCommitDue: () => tell<DispatcherNews>({ commitDue: true }),
     }, () => {
       for (const { from, warning } of uncounted(counters, () => hazardsOf(files, clone))) {
         tell<DispatcherNews>({
@@ -157,8 +158,12 @@ async function prepare(setup: DispatcherSetup): Promise<Serving> {
       },
       onError: report,
       latencies: new Latencies(setup.latencies),
-      errands: new ErrandRunner(setup.errands, systemLibc(), (number) => {
-        tell<DispatcherNews>({ synced: { number, ...errorOf(() => overlay.syncAll()) } });
+      waiting: new Waiting(setup.waiting),
+      errands: new ErrandRunner(setup.errands, systemLibc(), {
+        sync: (number) =>
+          tell<DispatcherNews>({ synced: { number, ...errorOf(() => overlay.syncAll()) } }),
+        commit: (number) =>
+          tell<DispatcherNews>({ committed: { number, ...errorOf(() => overlay.commit()) } }),
       }),
       trace: setup.tracing
         ? {

@@ -1,6 +1,7 @@
 /**
  * What the main thread asks of the thread that serves the kernel, which never looks up from its
- * work: to bring to disk what it has, and to end although the kernel still has the mount.
+ * work: to bring to disk what it has, to commit what has changed, and to end although the kernel
+ * still has the mount.
  *
  * Numbers in shared memory say what is wanted; a byte in a pipe wakes a thread that waits for the
  * kernel. Only the main thread writes the numbers, and they only grow.
@@ -24,8 +25,10 @@ const ERRANDS = layoutOf({
   SYNCS: 1,
   /** 1 once the end is wanted. */
   END: 1,
+  /** How often a commit was wanted so far. */
+  COMMITS: 1,
 });
-const { SYNCS, END } = ERRANDS.at;
+const { SYNCS, END, COMMITS } = ERRANDS.at;
 
 /** The side that asks. */
 export class Errands {
@@ -47,7 +50,16 @@ export class Errands {
 
   /** Wants all brought to disk. @returns The number under which the answer will come. */
   wantSync(): number {
-    const number = Atomics.add(this.#numbers, SYNCS, 1) + 1;
+    return this.#want(SYNCS);
+  }
+
+  /** Wants changes handed to who commits them. @returns As {@link Errands.wantSync}. */
+  wantCommit(): number {
+    return this.#want(COMMITS);
+  }
+
+  #want(what: number): number {
+    const number = Atomics.add(this.#numbers, what, 1) + 1;
     this.#wake();
     return number;
   }
@@ -73,32 +85,47 @@ export class Errands {
 /** Bytes that are taken from the pipe at a time; what is left wakes once more, for nothing. */
 const WAKES = 16;
 
+/** How errands are done. Both answer under `number`, also for lower ones, and do not throw. */
+export interface ErrandsToDo {
+  /** Brings all to disk. */
+  sync(number: number): void;
+  /** Hands changes to who commits them. */
+  commit(number: number): void;
+}
+
 /** The side that is asked. */
 export class ErrandRunner implements SessionErrands {
   readonly wakeFd: Fd;
   readonly #libc: Libc;
   readonly #numbers: Int32Array<SharedArrayBuffer>;
-  readonly #sync: (number: number) => void;
+  readonly #do: ErrandsToDo;
   readonly #bytes = allocate(WAKES);
   #syncs = 0;
+  #commits = 0;
 
-  /** @param sync Brings all to disk and answers under `number`; it does not throw. */
-  constructor(data: ErrandsData, libc: Libc, sync: (number: number) => void) {
+  constructor(data: ErrandsData, libc: Libc, toDo: ErrandsToDo) {
     this.wakeFd = data.wakeFd;
     this.#libc = libc;
     this.#numbers = new Int32Array(data.shared);
-    this.#sync = sync;
+    this.#do = toDo;
   }
 
   get isEndWanted(): boolean {
     return Atomics.load(this.#numbers, END) !== 0;
   }
 
+  runBetween(): void {
+    const commits = Atomics.load(this.#numbers, COMMITS);
+    if (commits === this.#commits) return;
+    this.#commits = commits;
+    this.#do.commit(commits);
+  }
+
   run(): void {
     const syncs = Atomics.load(this.#numbers, SYNCS);
     if (syncs === this.#syncs) return;
     this.#syncs = syncs;
-    this.#sync(syncs);
+    this.#do.sync(syncs);
   }
 
   woken(): void {

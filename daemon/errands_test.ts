@@ -10,9 +10,13 @@ const libc = systemLibc();
 function makeErrands() {
   const errands = new Errands(libc);
   const done: number[] = [];
-  const runner = new ErrandRunner(errands.data, libc, (number) => done.push(number));
+  const committed: number[] = [];
+  const runner = new ErrandRunner(errands.data, libc, {
+    sync: (number) => void done.push(number),
+    commit: (number) => void committed.push(number),
+  });
   const isWoken = () => libc.waitReadable(runner.wakeFd, 0);
-  return { errands, runner, done, isWoken };
+  return { errands, runner, done, committed, isWoken };
 }
 
 Deno.test("FR-784 an errand wakes, is done once, and one sync answers all that were wanted", () => {
@@ -46,4 +50,18 @@ Deno.test("FR-784 the end is wanted from then on, and what comes after the end i
   // Its descriptors may be others' by now.
   errands.wantSync();
   errands.wantEnd();
+});
+
+Deno.test("FR-784 a commit waits for no quiet moment, and is done once for all that were wanted", () => {
+  const { errands, runner, done, committed, isWoken } = makeErrands();
+  runner.runBetween();
+  assert.deepEqual([errands.wantCommit(), errands.wantCommit()], [1, 2]);
+  assert(isWoken());
+  runner.woken();
+  runner.run();
+  assert.deepEqual([done, committed], [[], []]);
+  runner.runBetween();
+  runner.runBetween();
+  assert.deepEqual([done, committed], [[], [2]]);
+  errands.close();
 });

@@ -13,6 +13,7 @@ import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { ErrandsData } from "./errands.ts";
 import type { FastPath } from "./fast_paths.ts";
 import type {
+  BackgroundTasks,
   LogFacts,
   LogOptions,
   MetricsAddress,
@@ -66,6 +67,8 @@ export interface DispatcherSetup {
   readonly allowOther: boolean;
   readonly counters: SharedArrayBuffer;
   readonly latencies: SharedArrayBuffer;
+  /** Of a {@link Waiting}. */
+  readonly waiting: SharedArrayBuffer;
   /** Tell of each request and reply. */
   readonly tracing: boolean;
   /** One cell: which of `SPACE_STATES` it is. */
@@ -111,6 +114,10 @@ export type DispatcherNews =
   | { readonly trace: TraceNews }
   /** The answer to a sync that was wanted; with `error`, not all is on disk. */
   | { readonly synced: { readonly number: number; readonly error?: ErrorData } }
+  /** Changes are to be committed, at a good moment. */
+  | { readonly commitDue: true }
+  /** The answer to a commit that was wanted. */
+  | { readonly committed: { readonly number: number; readonly error?: ErrorData } }
   /** The kernel has let go of the mount, or we have; what was written goes to disk now. */
   | { readonly disconnected: true }
   /** Something that the operator should know. */
@@ -123,8 +130,9 @@ export interface ControlRequest {
    * - `unmount`: unmount, in the namespace of the process that serves the mount.
    * - `sync`: bring to disk what was written through the mount, wherever it is mounted.
    * - `end`: the same, and then end, whoever uses the mount.
+   * - `pause`, `resume`: background tasks.
    */
-  readonly operation: "status" | "unmount" | "sync" | "end";
+  readonly operation: "status" | "unmount" | "sync" | "end" | "pause" | "resume";
 }
 
 /** The answer: one line of JSON. */
@@ -134,4 +142,5 @@ export type ControlAnswer =
   /** Unmounted here, but somebody keeps it: it goes on. */
   | { readonly kept: { readonly pid: number; readonly device: string } }
   | { readonly synced: true }
+  | { readonly tasks: BackgroundTasks }
   | { readonly error: ErrorData };

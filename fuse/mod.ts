@@ -16,3 +16,4 @@ export {
 export { replyBytes, replyError } from "./reply.ts";
 export { Session, type SessionErrands, type SessionOptions } from "./session.ts";
 export { outcomeText, type TraceSink } from "./trace.ts";
+export { Waiting } from "./waiting.ts";

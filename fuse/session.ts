@@ -29,6 +29,7 @@ import { RequestReader } from "./requests.ts";
 import { OwnRequests } from "./own_requests.ts";
 import type { Seeks } from "./seeks.ts";
 import { outcomeText, Trace, type TraceSink } from "./trace.ts";
+import { Waiting } from "./waiting.ts";
 
 /** What other threads want of the one that runs a session. */
 export interface SessionErrands {
@@ -36,6 +37,8 @@ export interface SessionErrands {
   readonly wakeFd: Fd;
   /** Called once it could be read: takes what is there to be read. */
   woken(): void;
+  /** Called between two requests: what must not wait for a quiet moment. */
+  runBetween(): void;
   /** Called before the session sleeps: the kernel has asked nothing that is not answered. */
   run(): void;
   /** Whether the session is to end although the kernel has the mount. */
@@ -59,6 +62,8 @@ export interface SessionOptions {
   readonly onError: ErrorSink;
   /** Where to count how long requests take. */
   readonly latencies?: Latencies;
+  /** Where to show how long requests may have been waiting. */
+  readonly waiting?: Waiting;
   /** Told of each request and reply; usually nobody. */
   readonly trace?: TraceSink | undefined;
   /** Without any, only the kernel ends the session. */
@@ -90,6 +95,7 @@ export class Session {
   readonly #clearPrivileges: boolean;
   readonly #spinMs: number;
   readonly #latencies: Latencies;
+  readonly #waiting: Waiting;
   readonly #trace: Trace | undefined;
   readonly #errands: SessionErrands | undefined;
   /** The session ends though the kernel has the mount. */
@@ -116,6 +122,7 @@ export class Session {
     this.#requests = new RequestReader(fuse);
     this.#latencies = options.latencies ?? new Latencies();
     this.#latencies.begin();
+    this.#waiting = options.waiting ?? new Waiting();
     this.#trace = options.trace && new Trace(options.trace);
     this.#errands = options.errands;
     this.#spinMs = settings.spinMicros / 1000;
@@ -198,6 +205,7 @@ export class Session {
     while (this.#fuse.fuse_session_exited(this.#session) === 0) {
       if (this.#errands?.isEndWanted === true) this.#noteEnd();
       if (this.#isCutOff) return;
+      this.#errands?.runBetween();
       this.#doDeferred();
       this.#seeks.settle();
       const size = this.#receive(fd);
@@ -273,6 +281,7 @@ export class Session {
     const buffer = this.#buffer.address;
     let size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
     if (size !== -ERRNO.EAGAIN) return size;
+    this.#waiting.idle();
     const endMs = performance.now() + this.#spinMs;
     while (performance.now() < endMs) {
       size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
@@ -287,8 +296,10 @@ export class Session {
   #sleep(fd: Fd): void {
     const dueMs = this.#seeks.dueMs() ?? this.#fileSystem.deferredMs();
     const timeoutMs = dueMs === undefined ? FOREVER : Math.ceil(dueMs);
+    this.#waiting.asleep();
     if (this.#errands === undefined) this.#libc.waitReadable(fd, timeoutMs);
     else if (this.#libc.waitOrWake(fd, this.#errands.wakeFd, timeoutMs)) this.#errands.woken();
+    this.#waiting.idle();
   }
 
   /** Does the file system's own work when it is due. */

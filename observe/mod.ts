@@ -20,11 +20,13 @@ export {
   serveMetrics,
 } from "./metrics.ts";
 export {
+  type BackgroundTasks,
   type DiffSize,
   type MountStatus,
   type Restarts,
   type SpaceStatus,
   summaries,
+  type TaskStatus,
 } from "./mount_status.ts";
 export { type Complain, rareComplaints, surviveErrors } from "./survive.ts";
 export { terminalJson, terminalText } from "./terminal_text.ts";

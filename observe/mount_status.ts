@@ -49,6 +49,8 @@ export interface MountStatus {
   readonly latencies: Readonly<Record<RequestKind, LatencySummary>>;
   /** Deaths of its process. */
   readonly restarts: Restarts;
+  /** What it does in the background. An older pbkfs does not tell. */
+  readonly tasks?: BackgroundTasks;
   /** Where its log goes. An older pbkfs does not tell. */
   readonly log?: LogTarget;
 }
@@ -73,6 +75,30 @@ export interface SpaceStatus {
   readonly state: SpaceState;
   /** Kept for what was accepted; not part of the diff's size. */
   readonly reserveBytes: number;
+}
+
+/** What a mount does in the background: one task at a time, while requests do not wait. */
+export interface BackgroundTasks {
+  /** Whether none of them begins or goes on. */
+  readonly isPaused: boolean;
+  /** All that there are. */
+  readonly list: readonly TaskStatus[];
+}
+
+/** One background task of a mount. */
+export interface TaskStatus {
+  /** `commit`: changes that nobody has synced are committed. `diff size`: the diff is counted. */
+  readonly name: string;
+  /** `waiting`: for its turn. */
+  readonly state: "idle" | "waiting" | "running";
+  /** How often it has run to its end. */
+  readonly runs: number;
+  /** How many of these runs failed. */
+  readonly failures: number;
+  /** When the last run ended: milliseconds since 1970. */
+  readonly endedAt?: number;
+  /** Why the last run failed; missing if it did not. */
+  readonly error?: string;
 }
 
 /** Deaths of the processes behind a mount, and whether the next one would be made good. */

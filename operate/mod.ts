@@ -19,6 +19,7 @@ export {
 } from "../daemon/mod.ts";
 export { forUs } from "../postgres/mod.ts";
 
+export { pauseTasks, resumeTasks } from "./background_tasks.ts";
 export { mountStatus } from "./ask_status.ts";
 export { cleanup, type CleanupPlan, planCleanup } from "./cleanup.ts";
 export { examine } from "./doctor.ts";

@@ -61,11 +61,15 @@ export function planBlocks(
       throw originDamaged(of, `its page has ${place.sizeBytes} bytes, but no compress_alg`);
     }
     const { offsetBytes, sizeBytes } = place;
+    // Spelt out: a spread costs as much as the rest of planning a page.
     pieces.push({
-      ...{ in: "record", fd, range: { offsetBytes, sizeBytes } },
+      in: "record",
+      fd,
+      range: { offsetBytes, sizeBytes },
       codec,
       decodedSizeBytes: BLOCK_SIZE_BYTES,
-      ...{ wanted, of },
+      wanted,
+      of,
     });
   }
   if (zeros > 0) pieces.push({ in: "zeros", sizeBytes: zeros });

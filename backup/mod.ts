@@ -54,7 +54,7 @@ export { readFile, readRange } from "./tree/read_file.ts";
 export { StoreAlarm } from "./tree/store_alarm.ts";
 export { formatLsn, type Lsn, parseLsn } from "./tree/lsn.ts";
 export { crc32c } from "./tree/crc32c.ts";
-export { backupIdOf, DIRECTORY, PG_PROBACKUP, sourceOf } from "./sources.ts";
+export { backupIdOf, DIRECTORY, PG_PROBACKUP, placeNameOf, sourceOf } from "./sources.ts";
 export type {
   BackupIdentity,
   BackupRef,

@@ -31,6 +31,11 @@ export function sourceOf({ kind }: Pick<BackupRef, "kind">): AnySource {
   });
 }
 
+/** What people call the place of backups of a kind, which may be one that we do not know. */
+export function placeNameOf(kind: string | undefined): string {
+  return SOURCES.find((source) => source.kind === kind)?.placeName ?? PG_PROBACKUP.placeName;
+}
+
 /** The id of the backup itself: the last of what its bytes come from. */
 export function backupIdOf({ identity }: BackupRef): string {
   return identity.members.at(-1)!.id;

@@ -5,7 +5,7 @@
  */
 
 import type { ShownMount } from "./status_document.ts";
-import { describeHolders, DIFF_NAMES, pathsIn, sizeText } from "../operate/mod.ts";
+import { describeHolders, DIFF_NAMES, pathsIn, placeNameOf, sizeText } from "../operate/mod.ts";
 import { factLines, fittedLines, tableLines } from "./table.ts";
 import { ageText, durationText, timeText } from "./units.ts";
 
@@ -109,7 +109,7 @@ export function mountFacts(mount: ShownMount): string[] {
     }),
     "diff": mount.diffPath,
     "backup": `${mount.backupId} of ${mount.instance}`,
-    "catalog": mount.catalogPath ?? "-",
+    [placeNameOf(mount.kind)]: mount.catalogPath ?? "-",
     "PostgreSQL": `${mount.serverVersion ?? "-"}, ${serverText(mount)}`,
     "process": `${mount.pid}, pbkfs ${mount.version}`,
     "deaths": restartsText(mount),

@@ -173,6 +173,7 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
     return {
       version: VERSION,
       pid: Deno.pid,
+      kind: request.backup.kind,
       catalogPath: request.backup.identity.catalogPath,
       instance: request.backup.identity.instance,
       backupId: backupIdOf(request.backup),

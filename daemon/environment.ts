@@ -105,12 +105,12 @@ export function checkDiffPlace(
   others: {
     readonly catalogPath: string;
     readonly mountPath: string;
-    /** What the first one is called; `catalog` if left out. */
-    readonly called?: string;
+    /** What people call the first one. */
+    readonly called: string;
   },
 ): string {
   const real = realPathOf(absolute(path));
-  const { catalogPath, mountPath, called = "catalog" } = others;
+  const { catalogPath, mountPath, called } = others;
   const refuse = (what: string, todo: string): never => {
     throw new PbkfsError("DiffMisplaced", { what: `The diff directory "${path}" ${what}`, todo });
   };

@@ -19,7 +19,9 @@ export interface MountStatus {
   readonly version: string;
   /** The process that serves it. */
   readonly pid: number;
-  /** Where the backups are. */
+  /** Of backup, such as `pg_probackup`. An older pbkfs does not tell. */
+  readonly kind?: string;
+  /** Where the backups are; a data directory itself. */
   readonly catalogPath: string;
   /** Whose backup it is. */
   readonly instance: string;

@@ -5,7 +5,7 @@
  */
 
 // What goes with it, of other folders.
-export { backupIdOf, type ProbackupOptions } from "../backup/mod.ts";
+export { backupIdOf, placeNameOf, type ProbackupOptions } from "../backup/mod.ts";
 export { DIFF_NAMES, pathsIn } from "../binding/mod.ts";
 export {
   actForOwnerOfDiff,

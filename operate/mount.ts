@@ -4,7 +4,12 @@
  * @module
  */
 
-import { type ArgumentKind, checkArguments, type ProbackupOptions } from "../backup/mod.ts";
+import {
+  type ArgumentKind,
+  checkArguments,
+  type ProbackupOptions,
+  sourceOf,
+} from "../backup/mod.ts";
 import { type Binding, readBinding, type WalPlace } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
@@ -107,8 +112,7 @@ export async function prepareMount(options: MountOptions): Promise<MountRequest>
     const { catalogPath } = backup.identity;
     if (isDirectory) checkMountOutside(mountPath, catalogPath);
     const diffPath = checkDiffPlace(options.diffPath, {
-      ...{ catalogPath, mountPath },
-      ...(isDirectory && { called: "data directory" }),
+      ...{ catalogPath, mountPath, called: sourceOf(backup).placeName },
     });
     if (binding !== undefined) checkRequest(binding, { backup, diffPath, wal });
     const actFor = userOf(backup);

@@ -220,6 +220,11 @@ testUnless(
     assert.equal(server.version, "15");
     assert.equal(server.user.uid, owner.uid);
     assert.match(server.commands.start, /pg_ctl/);
+    const shown = await runCli(["status", "-d", place.diffDir]);
+    assert(/^data directory +\S/m.test(shown.stdout), shown.stdout);
+    const told = await runCli(["status", "-d", place.diffDir, "--json"]);
+    const [mount] = parseDocument("status", told.stdout).mounts;
+    assert.deepEqual([mount.kind, mount.catalogPath], ["directory", place.sourceDir]);
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
     assert.equal(/^Uid:\s+(\d+)/m.exec(status)?.[1], `${owner.uid}`);
     await place.unmount();

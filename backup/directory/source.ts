@@ -44,6 +44,7 @@ export interface WantedDirectory {
 /** A plain data directory. */
 export const DIRECTORY: BackupSource<DirectorySpec, WantedDirectory> = {
   kind: KIND,
+  placeName: "data directory",
 
   // deno-lint-ignore require-await -- what it throws comes as a rejection
   async resolve({ dirPath: given }): Promise<BackupRef<DirectorySpec>> {

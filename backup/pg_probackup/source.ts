@@ -24,6 +24,7 @@ const KIND = "pg_probackup";
 /** A chain of a pg_probackup catalog. */
 export const PG_PROBACKUP: BackupSource<ChainSpec, ChainOptions> = {
   kind: KIND,
+  placeName: "catalog",
 
   async resolve(wanted: ChainOptions): Promise<BackupRef<ChainSpec>> {
     return refOf(await resolveChain(wanted));

@@ -96,6 +96,8 @@ export interface Hold {
  */
 export interface BackupSource<Data, Wanted> {
   readonly kind: string;
+  /** What people call the place where such a backup is, {@link BackupIdentity.catalogPath}. */
+  readonly placeName: string;
   /** Finds a backup that can be served. @throws {PbkfsError} why it cannot. */
   resolve(wanted: Wanted): Promise<BackupRef<Data>>;
   /** Who owns it, and by default the tree. @throws {PbkfsError} */

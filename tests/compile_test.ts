@@ -10,7 +10,9 @@ const compile = config.tasks.compile.split(" ");
 
 /** The modules that run in threads of their own: nobody imports them. */
 function workers(): string[] {
-  const own = sources().filter(({ path }) => !["tests", "bench"].includes(folderOf(path)));
+  const own = sources().filter(({ path }) =>
+    !["testing", "tests", "bench"].includes(folderOf(path))
+  );
   const used = own.flatMap(({ imports }) => imports.filter((name) => name.endsWith("_worker.ts")));
   return [...new Set(used)].sort();
 }

@@ -40,7 +40,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These look at everything, or install it, and nobody looks at them. */
-const OUTSIDERS = ["tests", "bench", "contrib"];
+const OUTSIDERS = ["testing", "tests", "bench", "contrib"];
 
 const isTest = (path: string) => path.endsWith("_test.ts");
 const files = sources();

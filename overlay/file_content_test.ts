@@ -4,10 +4,10 @@ import { ERRNO } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
 import { addressOf } from "../ffi/memory.ts";
 import type { Ino } from "../fuse/mod.ts";
-import { FakeBase, pattern } from "./_fake_base.ts";
-import { FragileDisk } from "./_fragile_disk.ts";
-import { assertBytes } from "./_model.ts";
-import { Reading } from "./_reading.ts";
+import { FakeBase, pattern } from "../testing/overlay/fake_base.ts";
+import { FragileDisk } from "../testing/overlay/fragile_disk.ts";
+import { assertBytes } from "../testing/overlay/model.ts";
+import { Reading } from "../testing/overlay/reading.ts";
 import { baseFiles } from "./base_files.ts";
 import { DataFiles } from "./data_files.ts";
 import {

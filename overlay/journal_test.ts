@@ -3,10 +3,10 @@ import { ERRNO } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { addressOf } from "../ffi/memory.ts";
 import { type Ino, type Request, ROOT_INO } from "../fuse/mod.ts";
-import { assertBytes } from "./_model.ts";
-import { BASE } from "./_steps.ts";
-import { pattern } from "./_fake_base.ts";
-import { World } from "./_world.ts";
+import { assertBytes } from "../testing/overlay/model.ts";
+import { BASE } from "../testing/overlay/steps.ts";
+import { pattern } from "../testing/overlay/fake_base.ts";
+import { World } from "../testing/overlay/world.ts";
 import { MemoryStore } from "./memory_store.ts";
 
 const PAGE = 8192;

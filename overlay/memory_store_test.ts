@@ -1,4 +1,4 @@
-import { testMetadataStore } from "./_metadata_store_suite.ts";
+import { testMetadataStore } from "../testing/overlay/metadata_store_suite.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { promised } from "./metadata_store.ts";
 

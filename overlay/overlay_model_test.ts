@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { MemoryStore } from "./memory_store.ts";
 import type { PromptStore } from "./metadata_store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
-import { BASE, sequences } from "./_steps.ts";
-import { World } from "./_world.ts";
+import { BASE, sequences } from "../testing/overlay/steps.ts";
+import { World } from "../testing/overlay/world.ts";
 
 /** How many sequences; a longer search is `PBKFS_SEQUENCES=100000 deno test -A overlay/`. */
 const SEQUENCES = Number(Deno.env.get("PBKFS_SEQUENCES") ?? 1000);

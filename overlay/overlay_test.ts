@@ -4,10 +4,10 @@ import { ERRNO } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
 import { addressOf } from "../ffi/memory.ts";
 import { type Ino, RENAME, type Request, ROOT_INO, type Timestamp } from "../fuse/mod.ts";
-import { pattern } from "./_fake_base.ts";
-import { assertBytes } from "./_model.ts";
-import { BASE } from "./_steps.ts";
-import { World } from "./_world.ts";
+import { pattern } from "../testing/overlay/fake_base.ts";
+import { assertBytes } from "../testing/overlay/model.ts";
+import { BASE } from "../testing/overlay/steps.ts";
+import { World } from "../testing/overlay/world.ts";
 import { MemoryStore } from "./memory_store.ts";
 
 function inWorld(body: (world: World) => void): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { type Code, ERRNO, PbkfsError } from "../errors.ts";
 import type { Ino } from "../fuse/mod.ts";
-import { testMetadataStore } from "./_metadata_store_suite.ts";
+import { testMetadataStore } from "../testing/overlay/metadata_store_suite.ts";
 import { readGeneration } from "./generation_record.ts";
 import { inspectStore } from "./inspect_store.ts";
 import { promised } from "./metadata_store.ts";

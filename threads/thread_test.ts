@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { PbkfsError } from "../errors.ts";
-import type { SampleSetup } from "./_sample_thread.ts";
+import type { SampleSetup } from "../testing/threads/sample_thread.ts";
 import { Thread } from "./mod.ts";
 
 type SampleThread = Thread<boolean, SampleSetup, ArrayBuffer, string>;
 
-const sample = (): SampleThread => new Thread(new URL("./_sample_thread.ts", import.meta.url));
+const sample = (): SampleThread =>
+  new Thread(new URL("../testing/threads/sample_thread.ts", import.meta.url));
 
 function setupOf(parts: Partial<SampleSetup> = {}): SampleSetup {
   return { buffer: new ArrayBuffer(8), news: [], runs: false, ...parts };

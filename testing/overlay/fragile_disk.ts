@@ -5,9 +5,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { errnoName, PbkfsError } from "../errors.ts";
-import type { ByteString } from "../ffi/bytes.ts";
-import { type Fd, type Libc, OPEN, systemLibc } from "../ffi/libc.ts";
+import { errnoName, PbkfsError } from "../../errors.ts";
+import type { ByteString } from "../../ffi/bytes.ts";
+import { type Fd, type Libc, OPEN, systemLibc } from "../../ffi/libc.ts";
 
 /** What a power cut may keep or lose on its own. */
 export const SECTOR_SIZE_BYTES = 4096;

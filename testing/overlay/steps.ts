@@ -6,15 +6,15 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ERRNO } from "../errors.ts";
-import { addressOf } from "../ffi/memory.ts";
-import type { ByteString } from "../ffi/bytes.ts";
-import type { ByteRange } from "../ffi/libc.ts";
-import { type Ino, RENAME } from "../fuse/mod.ts";
-import { type FakeEntry, pattern } from "./_fake_base.ts";
-import type { Fault } from "./_fragile_disk.ts";
-import { ModelNode, Refused, same } from "./_model.ts";
-import type { World } from "./_world.ts";
+import { ERRNO } from "../../errors.ts";
+import { addressOf } from "../../ffi/memory.ts";
+import type { ByteString } from "../../ffi/bytes.ts";
+import type { ByteRange } from "../../ffi/libc.ts";
+import { type Ino, RENAME } from "../../fuse/mod.ts";
+import { type FakeEntry, pattern } from "./fake_base.ts";
+import type { Fault } from "./fragile_disk.ts";
+import { ModelNode, Refused, same } from "./model.ts";
+import type { World } from "./world.ts";
 
 /** Data files of odd and even sizes, files that are copied up and one that is not. */
 export const BASE: Readonly<Record<string, FakeEntry>> = {

@@ -5,15 +5,15 @@
  */
 
 import assert from "node:assert/strict";
-import type { ByteString } from "../ffi/bytes.ts";
-import type { Ino } from "../fuse/mod.ts";
+import type { ByteString } from "../../ffi/bytes.ts";
+import type { Ino } from "../../fuse/mod.ts";
 import {
   type DataId,
   type InodeRecord,
   type MetadataBatch,
   type MetadataStore,
   PAGE_MAP_PART_SIZE_BYTES,
-} from "./metadata_store.ts";
+} from "../../overlay/metadata_store.ts";
 
 /** Opens the store of one test; called again, what was committed to it is there. */
 export type OpenStore = () => MetadataStore;

@@ -6,9 +6,9 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { ERRNO } from "../errors.ts";
-import { SECTOR_SIZE_BYTES } from "./_fragile_disk.ts";
-import { type FakeEntry } from "./_fake_base.ts";
+import { ERRNO } from "../../errors.ts";
+import { SECTOR_SIZE_BYTES } from "./fragile_disk.ts";
+import { type FakeEntry } from "./fake_base.ts";
 
 /** The name of an errno. */
 export type ErrnoName = keyof typeof ERRNO;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PbkfsError } from "../errors.ts";
+import { PbkfsError } from "../../errors.ts";
 import type {
   DataId,
   MetadataBatch,
@@ -12,7 +12,7 @@ import type {
   MetadataStore,
   PackedState,
   PromptStore,
-} from "./metadata_store.ts";
+} from "../../overlay/metadata_store.ts";
 
 /** Asks another store for everything, later, and one after the other. */
 export class LateStore implements MetadataStore {

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { loadCodecs, type Piece, PieceReader } from "../backup/mod.ts";
-import { ERRNO, PbkfsError } from "../errors.ts";
-import type { Libc } from "../ffi/libc.ts";
-import { allocate, borrow, type NativeBuffer } from "../ffi/memory.ts";
-import type { Request } from "../fuse/mod.ts";
-import { ReadEngine } from "./read_engine.ts";
-import { ReadQueue, type ReadQueueMemory, readQueueMemory } from "./read_queue.ts";
-import { serveReads } from "./serve_reads.ts";
+import { loadCodecs, type Piece, PieceReader } from "../../backup/mod.ts";
+import { ERRNO, PbkfsError } from "../../errors.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import { allocate, borrow, type NativeBuffer } from "../../ffi/memory.ts";
+import type { Request } from "../../fuse/mod.ts";
+import { ReadEngine } from "../../overlay/read_engine.ts";
+import { ReadQueue, type ReadQueueMemory, readQueueMemory } from "../../overlay/read_queue.ts";
+import { serveReads } from "../../overlay/serve_reads.ts";
 
 /** What the kernel asks for at most. */
 export const READ_SIZE_BYTES_MAX = 1 << 20;

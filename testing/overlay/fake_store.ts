@@ -8,10 +8,10 @@
 
 import { Buffer } from "node:buffer";
 import { deflateSync } from "node:zlib";
-import type { Piece } from "../backup/mod.ts";
-import { type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { type ByteRange, type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
-import { PAGE_SIZE_BYTES } from "./file_content.ts";
+import type { Piece } from "../../backup/mod.ts";
+import { type ByteString, byteStringOf } from "../../ffi/bytes.ts";
+import { type ByteRange, type Fd, OPEN, systemLibc } from "../../ffi/libc.ts";
+import { PAGE_SIZE_BYTES } from "../../overlay/file_content.ts";
 
 /** A file that is stored. */
 export interface FakeFile {

@@ -6,14 +6,14 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { ERRNO, PbkfsError } from "../errors.ts";
-import { type ByteString, byteString } from "../ffi/bytes.ts";
-import { type Fd, OPEN, systemLibc } from "../ffi/libc.ts";
-import { type Attributes, type Ino, type Place, type Request, ROOT_INO } from "../fuse/mod.ts";
-import { FakeBase, type FakeEntry } from "./_fake_base.ts";
-import { FragileDisk, SECTOR_SIZE_BYTES } from "./_fragile_disk.ts";
-import { Model, type ModelNode, Refused, same, wrongAfterCrash } from "./_model.ts";
-import { READ_SIZE_BYTES_MAX, Reading } from "./_reading.ts";
+import { ERRNO, PbkfsError } from "../../errors.ts";
+import { type ByteString, byteString } from "../../ffi/bytes.ts";
+import { type Fd, OPEN, systemLibc } from "../../ffi/libc.ts";
+import { type Attributes, type Ino, type Place, type Request, ROOT_INO } from "../../fuse/mod.ts";
+import { FakeBase, type FakeEntry } from "./fake_base.ts";
+import { FragileDisk, SECTOR_SIZE_BYTES } from "./fragile_disk.ts";
+import { Model, type ModelNode, Refused, same, wrongAfterCrash } from "./model.ts";
+import { READ_SIZE_BYTES_MAX, Reading } from "./reading.ts";
 import {
   type CommitContext,
   type CommitJob,
@@ -22,12 +22,12 @@ import {
   InlineCommitter,
   makeContext,
   runJobsAtOnce,
-} from "./committer.ts";
-import { OverlayCounters } from "./counters.ts";
-import { checkDataFiles } from "./data_check.ts";
-import type { DataId, MetadataBatch, PromptStore } from "./metadata_store.ts";
-import { Overlay } from "./overlay.ts";
-import { StoredState } from "./stored_state.ts";
+} from "../../overlay/committer.ts";
+import { OverlayCounters } from "../../overlay/counters.ts";
+import { checkDataFiles } from "../../overlay/data_check.ts";
+import type { DataId, MetadataBatch, PromptStore } from "../../overlay/metadata_store.ts";
+import { Overlay } from "../../overlay/overlay.ts";
+import { StoredState } from "../../overlay/stored_state.ts";
 
 /** No file that is compared is longer. */
 const FILE_SIZE_BYTES_MAX = 4 << 20;

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { BaseEntry, BaseNames, BaseTree, EntryIndex, Piece } from "../backup/mod.ts";
-import type { ByteString } from "../ffi/bytes.ts";
-import type { ByteRange } from "../ffi/libc.ts";
-import { type FakeFile, FakeStore, isHole } from "./_fake_store.ts";
-import { type Extent, PAGE_SIZE_BYTES } from "./file_content.ts";
+import type { BaseEntry, BaseNames, BaseTree, EntryIndex, Piece } from "../../backup/mod.ts";
+import type { ByteString } from "../../ffi/bytes.ts";
+import type { ByteRange } from "../../ffi/libc.ts";
+import { type FakeFile, FakeStore, isHole } from "./fake_store.ts";
+import { type Extent, PAGE_SIZE_BYTES } from "../../overlay/file_content.ts";
 
 /** What a path of the base is. */
 export type FakeEntry =

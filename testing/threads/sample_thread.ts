@@ -1,11 +1,11 @@
 /**
- * A thread for the tests of this folder: it does what it is told, and fails where it is told to.
+ * A thread for the tests of `threads/`: it does what it is told, and fails where it is told to.
  *
  * @module
  */
 
-import { PbkfsError } from "../errors.ts";
-import { type Begun, serveThread, tell } from "./mod.ts";
+import { PbkfsError } from "../../errors.ts";
+import { type Begun, serveThread, tell } from "../../threads/mod.ts";
 
 /** What to do. */
 export interface SampleSetup {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type HandDirectory, handDirectory } from "./_hand_directory.ts";
+import { type HandDirectory, handDirectory } from "../../testing/backup/hand_directory.ts";
 import { DIRECTORY } from "./source.ts";
 
 /** What pg_basebackup writes, with the sum of it at the end. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { testUnless } from "../../tests/support/skip.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { isRoot, ordinaryUser } from "../../tests/support/users.ts";
-import { handDirectory } from "./_hand_directory.ts";
+import { handDirectory } from "../../testing/backup/hand_directory.ts";
 import { DIRECTORY } from "./source.ts";
 
 const obstacle = isRoot() ? undefined : "only root can be misled";

@@ -3,12 +3,17 @@ import { type ByteString, byteStringOf } from "../../ffi/bytes.ts";
 import { unpackFixture } from "../../tests/support/fixtures.ts";
 import { restoreDirectory } from "../../tests/support/restored_directory.ts";
 import { snapshot } from "../../tests/support/snapshot.ts";
-import { testSource } from "../_source_suite.ts";
+import { testSource } from "../../testing/backup/source_suite.ts";
 import { resolveChain } from "../pg_probackup/catalog/resolve_chain.ts";
 import { openChain } from "../pg_probackup/pages/open_chain.ts";
 import { loadCodecs } from "../tree/codecs.ts";
 import { readFile } from "../tree/read_file.ts";
-import { handDirectory, type HandOptions, SEGMENT_BYTES, STATE } from "./_hand_directory.ts";
+import {
+  handDirectory,
+  type HandOptions,
+  SEGMENT_BYTES,
+  STATE,
+} from "../../testing/backup/hand_directory.ts";
 import { DIRECTORY } from "./source.ts";
 
 const BACKUP_ID = "TOTLB5";

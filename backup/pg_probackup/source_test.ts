@@ -1,6 +1,6 @@
 import { unpackFixture } from "../../tests/support/fixtures.ts";
 import { snapshot } from "../../tests/support/snapshot.ts";
-import { testSource } from "../_source_suite.ts";
+import { testSource } from "../../testing/backup/source_suite.ts";
 import { PG_PROBACKUP } from "./source.ts";
 
 testSource("FR-981 pg_probackup", async () => {

@@ -8,8 +8,8 @@ import { allocate } from "../../ffi/memory.ts";
 import { CODECS, type Piece, RECORD_BYTES_MAX, type StoreOrigin } from "./base_tree.ts";
 import { loadCodecs } from "./codecs.ts";
 import { newCounters } from "./counters.ts";
-import { encodePage } from "../_encode_page.ts";
-import { handPage, handStream } from "../_hand_store.ts";
+import { encodePage } from "../../testing/backup/encode_page.ts";
+import { handPage, handStream } from "../../testing/backup/hand_store.ts";
 import { PieceReader } from "./piece_reader.ts";
 
 type RecordPiece = Extract<Piece, { in: "record" }>;

@@ -1,7 +1,7 @@
 /** Sizes and numbers that make no sense end in an error with a code, soon, and in little memory. */
 
 import assert from "node:assert/strict";
-import { backupIdOf, formatTime } from "../../backup/testing.ts";
+import { backupIdOf, formatTime } from "../../backup/pg_probackup/catalog/control_time.ts";
 import {
   type ChainSpec,
   copyWal,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Code, PbkfsError } from "../../../errors.ts";
 import { type Fixture, unpackFixture } from "../../../tests/support/fixtures.ts";
-import { HandStore } from "../../_hand_store.ts";
+import { HandStore } from "../../../testing/backup/hand_store.ts";
 import { destOf } from "./chain_spec.ts";
 import { type ChainOptions, listBackups, resolveChain } from "./resolve_chain.ts";
 

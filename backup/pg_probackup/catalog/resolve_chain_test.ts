@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Code, PbkfsError } from "../../../errors.ts";
 import { FIXTURES, unpackFixture } from "../../../tests/support/fixtures.ts";
-import { HandStore } from "../../_hand_store.ts";
+import { HandStore } from "../../../testing/backup/hand_store.ts";
 import { type ChainSpec, destOf } from "./chain_spec.ts";
 import { listBackups, resolveChain } from "./resolve_chain.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { bytesOf, type ByteString, byteString } from "../../../ffi/bytes.ts";
 import { PbkfsError } from "../../../errors.ts";
-import { HandStore } from "../../_hand_store.ts";
+import { HandStore } from "../../../testing/backup/hand_store.ts";
 import { type ContentLine, hashName, hashPath } from "./content_line.ts";
 import { type BadLine, scanContentList } from "./content_list.ts";
 import { crc32c } from "../../tree/crc32c.ts";

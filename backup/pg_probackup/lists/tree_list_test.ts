@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ByteString } from "../../../ffi/bytes.ts";
 import { appendSettings } from "../../tree/setting_lines.ts";
 import { rewriteAutoConf } from "./auto_conf.ts";
-import { type HandFile, HandStore } from "../../_hand_store.ts";
+import { type HandFile, HandStore } from "../../../testing/backup/hand_store.ts";
 import { externalDirectories, parseTablespaceMap } from "./tablespace_map.ts";
 import { type Base, readFile } from "../../mod.ts";
 

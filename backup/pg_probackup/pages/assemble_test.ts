@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ByteString } from "../../../ffi/bytes.ts";
 import { allocate } from "../../../ffi/memory.ts";
-import { encodePage } from "../../_encode_page.ts";
-import { type HandFile, handPage, type HandRecord, HandStore } from "../../_hand_store.ts";
+import { encodePage } from "../../../testing/backup/encode_page.ts";
+import {
+  type HandFile,
+  handPage,
+  type HandRecord,
+  HandStore,
+} from "../../../testing/backup/hand_store.ts";
 import { CODECS } from "../catalog/codec_name.ts";
 import { type Base, PieceReader, readFile, readRange } from "../../mod.ts";
 

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { type Code, PbkfsError } from "../../../errors.ts";
 import type { ByteString } from "../../../ffi/bytes.ts";
-import { type HandFile, handPage, type HandRecord, HandStore } from "../../_hand_store.ts";
-import { encodePage } from "../../_encode_page.ts";
+import {
+  type HandFile,
+  handPage,
+  type HandRecord,
+  HandStore,
+} from "../../../testing/backup/hand_store.ts";
+import { encodePage } from "../../../testing/backup/encode_page.ts";
 import { unpackFixture } from "../../../tests/support/fixtures.ts";
 import { loadCodecs, openChain, readFile, resolveChain } from "../../mod.ts";
 

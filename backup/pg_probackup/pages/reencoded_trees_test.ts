@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../ffi/bytes.ts";
 import { unpackFixture } from "../../../tests/support/fixtures.ts";
-import { reencode } from "../../_reencode.ts";
+import { reencode } from "../../../testing/backup/reencode.ts";
 import type { Codec, EntryIndex } from "../../tree/base_tree.ts";
 import { type Base, loadCodecs, openChain, readFile, resolveChain } from "../../mod.ts";
 

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { ByteString } from "../../../ffi/bytes.ts";
 import { unpackFixture } from "../../../tests/support/fixtures.ts";
-import { HandStore } from "../../_hand_store.ts";
+import { HandStore } from "../../../testing/backup/hand_store.ts";
 import { type Lsn, parseLsn } from "../../tree/lsn.ts";
 import { copyWal, loadCodecs, openChain, planWal, resolveChain } from "../../mod.ts";
 import { parseHistory } from "./wal_history.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Codec } from "../../../backup/mod.ts";
-import { formatTime } from "../../../backup/testing.ts";
+import { formatTime } from "../../../backup/pg_probackup/catalog/control_time.ts";
 
 /** What a control file tells. */
 export interface ControlFacts {

@@ -5,7 +5,7 @@
  */
 
 import type { Codec } from "../../../backup/mod.ts";
-import { encodePglz } from "../../../backup/testing.ts";
+import { encodePglz } from "../../../testing/backup/pglz_encoder.ts";
 import { lz4Encoder, zlibEncoder, zstdEncoder } from "../../../ffi/encoders.ts";
 import { type NativeBuffer, offset } from "../../../ffi/memory.ts";
 

@@ -6,7 +6,7 @@
 
 import { deflate } from "pako";
 import type { Codec } from "../../../backup/mod.ts";
-import { crc32c } from "../../../backup/testing.ts";
+import { crc32c } from "../../../backup/tree/crc32c.ts";
 import { byteStringOf } from "../../../ffi/bytes.ts";
 import { OPEN, systemLibc } from "../../../ffi/libc.ts";
 import { allocate, type NativeBuffer } from "../../../ffi/memory.ts";

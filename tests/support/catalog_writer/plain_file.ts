@@ -4,7 +4,7 @@
  * @module
  */
 
-import { crc32c } from "../../../backup/testing.ts";
+import { crc32c } from "../../../backup/tree/crc32c.ts";
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const PG_CONTROL_FIELD_STEP_BYTES = 4;

@@ -6,7 +6,7 @@
  */
 
 import { deflate } from "pako";
-import { crc32c } from "../../../backup/testing.ts";
+import { crc32c } from "../../../backup/tree/crc32c.ts";
 import { type ContentEntry, PLAIN_ENTRY } from "./content_entry.ts";
 import { makeInstance } from "./make_instance.ts";
 import { SyntheticBackup, WAL_SEGMENT_BYTES } from "./synthetic_backup.ts";

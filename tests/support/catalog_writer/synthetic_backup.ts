@@ -5,7 +5,8 @@
  */
 
 import type { Codec } from "../../../backup/mod.ts";
-import { backupIdOf, crc32c } from "../../../backup/testing.ts";
+import { backupIdOf } from "../../../backup/pg_probackup/catalog/control_time.ts";
+import { crc32c } from "../../../backup/tree/crc32c.ts";
 import { type ContentEntry, lineOf, PLAIN_ENTRY } from "./content_entry.ts";
 import { controlText } from "./control_text.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import type { Codec } from "../../../backup/mod.ts";
-import { backupIdOf, crc32c } from "../../../backup/testing.ts";
+import { backupIdOf } from "../../../backup/pg_probackup/catalog/control_time.ts";
+import { crc32c } from "../../../backup/tree/crc32c.ts";
 import { type Content, type ContentEntry, keyOf, lineOf, PLAIN_ENTRY } from "./content_entry.ts";
 import { type BackupSizes, controlText } from "./control_text.ts";
 import { type FoundFile, listDataDirectory, listExternal } from "./data_directory.ts";

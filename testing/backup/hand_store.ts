@@ -6,14 +6,14 @@
  */
 
 import { deflate } from "pako";
-import { bytesOf, type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { backupIdOf, formatTime } from "./pg_probackup/catalog/control_time.ts";
-import { crc32c } from "./tree/crc32c.ts";
-import { openChain, type OpenChainOptions } from "./pg_probackup/pages/open_chain.ts";
-import { loadCodecs } from "./tree/codecs.ts";
-import { resolveChain } from "./pg_probackup/catalog/resolve_chain.ts";
-import type { ChainSpec } from "./pg_probackup/catalog/chain_spec.ts";
-import type { ChainTree } from "./pg_probackup/pages/chain_tree.ts";
+import { bytesOf, type ByteString, byteStringOf } from "../../ffi/bytes.ts";
+import { backupIdOf, formatTime } from "../../backup/pg_probackup/catalog/control_time.ts";
+import { crc32c } from "../../backup/tree/crc32c.ts";
+import { openChain, type OpenChainOptions } from "../../backup/pg_probackup/pages/open_chain.ts";
+import { loadCodecs } from "../../backup/tree/codecs.ts";
+import { resolveChain } from "../../backup/pg_probackup/catalog/resolve_chain.ts";
+import type { ChainSpec } from "../../backup/pg_probackup/catalog/chain_spec.ts";
+import type { ChainTree } from "../../backup/pg_probackup/pages/chain_tree.ts";
 
 /** A record of a page stream. */
 export interface HandRecord {

@@ -5,10 +5,10 @@
  */
 
 import { deflate } from "pako";
-import type { Codec } from "./tree/base_tree.ts";
-import { encodeLz4 } from "./_lz4_encoder.ts";
-import { encodePglz } from "./_pglz_encoder.ts";
-import { loadZstdPackage } from "./tree/portable_codecs.ts";
+import type { Codec } from "../../backup/tree/base_tree.ts";
+import { encodeLz4 } from "./lz4_encoder.ts";
+import { encodePglz } from "./pglz_encoder.ts";
+import { loadZstdPackage } from "../../backup/tree/portable_codecs.ts";
 
 const zstd = await loadZstdPackage();
 

@@ -6,18 +6,18 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { bytesOf, type ByteString, byteStringOf } from "../ffi/bytes.ts";
-import { systemLibc } from "../ffi/libc.ts";
-import { allocate } from "../ffi/memory.ts";
-import { sourceOf } from "./sources.ts";
-import type { Base, OpenOptions, TreeLayout } from "./tree/base.ts";
-import type { BaseEntry, EntryIndex } from "./tree/base_tree.ts";
-import { loadCodecs } from "./tree/codecs.ts";
-import { PieceReader, sizeOf } from "./tree/piece_reader.ts";
-import { readFile } from "./tree/read_file.ts";
-import type { BackupRef, HoldOptions } from "./tree/source.ts";
-import { StoreAlarm } from "./tree/store_alarm.ts";
-import { copyWal } from "./tree/wal_copy.ts";
+import { bytesOf, type ByteString, byteStringOf } from "../../ffi/bytes.ts";
+import { systemLibc } from "../../ffi/libc.ts";
+import { allocate } from "../../ffi/memory.ts";
+import { sourceOf } from "../../backup/sources.ts";
+import type { Base, OpenOptions, TreeLayout } from "../../backup/tree/base.ts";
+import type { BaseEntry, EntryIndex } from "../../backup/tree/base_tree.ts";
+import { loadCodecs } from "../../backup/tree/codecs.ts";
+import { PieceReader, sizeOf } from "../../backup/tree/piece_reader.ts";
+import { readFile } from "../../backup/tree/read_file.ts";
+import type { BackupRef, HoldOptions } from "../../backup/tree/source.ts";
+import { StoreAlarm } from "../../backup/tree/store_alarm.ts";
+import { copyWal } from "../../backup/tree/wal_copy.ts";
 
 /** A backup to try the promises with. */
 export interface SourceSample extends AsyncDisposable {

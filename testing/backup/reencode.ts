@@ -5,11 +5,11 @@
  */
 
 import { deflate, inflate } from "pako";
-import type { Codec } from "./tree/base_tree.ts";
-import { encodePage } from "./_encode_page.ts";
-import { handHeaders, type HandRecord, handStream } from "./_hand_store.ts";
-import { crc32c } from "./tree/crc32c.ts";
-import { decodePglz } from "./tree/pglz.ts";
+import type { Codec } from "../../backup/tree/base_tree.ts";
+import { encodePage } from "./encode_page.ts";
+import { handHeaders, type HandRecord, handStream } from "./hand_store.ts";
+import { crc32c } from "../../backup/tree/crc32c.ts";
+import { decodePglz } from "../../backup/tree/pglz.ts";
 
 /** Rewrites stored data files, file list, `page_header_map` and CRC of one backup. */
 export async function reencode(dirPath: string, codec: Codec): Promise<void> {

@@ -24,7 +24,6 @@ import { startOnFullDisk } from "./disk_full.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Ending } from "./ending.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
-import { faultsWanted } from "./faults.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
 import {
   type Log,
@@ -110,7 +109,6 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
   // What the diff holds is for its owner, like the data directory that it is part of.
   Deno.umask(0o077);
   const libc = systemLibc();
-  const faults = faultsWanted();
   const fastPaths = fastPathsWanted();
   const threads = options.threads ?? await loadThreads(fastPaths);
   await using start = new AsyncDisposableStack();
@@ -220,7 +218,6 @@ async function begin(request: MountRequest, options: ServeOptions): Promise<Serv
       tracing: request.logging.tracing,
       space: space.buffer,
       alarm: alarm.shared,
-      faults,
       fastPaths,
       replacesDead,
     },

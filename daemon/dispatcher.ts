@@ -184,7 +184,6 @@ async function startHelpers(
         backupIds: options.backup.identity.members.map(({ id }) => id),
         readSizeBytesMax: DEFAULT_SETTINGS.transferSizeBytesMax,
         systemCodecs: fastPaths.has("system_codecs"),
-        faults: options.faults,
         latencies: options.latencies,
         tracing: options.tracing,
       }, onNews)
@@ -195,7 +194,6 @@ async function startHelpers(
         generation: options.binding.metadata?.generation,
         dataDirectory: byteStringOf(paths.data),
         reservePath: byteStringOf(paths.reserve),
-        faults: options.faults,
         latencies: options.latencies,
         tracing: options.tracing,
       }, onNews)

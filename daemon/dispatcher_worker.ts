@@ -9,8 +9,8 @@ import { loadCodecs, sourceOf, StoreAlarm } from "../backup/mod.ts";
 import { pathsIn } from "../binding/mod.ts";
 import { type ErrorData, toPbkfsError } from "../errors.ts";
 import { byteStringOf } from "../ffi/bytes.ts";
-import { Faults } from "../ffi/faulty_libc.ts";
 import { systemLibc } from "../ffi/libc.ts";
+import { servingLibc } from "../ffi/serving_libc.ts";
 import { Latencies, Session, Waiting } from "../fuse/mod.ts";
 import {
   type CodecsToLoad,
@@ -64,7 +64,7 @@ interface Serving {
 async function prepare(setup: DispatcherSetup): Promise<Serving> {
   const { backup, learnt, binding, diffPath, mountPath } = setup;
   const paths = pathsIn(diffPath);
-  const libc = new Faults(setup.faults).libc(systemLibc());
+  const libc = servingLibc();
   const fastPaths: FastPaths = new Set(setup.fastPaths);
   const budget = descriptorBudget(libc.descriptorsMax(), setup.reads?.count ?? 0);
   const counters = new OverlayCounters(setup.counters);

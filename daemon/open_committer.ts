@@ -20,9 +20,9 @@ import type { DispatcherSetup } from "./protocol.ts";
 
 /** The commit thread; without one, the caller's thread, which then opens the store. */
 export async function openCommitter(
-  { commits, diffPath, binding, faults }: Pick<
+  { commits, diffPath, binding }: Pick<
     DispatcherSetup,
-    "commits" | "diffPath" | "binding" | "faults"
+    "commits" | "diffPath" | "binding"
   >,
   onError: CommitContext["onError"],
 ): Promise<{ readonly state: StoredState; readonly committer: Committer }> {
@@ -38,7 +38,6 @@ export async function openCommitter(
     generation: binding.metadata?.generation,
     dataDirectory: byteStringOf(paths.data),
     reservePath: byteStringOf(paths.reserve),
-    faults,
     reply: replyError,
     onError,
   });

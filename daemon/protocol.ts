@@ -9,7 +9,6 @@ import type { BackupRef, Learnt } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
 import type { CommitChannel, PackedState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
-import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { ErrandsData } from "./errands.ts";
 import type { FastPath } from "./fast_paths.ts";
 import type {
@@ -86,8 +85,6 @@ export interface DispatcherSetup {
   readonly fastPaths: readonly FastPath[];
   /** The diff's mount is there, dead, and must go first. */
   readonly replacesDead: boolean;
-  /** For tests; usually none. */
-  readonly faults: readonly FaultRule[];
 }
 
 /** A line for the log, with what belongs to it. */

@@ -8,7 +8,6 @@ import { CODES, PbkfsError, toPbkfsError } from "../errors.ts";
 import { actForOwnerOf } from "./act_for_owner.ts";
 import { type ServedMount, serveMount, type ServeOptions } from "./daemon.ts";
 import { type Death, describeDeath, parseWatch, type Watch } from "./deaths.ts";
-import { FAULTS_VARIABLE } from "./faults.ts";
 import { BROKEN_STATUS } from "./guardian.ts";
 import type { MountRequest, StartAnswer } from "./protocol.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
@@ -48,8 +47,6 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   if (mount === undefined) return 0;
   // Nobody reads our stderr once the command that started us is gone: the log takes over.
   mount.log.takeStderr();
-  const faults = Deno.env.get(FAULTS_VARIABLE);
-  if (faults) mount.log.warning(`${FAULTS_VARIABLE} is on, for a test: calls fail`, { faults });
   const ending = untilEnd(mount);
   interrupt.done();
   const { log } = mount;

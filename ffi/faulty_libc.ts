@@ -1,8 +1,8 @@
 /**
  * Faults on purpose, for tests: a {@link Libc} in which chosen calls fail, or end the process.
  *
- * A plan is text, as in the environment variable `PBKFS_FAULTS` of a daemon; rules are separated by
- * semicolons, and each has the form
+ * A plan is text, as in the environment variable `PBKFS_FAULTS` of `testing/faults/faulty_cli.ts`;
+ * rules are separated by semicolons, and each has the form
  *
  * ```
  * CALL[:PATH]@FIRST[-LAST]=ACTION         such as   fdatasync:/data/@3-=EIO; commit@2=kill-after
@@ -101,6 +101,11 @@ function parseAction(text: string): FaultAction | undefined {
   return errno === undefined ? undefined : { errno };
 }
 
+/** What a plan needs to know of a metadata store. */
+interface StoreWithCommits {
+  commit(batches: readonly never[]): void | Promise<void>;
+}
+
 /** A plan at work in one thread: it counts the calls. */
 export class Faults {
   readonly #rules: readonly (FaultRule & { count: number })[];
@@ -115,6 +120,7 @@ export class Faults {
     if (action === undefined) return body();
     if (action === "kill-after") {
       const result = body();
+      if (result instanceof Promise) return result.finally(() => signalSelf("SIGKILL")) as T;
       signalSelf("SIGKILL");
       return result;
     }
@@ -161,12 +167,18 @@ export class Faults {
     return faulty as unknown as Libc;
   }
 
-  /** `store` with the plan's faults around each commit; `store` itself if there are none. */
-  store<S extends { commit(batches: B): void }, B>(store: S & { commit(batches: B): void }): S {
-    if (!this.#rules.some(({ call }) => call === COMMIT)) return store;
-    const commit = store.commit.bind(store);
-    store.commit = (batches) => this.around(COMMIT, () => "", () => commit(batches));
-    return store;
+  /**
+   * Puts the plan's faults around each commit of every store of a class, in this thread. A store
+   * commits nothing while it is opened; that does not count.
+   */
+  stores({ prototype }: { readonly prototype: StoreWithCommits }): void {
+    if (!this.#rules.some(({ call }) => call === COMMIT)) return;
+    const { commit } = prototype;
+    const around = (body: () => void | Promise<void>) => this.around(COMMIT, () => "", body);
+    prototype.commit = function (batches) {
+      if (batches.length === 0) return commit.call(this, batches);
+      return around(() => commit.call(this, batches));
+    };
   }
 
   #actionFor(call: FaultyCall, pathOf: () => string): FaultAction | undefined {

@@ -78,8 +78,9 @@ Deno.test("FR-600 a plan can kill the process before a call, or after it", async
       import { Faults, parseFaults } from ${
       JSON.stringify(import.meta.resolve("./faulty_libc.ts"))
     };
-      const store = { commit() { Deno.stdout.writeSync(new TextEncoder().encode("made")); } };
-      new Faults(parseFaults("commit@1=${moment}")).store(store).commit([]);
+      class Store { commit() { Deno.stdout.writeSync(new TextEncoder().encode("made")); } }
+      new Faults(parseFaults("commit@1=${moment}")).stores(Store);
+      new Store().commit([{}]);
       Deno.stdout.writeSync(new TextEncoder().encode("alive"));`;
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", "-"],

@@ -5,8 +5,8 @@
  */
 
 import { type ByteString, printable } from "../ffi/bytes.ts";
-import { type FaultRule, Faults } from "../ffi/faulty_libc.ts";
 import { OPEN, systemLibc } from "../ffi/libc.ts";
+import { servingLibc } from "../ffi/serving_libc.ts";
 import { type CommitContext, makeContext } from "./committer.ts";
 import type { PromptStore } from "./metadata_store.ts";
 import { Reserve } from "./reserve.ts";
@@ -20,24 +20,19 @@ export interface OpenContextOptions extends Pick<CommitContext, "reply" | "onErr
   readonly dataDirectory: ByteString;
   /** Of the file that keeps space, see {@link Reserve}; nothing is kept if missing. */
   readonly reservePath?: ByteString | undefined;
-  /** For tests; usually none. */
-  readonly faults: readonly FaultRule[];
 }
 
 /** Opens a diff for who commits. @throws {PbkfsError} as {@link SqliteStore} does. */
 export function openContext(options: OpenContextOptions): CommitContext<PromptStore> {
   const { storePath, generation, dataDirectory, reply, onError } = options;
-  const faults = new Faults(options.faults);
-  const libc = faults.libc(systemLibc());
+  const libc = servingLibc();
   return makeContext({
-    store: faults.store(
-      new SqliteStore(storePath, {
-        generation,
-        // An earlier pbkfs has told nowhere that there is one; but no data file comes before it.
-        mustExist: isLost(storePath) && hasDataFiles(dataDirectory),
-        onProblem: onError,
-      }),
-    ),
+    store: new SqliteStore(storePath, {
+      generation,
+      // An earlier pbkfs has told nowhere that there is one; but no data file comes before it.
+      mustExist: isLost(storePath) && hasDataFiles(dataDirectory),
+      onProblem: onError,
+    }),
     libc,
     dataDirectory,
     dataDirectoryFd: libc.open(dataDirectory, OPEN.readOnly | OPEN.directory),

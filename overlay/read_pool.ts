@@ -7,7 +7,6 @@
 
 import { decodingMicros, heldMissing, type Piece, type PieceReader } from "../backup/mod.ts";
 import { ERRNO, errnoOf, PbkfsError, toPbkfsError } from "../errors.ts";
-import type { FaultRule } from "../ffi/faulty_libc.ts";
 import type { Fd, Libc } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import type { Request } from "../fuse/mod.ts";
@@ -20,8 +19,6 @@ import type { WorkerNews, WorkerReporting } from "./worker_news.ts";
 export interface ReadWorkerSetup extends WorkerReporting, CodecsToLoad {
   readonly queue: ReadQueueMemory;
   readonly counters: SharedArrayBuffer;
-  /** For tests; usually none. */
-  readonly faults: readonly FaultRule[];
 }
 
 /** The workers, for the thread that starts them. */
@@ -64,7 +61,6 @@ export async function startReadWorkers(
     readonly threads: readonly ReadThread[];
     readonly backupIds: readonly string[];
     readonly readSizeBytesMax: number;
-    readonly faults: readonly FaultRule[];
   },
   onNews: (news: WorkerNews) => void = () => {},
 ): Promise<ReadWorkers> {

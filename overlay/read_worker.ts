@@ -7,8 +7,7 @@
 
 import { loadCodecs, newCounters, PieceReader } from "../backup/mod.ts";
 import { toPbkfsError } from "../errors.ts";
-import { Faults } from "../ffi/faulty_libc.ts";
-import { systemLibc } from "../ffi/libc.ts";
+import { servingLibc } from "../ffi/serving_libc.ts";
 import { clockMs, Latencies, replyBytes, replyError, REQUEST_KINDS } from "../fuse/mod.ts";
 import { type Begun, serveThread, tell } from "../threads/mod.ts";
 import { OverlayCounters } from "./counters.ts";
@@ -22,7 +21,7 @@ const READ = REQUEST_KINDS.indexOf("read");
 serveThread({
   load: ({ systemCodecs }: CodecsToLoad) => loadCodecs({ system: systemCodecs }),
   async begin(setup: ReadWorkerSetup): Promise<Begun<true>> {
-    const libc = new Faults(setup.faults).libc(systemLibc());
+    const libc = servingLibc();
     const queue = new ReadQueue(setup.queue);
     const counters = newCounters();
     const codecs = await loadCodecs({ system: setup.systemCodecs });

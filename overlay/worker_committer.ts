@@ -10,7 +10,6 @@
 
 import { toPbkfsError } from "../errors.ts";
 import type { ByteString } from "../ffi/bytes.ts";
-import type { FaultRule } from "../ffi/faulty_libc.ts";
 import { clockMs } from "../fuse/mod.ts";
 import { Thread } from "../threads/mod.ts";
 import { CommitRing } from "./commit_ring.ts";
@@ -27,8 +26,6 @@ export interface CommitWorkerSetup extends WorkerReporting {
   readonly generation?: number | undefined;
   readonly dataDirectory: ByteString;
   readonly reservePath?: ByteString | undefined;
-  /** For tests; usually none. */
-  readonly faults: readonly FaultRule[];
 }
 
 /** What the worker is told on its port. `submittedAt` is {@link clockMs}. */

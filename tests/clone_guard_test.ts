@@ -289,7 +289,7 @@ testUnless(
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const conf = `${scene.mountDir}/postgresql.conf`;
     for (const faults of ["pwrite:/data/@1-=ENOSPC", "pwrite:/data/@2-=ENOSPC"]) {
-      await using mount = await scene.mount(BACKUP_ID, { env: { PBKFS_FAULTS: faults } });
+      await using mount = await scene.mount(BACKUP_ID, { faults });
       assert.match(mount.printed.stderr, /could not be written to the clone.*mount again before/);
       assert.match(mount.printed.stderr, /does not include pbkfs\.conf/);
       assert.equal(Deno.readTextFileSync(conf), Deno.readTextFileSync(storedConf(scene)), faults);

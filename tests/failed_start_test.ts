@@ -26,9 +26,9 @@ async function sceneWithoutWal(ownerMounts = false): Promise<Scene> {
   return scene;
 }
 
-async function mustFail(scene: Scene, code: Code, env: Record<string, string> = {}) {
+async function mustFail(scene: Scene, code: Code, faults = "") {
   const options = scene.mountOptions("TOTLGG");
-  const outcome = await runCli(mountArguments(options), { user: options.user, env });
+  const outcome = await runCli(mountArguments(options), { user: options.user, faults });
   assert.equal(outcome.code, CODES[code].exitCode, outcome.stderr);
   assert.deepEqual(fuseMounts(scene.dirPath), []);
   return outcome.stderr;
@@ -75,7 +75,7 @@ testUnless(
 
 testUnless(obstacle, "FR-728 a start that fails in the thread that serves, too", async () => {
   await using scene = await Scene.open({ fixture: "archive-wal", owner: ordinaryUser() });
-  await mustFail(scene, "Io", { PBKFS_FAULTS: "open:/database/@1-=EMFILE; open:/data@1-=EMFILE" });
+  await mustFail(scene, "Io", "open:/database/@1-=EMFILE; open:/data@1-=EMFILE");
   assert.throws(() => Deno.lstatSync(scene.diffDir), Deno.errors.NotFound);
   mustBeUnlocked(scene);
 });

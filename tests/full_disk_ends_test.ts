@@ -65,9 +65,8 @@ testUnless(
   "FR-889 an unmount for which there is no room at all says so, and what to do",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
-    for (const [fault, name] of [["commit@1-=ENOSPC", "ENOSPC"], ["fsync@1-=EDQUOT", "EDQUOT"]]) {
-      const env = { PBKFS_FAULTS: fault as string };
-      const mounted = await runCli(mountArguments(scene.mountOptions("TOTL9U")), { env });
+    for (const [faults, name] of [["commit@1-=ENOSPC", "ENOSPC"], ["fsync@1-=EDQUOT", "EDQUOT"]]) {
+      const mounted = await runCli(mountArguments(scene.mountOptions("TOTL9U")), { faults });
       assert.equal(mounted.code, 0, mounted.stderr);
       Deno.writeTextFileSync(`${scene.mountDir}/new`, "new");
       const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir]);

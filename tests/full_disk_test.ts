@@ -175,7 +175,7 @@ test(
   async () => {
     await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
     const mounted = await runCli(mountArguments(scene.mountOptions(CHAIN.backupId)), {
-      env: { PBKFS_FAULTS: "pwrite:/data/@400=EIO;fdatasync:/data/@200=EIO" },
+      faults: "pwrite:/data/@400=EIO;fdatasync:/data/@200=EIO",
     });
     assert.equal(mounted.code, 0, mounted.stderr);
     try {
@@ -219,7 +219,7 @@ test(
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     for (const isSynced of [false, true]) {
       const mounted = await runCli(mountArguments(scene.mountOptions("TOTL9U")), {
-        env: { PBKFS_FAULTS: "fdatasync:/data/@1=ENOSPC" },
+        faults: "fdatasync:/data/@1=ENOSPC",
       });
       assert.equal(mounted.code, 0, mounted.stderr);
       {

@@ -56,11 +56,11 @@ export class Clone {
     return this.#server !== undefined;
   }
 
-  /** Mounts. @param faults A plan, see `ffi/faulty_libc.ts`. @throws {Error} with what it said. */
+  /** Mounts. @param faults A plan, see `runCli`. @throws {Error} with what it said. */
   async mount(faults = ""): Promise<void> {
     const { code, stderr } = await runCli(mountArguments({ restart: false, ...this.options }), {
       user: this.options.user,
-      env: { PBKFS_FAULTS: faults },
+      faults,
     });
     [this.#daemon] = daemonsOf(this.options.diffDir);
     if (code !== 0) throw new Error(`mount ended with status ${code}: ${stderr}`);

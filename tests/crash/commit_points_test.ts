@@ -124,7 +124,7 @@ async function killAt(
   const unmount = () => runCli(["unmount", "-D", scene.mountDir]);
   const synced: Synced = { files: new Map(), pages: new Map(), removed: new Set() };
   const mortal = mountArguments({ ...options, restart: false });
-  const first = await runCli(mortal, { env: { PBKFS_FAULTS: faults } });
+  const first = await runCli(mortal, { faults });
   let died = first.code !== 0; // Already while mounting: nothing was promised.
   try {
     if (first.code === 0) work(scene.mountDir, base.path, synced);

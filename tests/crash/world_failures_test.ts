@@ -35,7 +35,7 @@ async function mountFaulty(
     await using first = await scene.mount("TOTL9U", options);
     await first.unmount();
   }
-  const { code, stderr } = await runCli(mountArguments(all), { env: { PBKFS_FAULTS: faults } });
+  const { code, stderr } = await runCli(mountArguments(all), { faults });
   assert.equal(code, 0, stderr);
   return {
     log: () => Deno.readTextFileSync(`${all.diffDir}/pbkfs.log`),

@@ -185,8 +185,8 @@ testUnless(
   "FR-868 what was deleted, and committed as such, is deleted at the next mount, and is no stray",
   async () => {
     await using scene = await open();
-    const env = { PBKFS_FAULTS: "unlink:/data/@1=kill-before" };
-    await using _mount = await scene.mount(BACKUP, { restart: false, env });
+    const faults = "unlink:/data/@1=kill-before";
+    await using _mount = await scene.mount(BACKUP, { restart: false, faults });
     const paths = [1, 2, 3].map((at) => `${scene.mountDir}/written-${at}`);
     for (const path of paths) write(path, "to be removed");
     // What the mount itself has written would be committed after a while.

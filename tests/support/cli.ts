@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FAULTS_VARIABLE } from "../../testing/faults/faults_variable.ts";
 import { checkoutFor } from "./checkout.ts";
 import { commandAs, type Identity } from "./users.ts";
 
@@ -18,6 +19,8 @@ export interface CliOutcome {
 export interface CliOptions {
   readonly user?: Identity | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of the daemon that it starts: a plan of faults, see `ffi/faulty_libc.ts`. None if empty. */
+  readonly faults?: string | undefined;
   readonly timeoutMs?: number;
   /** `ulimit -n`, for the command and the daemon that it starts. */
   readonly descriptorsMax?: number | undefined;
@@ -31,8 +34,9 @@ export async function runCli(
   options: CliOptions = {},
 ): Promise<CliOutcome> {
   const { dirPath, denoPath, denoDir } = await checkoutFor(options.user);
-  const command = [denoPath, "run", "-A", `${dirPath}/cli.ts`, ...args];
-  const { descriptorsMax: max } = options;
+  const { descriptorsMax: max, faults = "" } = options;
+  const main = faults === "" ? "cli.ts" : "testing/faults/faulty_cli.ts";
+  const command = [denoPath, "run", "-A", `${dirPath}/${main}`, ...args];
   const limit = max === undefined ? [] : ["prlimit", `--nofile=${max}:${max}`];
   const [program = "", ...rest] = commandAs(options.user, [...limit, ...command]);
   const output = await new Deno.Command(program, {
@@ -42,6 +46,7 @@ export async function runCli(
       ...(denoDir === undefined ? {} : { DENO_DIR: denoDir, HOME: dirPath }),
       DENO_NO_UPDATE_CHECK: "1",
       NO_COLOR: "1",
+      ...(faults !== "" && { [FAULTS_VARIABLE]: faults }),
       ...options.env,
     },
     signal: AbortSignal.timeout(options.timeoutMs ?? 60_000),

@@ -24,6 +24,8 @@ export interface MountOptions {
   readonly user?: Identity | undefined;
   /** Further variables for the command, and so for the daemon. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Calls that fail on purpose, see `runCli`. */
+  readonly faults?: string;
   /** `ulimit -n` for them. */
   readonly descriptorsMax?: number;
 }
@@ -53,8 +55,8 @@ export function mountArguments(options: MountOptions): string[] {
 
 /** Mounts with the command line, and fails with what it printed if it does not. */
 export async function mountBackup(options: MountOptions): Promise<MountedBackup> {
-  const { mountDir, user, env = {}, descriptorsMax } = options;
-  const printed = await runCli(mountArguments(options), { user, env, descriptorsMax });
+  const { mountDir, user, env = {}, faults, descriptorsMax } = options;
+  const printed = await runCli(mountArguments(options), { user, env, faults, descriptorsMax });
   if (printed.code !== 0 || !isMounted(mountDir)) {
     detachMounts(mountDir);
     throw new Error(`mount ended with status ${printed.code}: ${printed.stderr}`);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Faults, parseFaults } from "../../ffi/faulty_libc.ts";
+import { Faults, parseFaults } from "./faulty_libc.ts";
 import { interceptLibc } from "../../ffi/serving_libc.ts";
 import { SqliteStore } from "../../overlay/mod.ts";
 import { FAULTS_VARIABLE } from "./faults_variable.ts";

@@ -7,7 +7,7 @@
 
 import { main } from "../../cli/main.ts";
 import { startAgainAs } from "../../daemon/own_command.ts";
-import { parseFaults } from "../../ffi/faulty_libc.ts";
+import { parseFaults } from "./faulty_libc.ts";
 import { FAULTS_VARIABLE } from "./faults_variable.ts";
 
 if (import.meta.main) {

@@ -12,7 +12,7 @@ export interface CrashPlan {
   readonly kills: "server" | "daemon" | "both";
   /** How long the sessions work before that. */
   readonly afterMs: number;
-  /** A point at which the daemon kills itself, see `ffi/faulty_libc.ts`; empty: none. */
+  /** Where the daemon kills itself, see `testing/faults/faulty_libc.ts`; empty: nowhere. */
   readonly faults: string;
   /** Another crash while the server recovers from this one. */
   readonly inRecovery: { readonly afterMs: number; readonly faults: string } | undefined;

@@ -19,7 +19,7 @@ export interface CliOutcome {
 export interface CliOptions {
   readonly user?: Identity | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** Of the daemon that it starts: a plan of faults, see `ffi/faulty_libc.ts`. None if empty. */
+  /** A plan of faults for its daemon, see `testing/faults/faulty_libc.ts`; none if empty. */
   readonly faults?: string | undefined;
   readonly timeoutMs?: number;
   /** `ulimit -n`, for the command and the daemon that it starts. */

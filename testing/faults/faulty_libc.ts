@@ -21,9 +21,9 @@
  * @module
  */
 
-import { ERRNO, PbkfsError } from "../errors.ts";
-import { type ByteString, printable } from "./bytes.ts";
-import type { Fd, Libc } from "./libc.ts";
+import { ERRNO, PbkfsError } from "../../errors.ts";
+import { type ByteString, printable } from "../../ffi/bytes.ts";
+import type { Fd, Libc } from "../../ffi/libc.ts";
 
 /** Calls that act on a file that is open. */
 const FD_CALLS = [

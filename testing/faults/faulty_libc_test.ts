@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ERRNO, PbkfsError } from "../errors.ts";
-import { byteStringOf } from "./bytes.ts";
+import { ERRNO, PbkfsError } from "../../errors.ts";
+import { byteStringOf } from "../../ffi/bytes.ts";
 import { type FaultAction, Faults, parseFaults } from "./faulty_libc.ts";
-import { OPEN, systemLibc } from "./libc.ts";
+import { OPEN, systemLibc } from "../../ffi/libc.ts";
 
 /** What a plan makes of `count` calls: 0, or the errno. */
 function outcomes(plan: string, count: number, path = ""): number[] {

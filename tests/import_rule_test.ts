@@ -248,6 +248,20 @@ Deno.test("FR-1003 PostgreSQL's block size is a number in one file", () => {
   assert.deepEqual(found.toSorted(), expected.toSorted());
 });
 
+Deno.test("FR-1020 nothing of the product puts faults into itself, or lets anybody ask for them", () => {
+  // Where these are defined, and where rigs call them.
+  const asking = /\binterceptLibc\(|\bstartAgainAs\(|PBKFS_FAULTS|\btesting\//;
+  const defined = /^export function (interceptLibc|startAgainAs)\(/;
+  const found = inside.flatMap(({ path, text }) =>
+    codeOf(text).filter((line) => asking.test(line) && !defined.test(line)).map((line) =>
+      `${path}: ${line}`
+    )
+  );
+  assert.deepEqual(found, []);
+  const rigs = files.filter(({ path }) => folderOf(path) === "testing");
+  assert(rigs.some(({ text }) => text.includes("interceptLibc(")), "a rig does");
+});
+
 Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {
   const declared = Object.keys(config.imports);
   const wrong = inside.flatMap(({ path, imports }) =>

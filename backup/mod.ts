@@ -50,7 +50,7 @@ export {
 } from "./tree/codecs.ts";
 export { type Counters, newCounters } from "./tree/counters.ts";
 export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./tree/piece_reader.ts";
-export { readFile, readRange } from "./tree/read_file.ts";
+export { readFile } from "./tree/read_file.ts";
 export { StoreAlarm } from "./tree/store_alarm.ts";
 export { formatLsn, type Lsn, parseLsn } from "./tree/lsn.ts";
 export { crc32c } from "./tree/crc32c.ts";

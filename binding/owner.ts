@@ -31,7 +31,7 @@ export interface Owner {
 export type Machine = Pick<Owner, "host" | "bootId">;
 
 /** Where Linux tells of which start of the machine this is. */
-export const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
+const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
 /** This machine. @param bootIdPath For tests. */
 export function thisMachine(bootIdPath = BOOT_ID_PATH): Machine {

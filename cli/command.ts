@@ -59,8 +59,3 @@ export interface CommandSpec {
 export function required(option: OptionSpec): OptionSpec {
   return { ...option, isRequired: true };
 }
-
-/** The name under which {@link Flags} have an option's value: `--pbk-store` is `pbkStore`. */
-export function flagName({ long }: OptionSpec): string {
-  return long.replace(/^--(no-)?/, "").replaceAll(/-(\w)/g, (_, letter) => letter.toUpperCase());
-}

@@ -32,7 +32,7 @@ export interface Watch {
 }
 
 /** So many deaths in so short a time, and nobody mounts again. */
-export const DEATHS_MAX = 3;
+const DEATHS_MAX = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
 /**

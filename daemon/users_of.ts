@@ -31,7 +31,7 @@ export function processesOf(procPath: string): number[] {
 }
 
 /** For messages. */
-export function describeUsers(users: readonly MountUser[]): string {
+function describeUsers(users: readonly MountUser[]): string {
   return users.map(({ pid, command }) => `${command} (${pid})`).join(", ");
 }
 

@@ -7,7 +7,7 @@
 
 import { type Layout, writeField } from "./layout.ts";
 import { tryOpenLibrary } from "./library.ts";
-import { type Address, addressOf, allocate, toAddress } from "./memory.ts";
+import { type Address, allocate, toAddress } from "./memory.ts";
 
 /** A piece of memory. */
 export interface Span {
@@ -170,9 +170,4 @@ export function systemZstd(): SystemDecoder | undefined {
       return size === BigInt(target.sizeBytes);
     },
   };
-}
-
-/** A whole array as a span. The caller keeps the array reachable. */
-export function spanOf(bytes: Uint8Array<ArrayBuffer>): Span {
-  return { address: addressOf(bytes), sizeBytes: bytes.length };
 }

@@ -10,7 +10,7 @@ import {
   Z_STREAM,
   Z_STREAM_SIZE_BYTES,
 } from "./codecs.ts";
-import { spanOf } from "./codecs.ts";
+import { addressOf } from "./memory.ts";
 import { testUnless } from "../tests/support/skip.ts";
 
 const PROBE = `
@@ -109,3 +109,8 @@ testUnless(
     }));
   },
 );
+
+/** A whole array. Who calls keeps it reachable. */
+function spanOf(bytes: Uint8Array<ArrayBuffer>): Parameters<SystemDecoder["decode"]>[0] {
+  return { address: addressOf(bytes), sizeBytes: bytes.length };
+}

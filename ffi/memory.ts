@@ -44,7 +44,7 @@ export function toAddress(pointer: Deno.PointerValue): Address {
 }
 
 /** An address as a pointer object, for the few functions of Deno that want one. */
-export function toPointer(address: Address): Deno.PointerValue {
+function toPointer(address: Address): Deno.PointerValue {
   return Deno.UnsafePointer.create(BigInt(address));
 }
 

@@ -32,7 +32,7 @@ const withoutOpenat2 = new WeakSet<Libc>();
  * @param path Relative, without empty parts, `.` and `..`.
  * @throws {PbkfsError} `Io`, with ELOOP or ENOTDIR for a symbolic link on the way.
  */
-export function openBeneath(libc: Libc, directory: Fd, path: ByteString, flags: number): Fd {
+function openBeneath(libc: Libc, directory: Fd, path: ByteString, flags: number): Fd {
   if (!withoutOpenat2.has(libc)) {
     try {
       return libc.openResolved(directory, path, flags, BENEATH);

@@ -170,7 +170,7 @@ export function secondsOf({ isFleeting }: Attributes): number {
 }
 
 /** Writes attributes as a `struct stat`. */
-export function fillStat(view: DataView, from: Attributes): void {
+function fillStat(view: DataView, from: Attributes): void {
   writeField(view, STAT.ino, from.ino);
   writeField(view, STAT.nlink, from.links);
   writeField(view, STAT.mode, from.mode);

@@ -86,7 +86,7 @@ const KINDS = {
 const WAIT_MS = 60_000;
 
 /** Checks what can be refused before anything is made. @throws {PbkfsError} the first refusal. */
-export async function prepareMount(options: MountOptions): Promise<MountRequest> {
+async function prepareMount(options: MountOptions): Promise<MountRequest> {
   checkArguments("mount", options, KINDS);
   if (options.wal !== undefined && !["inside", "outside"].includes(options.wal)) {
     throw new PbkfsError("Usage", {

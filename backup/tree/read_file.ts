@@ -6,7 +6,6 @@
 
 import { PbkfsError } from "../../errors.ts";
 import { type ByteString, printable } from "../../ffi/bytes.ts";
-import type { ByteRange } from "../../ffi/libc.ts";
 import { allocate } from "../../ffi/memory.ts";
 import type { EntryIndex } from "./base_tree.ts";
 import type { Base } from "./base.ts";
@@ -30,28 +29,6 @@ export function readFile(base: Base, file: ByteString | EntryIndex): Uint8Array<
     at += reader.read(base.planRead(entry, range), target, at);
   }
   return target.bytes;
-}
-
-/**
- * Reads a part of a file, in chunks of up to 1 MiB. Each chunk is only valid until the next one.
- *
- * @throws {PbkfsError} As {@link readFile}.
- */
-export function* readRange(
-  base: Base,
-  file: ByteString | EntryIndex,
-  range: ByteRange,
-): Generator<Uint8Array<ArrayBuffer>> {
-  const entry = entryOf(base, file);
-  const end = Math.min(range.offsetBytes + range.sizeBytes, base.sizeBytes(entry));
-  const reader = new PieceReader(base);
-  const target = allocate(Math.max(0, Math.min(CHUNK_BYTES, end - range.offsetBytes)));
-  for (let at = range.offsetBytes; at < end;) {
-    const sizeBytes = Math.min(target.sizeBytes, end - at);
-    const got = reader.read(base.planRead(entry, { offsetBytes: at, sizeBytes }), target);
-    yield target.bytes.subarray(0, got);
-    at += got;
-  }
 }
 
 function entryOf(base: Base, file: ByteString | EntryIndex): EntryIndex {

@@ -56,7 +56,7 @@ export class ContentLine {
   /** The path is `bytes[pathStart]` up to, not including, `bytes[pathEnd]`. */
   pathStart = 0;
   pathEnd = 0;
-  /** Of the path's bytes, see {@link hashPath}. */
+  /** Of the path's bytes, as {@link hashName} makes one of a name, but with capitals. */
   pathHash = 0;
   /** See {@link hashName}; of the name in lower case. 0 if missing. */
   codecHash = 0;
@@ -147,15 +147,6 @@ export function hashName(name: string): number {
   let hash = 0;
   for (let at = 0; at < name.length; at++) {
     hash = (Math.imul(hash, 31) + (name.charCodeAt(at) | 0x20)) | 0;
-  }
-  return hash;
-}
-
-/** The number that the scanner gives to a path. */
-export function hashPath(path: ByteString): number {
-  let hash = 0;
-  for (let at = 0; at < path.length; at++) {
-    hash = (Math.imul(hash, 31) + path.charCodeAt(at)) | 0;
   }
   return hash;
 }

@@ -30,7 +30,7 @@ export interface TreeListOptions {
 }
 
 /** Where external directories lie inside the tree. */
-export const EXTERNAL_DIR = "external_directories";
+const EXTERNAL_DIR = "external_directories";
 
 const CONTROL = "global/pg_control";
 const OMITTED = ["tablespace_map", "database_map"];

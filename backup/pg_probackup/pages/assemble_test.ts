@@ -10,7 +10,7 @@ import {
   HandStore,
 } from "../../../testing/backup/hand_store.ts";
 import { CODECS } from "../catalog/codec_name.ts";
-import { type Base, PieceReader, readFile, readRange } from "../../mod.ts";
+import { type Base, PieceReader, readFile } from "../../mod.ts";
 
 const BLOCK = 8192;
 
@@ -176,8 +176,6 @@ Deno.test("FR-131 any range of any file reads like that part of the whole", asyn
       assert(equal(target.bytes.subarray(100, 100 + expected.length), expected));
       assert(target.bytes.subarray(0, 100).every((byte) => byte === 0xee));
       assert(target.bytes.subarray(100 + expected.length).every((byte) => byte === 0xee));
-      const parts = [...readRange(base, path, range)].flatMap((part) => [...part.subarray(0, 9)]);
-      assert.deepEqual(parts, [...expected.subarray(0, 9)]);
     }),
     { numRuns: 60 },
   );

@@ -200,7 +200,7 @@ Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
   const opening =
     /\bDeno\.(open|read(File|TextFile|Dir|Link)|l?stat)(Sync)?\(|\blibc\.open|node:fs/;
   const found = inside.flatMap(({ path, text }) => {
-    const isOurs = folderOf(path) === "backup" && !/\/_/.test(path) && !others.includes(path);
+    const isOurs = folderOf(path) === "backup" && !others.includes(path);
     return isOurs
       ? codeOf(text).filter((line) => opening.test(line)).map((line) => [path, line])
       : [];
@@ -260,6 +260,12 @@ Deno.test("FR-1020 nothing of the product puts faults into itself, or lets anybo
   assert.deepEqual(found, []);
   const rigs = files.filter(({ path }) => folderOf(path) === "testing");
   assert(rigs.some(({ text }) => text.includes("interceptLibc(")), "a rig does");
+});
+
+Deno.test("FR-1020 rigs lie with rigs: the product imports nothing that only tests have a use for", () => {
+  const forTests = ["node:assert", "node:assert/strict", "fast-check"];
+  const found = inside.filter(({ imports }) => imports.some((name) => forTests.includes(name)));
+  assert.deepEqual(found.map(({ path }) => path), []);
 });
 
 Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {

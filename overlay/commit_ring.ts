@@ -61,7 +61,9 @@ export class CommitRing {
   }
 
   outcome(sequence: number): CommitOutcome {
-    return { sequence, ...OUTCOME.read(this.#cells, this.#place(sequence)) };
+    const outcome = OUTCOME.read(this.#cells, this.#place(sequence));
+    const { storeErrno, syncErrno, failedFiles } = outcome;
+    return { sequence, storeErrno, syncErrno, failedFiles };
   }
 
   /** Waits until the job with this sequence has an outcome. */

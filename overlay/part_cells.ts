@@ -126,13 +126,13 @@ export class PartCells {
   /** What a slot holds. */
   read(slot: number): PartInCells {
     const start = slot * SLOT.size;
-    const { pieceCount, pathLength, ...part } = PART.read(this.#cells, start);
+    const { job, number, offsetBytes, pieceCount, pathLength } = PART.read(this.#cells, start);
     const path = byteString(this.#namesOf(slot).slice(0, pathLength));
     const pieces: Piece[] = [];
     for (let index = 0; index < pieceCount; index++) {
       pieces.push(this.#piece(start + SLOT.at.pieces + index * PIECE.size, path));
     }
-    return { ...part, pieces };
+    return { job, number, offsetBytes, pieces };
   }
 
   #namesOf(slot: number): Uint8Array<SharedArrayBuffer> {

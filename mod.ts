@@ -46,7 +46,7 @@
  * A mount, which another process serves until it is unmounted. This needs FUSE:
  *
  * ```ts ignore
- * import { mount, mountStatus, unmount } from "@pbkfs/pbkfs";
+ * import { mount, mountStatus, pauseTasks, unmount } from "@pbkfs/pbkfs";
  *
  * await mount({ catalogPath: "/backup", diffPath: "/clones/one.diff", mountPath: "/clones/one" });
  * const { counters, tasks } = await mountStatus("/clones/one");
@@ -54,6 +54,7 @@
  * for (const { name, state, error } of tasks?.list ?? []) {
  *   console.log(`in the background: ${name}, ${error ?? state}`);
  * }
+ * await pauseTasks({ mountPath: "/clones/one" }); // until resumeTasks: only requests are served
  * await unmount({ mountPath: "/clones/one" });
  * ```
  *

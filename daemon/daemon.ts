@@ -82,8 +82,8 @@ export interface ServeOptions {
 /** For others to let go of a backup: as long as pg_probackup waits. */
 const WAIT_MS = 60_000;
 const RETRY_MS = 100;
-/** For requests, before a commit of what nobody has synced. */
-const COMMIT_PATIENCE_MS = 1_000;
+/** For requests, before a commit of what nobody has synced. Who asks for status waits for longer. */
+const COMMIT_PATIENCE_MS = 200;
 
 /**
  * Mounts, and serves the mount from workers of this process.

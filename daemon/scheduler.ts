@@ -175,7 +175,7 @@ export class Scheduler {
     entry.error = error === undefined ? undefined : messageOf(error);
     if (error === undefined) return;
     entry.failures++;
-    this.#options.complain(`background task "${entry.task.name}"`, error);
+    this.#options.complain(`background task "${entry.task.name}" failed`, error);
   }
 
   /** Whoever else wants this thread has it first. */

@@ -145,7 +145,7 @@ Deno.test("FR-1013 a task that fails is told in log and status, and does not kee
   await ended;
   await clock.pass(10);
   assert.deepEqual(journal, ["b 1", "b done"]);
-  assert.deepEqual(told, ['background task "bad": no luck']);
+  assert.deepEqual(told, ['background task "bad" failed: no luck']);
   const of = (name: string) => scheduler.status().list.find((one) => one.name === name);
   assert.deepEqual([of("bad")?.error, of("bad")?.failures], ["no luck", 1]);
   assert.deepEqual([of("b")?.error, of("b")?.failures], [undefined, 0]);

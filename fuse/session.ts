@@ -281,8 +281,9 @@ export class Session {
     const buffer = this.#buffer.address;
     let size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
     if (size !== -ERRNO.EAGAIN) return size;
-    this.#waiting.idle();
-    const endMs = performance.now() + this.#spinMs;
+    const nowMs = performance.now();
+    this.#waiting.idle(nowMs);
+    const endMs = nowMs + this.#spinMs;
     while (performance.now() < endMs) {
       size = this.#fuse.fuse_session_receive_buf(this.#session, buffer);
       if (size !== -ERRNO.EAGAIN) return size;

@@ -17,6 +17,8 @@ export class Waiting {
   readonly shared: SharedArrayBuffer;
   /** When there was no request to be served, by {@link clockMs}; infinite while it is so. */
   readonly #idleAt: Float64Array<SharedArrayBuffer>;
+  /** Each thread has its own. */
+  readonly #originMs = performance.timeOrigin;
 
   /** @param shared Memory of another instance, to write to it or see it. */
   constructor(shared?: SharedArrayBuffer) {
@@ -25,9 +27,9 @@ export class Waiting {
     if (shared === undefined) this.#idleAt[0] = Infinity;
   }
 
-  /** There is no request at this moment. */
-  idle(): void {
-    this.#idleAt[0] = clockMs();
+  /** There is no request at this moment. @param nowMs By `performance.now()` of this thread. */
+  idle(nowMs: number = performance.now()): void {
+    this.#idleAt[0] = this.#originMs + nowMs;
   }
 
   /** There is none, and none will be served before the next call of {@link Waiting.idle}. */

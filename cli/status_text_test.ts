@@ -1,0 +1,28 @@
+/** Status for people. */
+
+import assert from "node:assert/strict";
+import type { ShownMount } from "./status_document.ts";
+import { mountFacts, mountTable } from "./status_text.ts";
+
+const MOUNT: ShownMount = {
+  mountPath: "/clones/one",
+  diffPath: "/clones/one.diff",
+  state: "serving",
+  tasks: {
+    isPaused: true,
+    list: [
+      { name: "commit", state: "waiting", runs: 3, failures: 2, error: "no room" },
+      { name: "diff size", state: "idle", runs: 1, failures: 1 },
+    ],
+  },
+};
+const FAILED = 'background task "commit" failed, 2 of 3 times: no room';
+
+Deno.test("FR-1016 status for people tells of background tasks, and first of those that fail", () => {
+  const facts = mountFacts(MOUNT);
+  const line = facts.find((one) => one.startsWith("background "));
+  assert.match(line ?? "", /^background +paused; commit waiting, 3 runs; diff size 1 run$/);
+  assert(facts.includes(FAILED));
+  const table = mountTable([MOUNT], { width: 120, now: Date.now() });
+  assert.deepEqual(table.slice(2), [`/clones/one: ${FAILED}`]);
+});

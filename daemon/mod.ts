@@ -25,7 +25,6 @@ export { fastPathsWanted } from "./fast_paths.ts";
 export { endGuardian, guardianOf } from "./guardian.ts";
 export { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 export { inTime } from "./in_time.ts";
-export { lostAndFound } from "./lost_and_found.ts";
 export { makeMountDirectory, removeMade, unmakeMountDirectory } from "./made_directory.ts";
 export {
   findMount,

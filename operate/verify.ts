@@ -18,9 +18,10 @@ import {
   type StoredState,
   unnamed,
 } from "../overlay/mod.ts";
-import { actForOwnerOfDiff, lostAndFound } from "../daemon/mod.ts";
+import { actForOwnerOfDiff } from "../daemon/mod.ts";
 import { mustNotBeMounted, realDirectory } from "./cleanup.ts";
 import { findBackup, type WantedBackup } from "./find_backup.ts";
+import { lostAndFound } from "./lost_and_found.ts";
 import { checkPages } from "./verify_pages.ts";
 import type { VerifyFinding, VerifyReport } from "./verify_report.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ShownMount } from "./status_document.ts";
 import { describeHolders, DIFF_NAMES, pathsIn, placeNameOf, sizeText } from "../operate/mod.ts";
+import type { ShownMount } from "./status_document.ts";
 import { factLines, fittedLines, tableLines } from "./table.ts";
 import { ageText, durationText, timeText } from "./units.ts";
 

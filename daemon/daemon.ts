@@ -12,6 +12,18 @@ import { besideStore, DIFF_NAMES, DiffDirectory } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { type Libc, systemLibc } from "../ffi/libc.ts";
 import { Latencies, Waiting } from "../fuse/mod.ts";
+import {
+  type Log,
+  type LogFacts,
+  type LogOptions,
+  type LogTarget,
+  type MountStatus,
+  openLog,
+  rareComplaints,
+  serveMetrics,
+  SILENT_LOG,
+  summaries,
+} from "../observe/mod.ts";
 import { OverlayCounters, readGeneration, sumOf } from "../overlay/mod.ts";
 import { bind, checkRequest } from "./bind.ts";
 import { ControlServer } from "./control_socket.ts";
@@ -25,18 +37,6 @@ import { Dispatcher } from "./dispatcher.ts";
 import { Ending } from "./ending.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
 import { mayAllowOthers } from "./fuse_conf.ts";
-import {
-  type Log,
-  type LogFacts,
-  type LogOptions,
-  type LogTarget,
-  type MountStatus,
-  openLog,
-  rareComplaints,
-  serveMetrics,
-  SILENT_LOG,
-  summaries,
-} from "../observe/mod.ts";
 import { noteMade, removeMade, unmakeMountDirectory } from "./made_directory.ts";
 import { claimMountPoint } from "./mount_point.ts";
 import type { ControlAnswer, ControlRequest, MountRequest } from "./protocol.ts";
@@ -45,8 +45,8 @@ import { restartsOf } from "./restarts.ts";
 import { withSalvage } from "./salvage.ts";
 import { Scheduler, type Task } from "./scheduler.ts";
 import { spaceStatus } from "./space_status.ts";
-import { loadThreads, type Threads } from "./threads.ts";
 import { guardStore } from "./store_guard.ts";
+import { loadThreads, type Threads } from "./threads.ts";
 import { VERSION } from "./version.ts";
 
 /** A mount that this process serves. */

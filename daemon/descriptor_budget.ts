@@ -5,8 +5,8 @@
  */
 
 import { ERRNO, PbkfsError } from "../errors.ts";
-import { CONTROL_CONNECTIONS_MAX } from "./control_socket.ts";
 import { METRICS_CONNECTIONS_MAX } from "../observe/mod.ts";
+import { CONTROL_CONNECTIONS_MAX } from "./control_socket.ts";
 
 /** Of what the system grants a process, the parts of the two pools. */
 export interface DescriptorBudget {

@@ -10,11 +10,11 @@
 import { DIFF_NAMES, isLocked, pathsIn, readBinding, readOwner } from "../binding/mod.ts";
 import { PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
+import type { MountStatus } from "../observe/mod.ts";
 import { ask } from "./control_socket.ts";
 import { inTime } from "./in_time.ts";
 import { describeHolders, holdersOf, type MountHolder } from "./holders.ts";
 import { listMounts, type PbkfsMount, SOURCE_PREFIX } from "./mount_table.ts";
-import type { MountStatus } from "../observe/mod.ts";
 import { listOf } from "./users_of.ts";
 
 /** A mount that is nowhere; `mountPath` is where it was. */

@@ -9,11 +9,11 @@
 
 import { PbkfsError } from "../errors.ts";
 import type { Libc } from "../ffi/libc.ts";
+import type { Log } from "../observe/mod.ts";
 import { detach } from "./detach.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { describeHolders, holdersOf } from "./holders.ts";
 import { inTime } from "./in_time.ts";
-import type { Log } from "../observe/mod.ts";
 import { findMount, listMounts } from "./mount_table.ts";
 import { syncMount } from "./sync_mount.ts";
 import { namingUsers } from "./users_of.ts";

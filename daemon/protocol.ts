@@ -7,10 +7,7 @@
 
 import type { BackupRef, Learnt } from "../backup/mod.ts";
 import type { Binding, WalPlace } from "../binding/mod.ts";
-import type { CommitChannel, PackedState, ReadWorkers } from "../overlay/mod.ts";
 import type { ErrorData } from "../errors.ts";
-import type { ErrandsData } from "./errands.ts";
-import type { FastPath } from "./fast_paths.ts";
 import type {
   BackgroundTasks,
   LogFacts,
@@ -19,6 +16,9 @@ import type {
   MountStatus,
   TraceNews,
 } from "../observe/mod.ts";
+import type { CommitChannel, PackedState, ReadWorkers } from "../overlay/mod.ts";
+import type { ErrandsData } from "./errands.ts";
+import type { FastPath } from "./fast_paths.ts";
 
 /** Asks a daemon to mount. Paths are absolute and free of symbolic links. */
 export interface MountRequest {

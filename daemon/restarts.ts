@@ -4,8 +4,8 @@
  * @module
  */
 
-import { describeDeath, type Watch } from "./deaths.ts";
 import type { Restarts } from "../observe/mod.ts";
+import { describeDeath, type Watch } from "./deaths.ts";
 
 /** What the guardian of this process has told. */
 export function restartsOf(watch: Watch | undefined): Restarts {

@@ -10,9 +10,9 @@
 
 import { pathsIn, readOwner } from "../binding/mod.ts";
 import { systemLibc } from "../ffi/libc.ts";
+import { type Log, openLog, SILENT_LOG } from "../observe/mod.ts";
 import { isListed, takeAway } from "./dead_mount.ts";
 import { areTooMany, type Death, describeDeath, UNKNOWN_STATUS, type Watch } from "./deaths.ts";
-import { type Log, openLog, SILENT_LOG } from "../observe/mod.ts";
 import type { PbkfsMount } from "./mount_table.ts";
 import type { MountRequest } from "./protocol.ts";
 

@@ -5,6 +5,7 @@
  */
 
 import { CODES, PbkfsError, toPbkfsError } from "../errors.ts";
+import { surviveErrors } from "../observe/mod.ts";
 import { actForOwnerOf } from "./act_for_owner.ts";
 import { type ServedMount, serveMount, type ServeOptions } from "./daemon.ts";
 import { type Death, describeDeath, parseWatch, type Watch } from "./deaths.ts";
@@ -13,7 +14,6 @@ import type { MountRequest, StartAnswer } from "./protocol.ts";
 import { fastPathsWanted } from "./fast_paths.ts";
 import { loadThreads, type Threads } from "./threads.ts";
 import { carryOut, giveUp, judgeMount } from "./revive.ts";
-import { surviveErrors } from "../observe/mod.ts";
 
 const ENDING = ["SIGTERM", "SIGINT"] as const;
 

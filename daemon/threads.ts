@@ -7,6 +7,7 @@
  * @module
  */
 
+import { loadLogging } from "../observe/mod.ts";
 import {
   type CodecsToLoad,
   type CommitThread,
@@ -17,7 +18,6 @@ import {
 } from "../overlay/mod.ts";
 import { Thread } from "../threads/mod.ts";
 import type { FastPaths } from "./fast_paths.ts";
-import { loadLogging } from "../observe/mod.ts";
 import type { DispatcherNews, DispatcherSetup, MountedNews } from "./protocol.ts";
 
 /** The thread that serves the kernel. It answers when the mount is there. */

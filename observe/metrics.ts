@@ -6,11 +6,11 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { PbkfsError } from "../errors.ts";
+import { type Latencies, REQUEST_KINDS, type RequestKind } from "../fuse/mod.ts";
+import { type CounterName, SPACE_STATES } from "../overlay/mod.ts";
 import { BoundedListener, type Visit } from "./bounded_listener.ts";
 import { connectionStream } from "./connection_stream.ts";
 import { mayAsk } from "./host_header.ts";
-import { type Latencies, REQUEST_KINDS, type RequestKind } from "../fuse/mod.ts";
-import { type CounterName, SPACE_STATES } from "../overlay/mod.ts";
 import type { MountStatus } from "./mount_status.ts";
 import {
   type MetricFamily,

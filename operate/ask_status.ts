@@ -6,10 +6,10 @@
 
 import { checkArguments } from "../backup/mod.ts";
 import { pathsIn } from "../binding/mod.ts";
-import { PbkfsError } from "../errors.ts";
 import { ask } from "../daemon/mod.ts";
-import { findMount } from "./find_mount.ts";
+import { PbkfsError } from "../errors.ts";
 import type { MountStatus } from "../observe/mod.ts";
+import { findMount } from "./find_mount.ts";
 
 /** What a mount tells of itself. @throws {PbkfsError} `NotMounted`. */
 export async function mountStatus(mountPath: string): Promise<MountStatus> {

@@ -12,11 +12,11 @@ import {
   readContents,
   removeContents,
 } from "../binding/mod.ts";
+import { listMounts, removeMade } from "../daemon/mod.ts";
 import { isDenied, PbkfsError } from "../errors.ts";
 import { systemLibc } from "../ffi/libc.ts";
 import { absolute, realPath } from "../ffi/real_path.ts";
 import { mountsOfDiff } from "./find_mount.ts";
-import { listMounts, removeMade } from "../daemon/mod.ts";
 
 /** What a cleanup would remove. */
 export interface CleanupPlan {

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { environment } from "../daemon/mod.ts";
 import { lookAtMachine } from "./doctor_machine.ts";
 import { lookAtPlaces, type Places } from "./doctor_places.ts";
 import { lookAtPrograms } from "./doctor_programs.ts";
-import { environment } from "../daemon/mod.ts";
 import type { Finding } from "./finding.ts";
 
 /** Looks at the machine, at programs, and at the places that are named. */

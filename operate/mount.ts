@@ -11,10 +11,6 @@ import {
   sourceOf,
 } from "../backup/mod.ts";
 import { type Binding, readBinding, type WalPlace } from "../binding/mod.ts";
-import { PbkfsError } from "../errors.ts";
-import { systemLibc } from "../ffi/libc.ts";
-import { readWorkerCount } from "../overlay/mod.ts";
-import { absolute, realPathOf } from "../ffi/real_path.ts";
 import {
   actForOwnerOf,
   checkDescriptors,
@@ -36,8 +32,12 @@ import {
   untilEnd,
   userOf,
 } from "../daemon/mod.ts";
-import { findBackup, isOfDirectory } from "./find_backup.ts";
+import { PbkfsError } from "../errors.ts";
+import { systemLibc } from "../ffi/libc.ts";
+import { absolute, realPathOf } from "../ffi/real_path.ts";
 import { DEFAULT_LOGGING, type LogOptions, type MetricsAddress } from "../observe/mod.ts";
+import { readWorkerCount } from "../overlay/mod.ts";
+import { findBackup, isOfDirectory } from "./find_backup.ts";
 import { notifyManager } from "./notify.ts";
 
 /** What to mount, and where. A diff that was mounted before knows all that is left out. */

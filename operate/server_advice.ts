@@ -5,6 +5,7 @@
  */
 
 import { readBinding } from "../binding/mod.ts";
+import type { PbkfsMount } from "../daemon/mod.ts";
 import {
   type Identity,
   parseMajorVersion,
@@ -14,7 +15,6 @@ import {
   userNameOf,
 } from "../postgres/mod.ts";
 import { freePort } from "./free_port.ts";
-import type { PbkfsMount } from "../daemon/mod.ts";
 
 /** What to know before a server is started. */
 export interface ServerAdvice {

@@ -5,11 +5,11 @@
  */
 
 import { pathsIn } from "../binding/mod.ts";
+import { actForOwnerOfDiff, ask, inTime } from "../daemon/mod.ts";
 import { isDenied, PbkfsError } from "../errors.ts";
 import { absolute } from "../ffi/real_path.ts";
-import { actForOwnerOfDiff, ask, inTime } from "../daemon/mod.ts";
-import { findServed, type MountPlace } from "./find_mount.ts";
 import type { LogTarget } from "../observe/mod.ts";
+import { findServed, type MountPlace } from "./find_mount.ts";
 
 const ANSWER_MS = 3_000;
 

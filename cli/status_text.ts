@@ -123,8 +123,9 @@ export function mountFacts(mount: ShownMount): string[] {
       "space": `${SPACE_TEXTS[space.state]}, ${sizeText(space.reserveBytes)} reserved`,
     }),
     ...(lostAndFound !== undefined && lostAndFound.count > 0 && {
-      [DIFF_NAMES.lostAndFound]: `${lostAndFound.count} files that nothing names, ` +
-        `${sizeText(lostAndFound.sizeBytes)}`,
+      [DIFF_NAMES.lostAndFound]:
+        `${diff?.isComplete === false ? "more than " : ""}${lostAndFound.count} files ` +
+        `that nothing names, ${sizeText(lostAndFound.sizeBytes)}`,
     }),
     ...(counters !== undefined && {
       "reads": `${counters.reads}, ${sizeText(counters.readBytes)}`,

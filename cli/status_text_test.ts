@@ -18,6 +18,18 @@ const MOUNT: ShownMount = {
 };
 const FAILED = 'background task "commit" failed, 2 of 3 times: no room';
 
+Deno.test("FR-1014 status for people says when strays are still being counted", () => {
+  const size = { dataBytes: 1, walBytes: 0, otherBytes: 0, ageSeconds: 0 };
+  const lineOf = (isComplete: boolean) =>
+    mountFacts({
+      ...MOUNT,
+      diff: { ...size, isComplete },
+      lostAndFound: { count: 2, sizeBytes: 8192 },
+    }).find((line) => line.startsWith("lost+found"));
+  assert.match(lineOf(true) ?? "", / 2 files that nothing names, 8/);
+  assert.match(lineOf(false) ?? "", / more than 2 files that nothing names, 8/);
+});
+
 Deno.test("FR-1016 status for people tells of background tasks, and first of those that fail", () => {
   const facts = mountFacts(MOUNT);
   const line = facts.find((one) => one.startsWith("background "));

@@ -43,7 +43,10 @@ export interface MountStatus {
   readonly diff: DiffSize;
   /** Whether there is room for more. */
   readonly space: SpaceStatus;
-  /** Data files that nothing names, see `overlay/strays.ts`. They are not part of `diff`. */
+  /**
+   * Data files that nothing names, see `overlay/strays.ts`. They are not part of `diff`, but counted
+   * with it: while that is not complete, there are more.
+   */
   readonly lostAndFound?: Strays;
   /** What it has done since it was mounted. */
   readonly counters: Readonly<Record<CounterName, number>>;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { stacksOf } from "./cli/output.ts";
 import { PbkfsError, toPbkfsError } from "./errors.ts";
 
-Deno.test("FR-905 a failure while cleaning up after a failure is told, and hides nothing", async () => {
+Deno.test("a failure while cleaning up after a failure is told, and hides nothing [FR-905]", async () => {
   const suppressed = await Promise.resolve().then(() => {
     using _one = { [Symbol.dispose]: raise("unmounting failed") };
     using _two = { [Symbol.dispose]: raise("the lock was lost") };

@@ -44,11 +44,11 @@ function refusal(asked: Partial<ChainIdentity>): string {
   throw new Error("it was not refused");
 }
 
-Deno.test("FR-701 a binding is read as it was written", () => {
+Deno.test("a binding is read as it was written [FR-701]", () => {
   assert.deepEqual(parseBinding(JSON.stringify(BINDING), "/diff/b"), BINDING);
 });
 
-Deno.test("FR-701 what is no binding is called damaged, and names its file", () => {
+Deno.test("what is no binding is called damaged, and names its file [FR-701]", () => {
   const texts = ["", "{", "null", "7", JSON.stringify({ ...BINDING, chain: "TOTL93" })];
   for (const text of texts) {
     const isTold = (error: PbkfsError) =>
@@ -58,12 +58,12 @@ Deno.test("FR-701 what is no binding is called damaged, and names its file", () 
   }
 });
 
-Deno.test("FR-701 a binding of a newer pbkfs is refused as such", () => {
+Deno.test("a binding of a newer pbkfs is refused as such [FR-701]", () => {
   const text = JSON.stringify({ ...BINDING, version: 3 });
   assert.throws(() => parseBinding(text, "b"), { code: "DiffVersion" });
 });
 
-Deno.test("FR-982 a binding that does not tell the kind of backup is of an older pbkfs, and refused", () => {
+Deno.test("a binding that does not tell the kind of backup is of an older pbkfs, and refused [FR-982]", () => {
   const { kind: _, ...older } = BINDING;
   assert.throws(() => parseBinding(JSON.stringify({ ...older, version: 1 }), "/diff/b"), {
     code: "DiffVersion",
@@ -73,18 +73,18 @@ Deno.test("FR-982 a binding that does not tell the kind of backup is of an older
   assert.throws(() => parseBinding(JSON.stringify(older), "/diff/b"), { code: "DiffDamaged" });
 });
 
-Deno.test("FR-982 a diff of another kind of backup is refused, with both values", () => {
+Deno.test("a diff of another kind of backup is refused, with both values [FR-982]", () => {
   assert.match(refusal({ kind: "directory" }), /of the kind pg_probackup, not directory/);
 });
 
-Deno.test("FR-702 the same chain is accepted wherever its catalog lies", () => {
+Deno.test("the same chain is accepted wherever its catalog lies [FR-702]", () => {
   checkBinding(BINDING, ASKED, "/diff");
   checkBinding(BINDING, { ...ASKED, catalogPath: "/elsewhere" }, "/diff");
   const { systemIdentifier: _, ...unknown } = ASKED;
   checkBinding(BINDING, unknown, "/diff");
 });
 
-Deno.test("FR-702 another instance, backup, cluster or chain is refused, with both values", () => {
+Deno.test("another instance, backup, cluster or chain is refused, with both values [FR-702]", () => {
   assert.match(refusal({ instance: "other" }), /instance main, not other/);
   const longer = [...ASKED.members, { id: "TOTL9J", contentCrc: 33 }];
   assert.match(refusal({ members: longer }), /backup TOTL9E, not TOTL9J/);
@@ -95,7 +95,7 @@ Deno.test("FR-702 another instance, backup, cluster or chain is refused, with bo
   assert.match(refusal({ members: merged }), /TOTL93\/11 TOTL9E\/22, not TOTL9E\/22/);
 });
 
-Deno.test("FR-702 names are checked before a catalog is looked at; latest is not a name", () => {
+Deno.test("names are checked before a catalog is looked at; latest is not a name [FR-702]", () => {
   for (const backupId of [undefined, "latest", "totl9e", "TOTL9E"]) {
     checkNames(BINDING, { backupId }, "/diff");
   }

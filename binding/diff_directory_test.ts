@@ -32,7 +32,7 @@ async function inDirectory(body: (dirPath: string) => void | Promise<void>): Pro
   }
 }
 
-Deno.test("FR-735 a new diff belongs to a backup from the moment its binding is there", async () => {
+Deno.test("a new diff belongs to a backup from the moment its binding is there [FR-735]", async () => {
   await inDirectory((dirPath) => {
     const path = `${dirPath}/diff`;
     const diff = DiffDirectory.open(path, libc);
@@ -49,7 +49,7 @@ Deno.test("FR-735 a new diff belongs to a backup from the moment its binding is 
   });
 });
 
-Deno.test("FR-735 what an attempt that died has left is removed by the next", async () => {
+Deno.test("what an attempt that died has left is removed by the next [FR-735]", async () => {
   await inDirectory((path) => {
     Deno.mkdirSync(`${path}/data`);
     Deno.writeTextFileSync(`${path}/data/1`, "half");
@@ -63,7 +63,7 @@ Deno.test("FR-735 what an attempt that died has left is removed by the next", as
   });
 });
 
-Deno.test("FR-735 a diff that cannot begin leaves no directory that was not there", async () => {
+Deno.test("a diff that cannot begin leaves no directory that was not there [FR-735]", async () => {
   await inDirectory((dirPath) => {
     const diff = DiffDirectory.open(`${dirPath}/diff`, libc);
     diff.begin(OWNER);
@@ -72,7 +72,7 @@ Deno.test("FR-735 a diff that cannot begin leaves no directory that was not ther
   });
 });
 
-Deno.test("FR-735 links that lie where files of a diff go are not followed", async () => {
+Deno.test("links that lie where files of a diff go are not followed [FR-735]", async () => {
   await inDirectory((dirPath) => {
     const [path, target] = [`${dirPath}/diff`, `${dirPath}/target`];
     Deno.writeTextFileSync(target, "precious");
@@ -88,7 +88,7 @@ Deno.test("FR-735 links that lie where files of a diff go are not followed", asy
 
 testUnless(
   Deno.uid() === 0 ? undefined : "files of several owners need root",
-  "FR-735 root keeps the diff, and lets the owner of the files pass through",
+  "root keeps the diff, and lets the owner of the files pass through [FR-735]",
   async () => {
     await inDirectory((dirPath) => {
       const path = `${dirPath}/diff`;
@@ -107,7 +107,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-173 the group of a cluster with group access reaches the WAL, and nothing else", async () => {
+Deno.test("the group of a cluster with group access reaches the WAL, and nothing else [FR-173]", async () => {
   const modeOf = (path: string) => ((Deno.statSync(path).mode ?? 0) & 0o7777).toString(8);
   for (const [walMode, expected] of [[0o750, "750"], [0o700, "700"], [0o777, "750"]] as const) {
     await inDirectory((dirPath) => {
@@ -125,7 +125,7 @@ Deno.test("FR-173 the group of a cluster with group access reaches the WAL, and 
   }
 });
 
-Deno.test("FR-173 a directory that was there gets its mode back when the diff cannot begin", async () => {
+Deno.test("a directory that was there gets its mode back when the diff cannot begin [FR-173]", async () => {
   await inDirectory((dirPath) => {
     Deno.chmodSync(dirPath, 0o700);
     const diff = DiffDirectory.open(dirPath, libc);
@@ -135,7 +135,7 @@ Deno.test("FR-173 a directory that was there gets its mode back when the diff ca
   });
 });
 
-Deno.test("FR-736 a directory with other things in it, or none at all, is refused untouched", async () => {
+Deno.test("a directory with other things in it, or none at all, is refused untouched [FR-736]", async () => {
   await inDirectory((dirPath) => {
     Deno.writeTextFileSync(`${dirPath}/thesis`, "precious");
     assert.throws(() => DiffDirectory.open(dirPath, libc), { code: "DiffForeign" });
@@ -145,7 +145,7 @@ Deno.test("FR-736 a directory with other things in it, or none at all, is refuse
   });
 });
 
-Deno.test("FR-890 what lies in place of a binding or a lock's text is not waited for, and far too much not read", async () => {
+Deno.test("what lies in place of a binding or a lock's text is not waited for, and far too much not read [FR-890]", async () => {
   await inDirectory(async (dirPath) => {
     const diff = DiffDirectory.open(dirPath, libc);
     diff.begin(OWNER);

@@ -23,7 +23,7 @@ function leave(dirPath: string, machine: Machine, text?: string): void {
   Deno.writeTextFileSync(pathsIn(dirPath).lock, text ?? `${JSON.stringify(owner)}\n`);
 }
 
-Deno.test("FR-705 a second owner is refused, and told who the first is", () => {
+Deno.test("a second owner is refused, and told who the first is [FR-705]", () => {
   inDirectory((dirPath) => {
     const lock = DiffLock.take(dirPath, libc, { machine: HERE });
     assert.equal(isLocked(dirPath, libc), true);
@@ -37,7 +37,7 @@ Deno.test("FR-705 a second owner is refused, and told who the first is", () => {
   });
 });
 
-Deno.test("FR-705 the lock file tells pid, host, boot id and times as JSON, to its owner only", () => {
+Deno.test("the lock file tells pid, host, boot id and times as JSON, to its owner only [FR-705]", () => {
   inDirectory((dirPath) => {
     const lock = DiffLock.take(dirPath, libc);
     const path = pathsIn(dirPath).lock;
@@ -51,7 +51,7 @@ Deno.test("FR-705 the lock file tells pid, host, boot id and times as JSON, to i
   });
 });
 
-Deno.test("FR-706 what a process that died has left is recovered, and told once", () => {
+Deno.test("what a process that died has left is recovered, and told once [FR-706]", () => {
   inDirectory((dirPath) => {
     leave(dirPath, HERE);
     const lock = DiffLock.take(dirPath, libc, { machine: HERE });
@@ -63,7 +63,7 @@ Deno.test("FR-706 what a process that died has left is recovered, and told once"
   });
 });
 
-Deno.test("FR-706 what was left before the machine went down is recovered, and told", () => {
+Deno.test("what was left before the machine went down is recovered, and told [FR-706]", () => {
   inDirectory((dirPath) => {
     leave(dirPath, HERE);
     const machine = { ...HERE, bootId: "boot-2" };
@@ -73,14 +73,14 @@ Deno.test("FR-706 what was left before the machine went down is recovered, and t
   });
 });
 
-Deno.test("FR-706 which start of the machine this is comes from a file", () => {
+Deno.test("which start of the machine this is comes from a file [FR-706]", () => {
   inDirectory((dirPath) => {
     Deno.writeTextFileSync(`${dirPath}/boot_id`, "boot-3\n");
     assert.equal(thisMachine(`${dirPath}/boot_id`).bootId, "boot-3");
   });
 });
 
-Deno.test("FR-706 a lock file that a crash left empty or torn is recovered", () => {
+Deno.test("a lock file that a crash left empty or torn is recovered [FR-706]", () => {
   for (const text of ["", "\0\0\0\0", '{"pid": 47']) {
     inDirectory((dirPath) => {
       leave(dirPath, HERE, text);
@@ -90,7 +90,7 @@ Deno.test("FR-706 a lock file that a crash left empty or torn is recovered", () 
   }
 });
 
-Deno.test("FR-707 a diff that another machine has not let go of is taken by force only", () => {
+Deno.test("a diff that another machine has not let go of is taken by force only [FR-707]", () => {
   inDirectory((dirPath) => {
     leave(dirPath, { host: "there", bootId: "boot-9" });
     const before = Deno.readTextFileSync(pathsIn(dirPath).lock);
@@ -106,24 +106,24 @@ Deno.test("FR-707 a diff that another machine has not let go of is taken by forc
   });
 });
 
-Deno.test("FR-707 a diff that another machine has let go of is free", () => {
+Deno.test("a diff that another machine has let go of is free [FR-707]", () => {
   const owner: Owner = { pid: 1, host: "there", bootId: "b", startedAt: "x", releasedAt: "y" };
   assert.equal(fateOf(owner, HERE), "released");
   assert.equal(fateOf(undefined, HERE), "released");
 });
 
-Deno.test("FR-707 a container is on the machine it runs on, whatever its name", () => {
+Deno.test("a container is on the machine it runs on, whatever its name [FR-707]", () => {
   const owner: Owner = { pid: 1, host: "container", bootId: HERE.bootId, startedAt: "x" };
   assert.equal(fateOf(owner, HERE), "died");
 });
 
-Deno.test("FR-707 what is no owner is none", () => {
+Deno.test("what is no owner is none [FR-707]", () => {
   for (const text of ["", "[]", "null", "5", '{"pid":"1"}', '{"pid":1,"host":"h","bootId":"b"}']) {
     assert.equal(parseOwner(text), undefined, text);
   }
 });
 
-Deno.test("FR-705 a lock file that was removed under its owner does not let two in", () => {
+Deno.test("a lock file that was removed under its owner does not let two in [FR-705]", () => {
   inDirectory((dirPath) => {
     const lock = DiffLock.take(dirPath, libc, { machine: HERE });
     lock.remove();
@@ -133,7 +133,7 @@ Deno.test("FR-705 a lock file that was removed under its owner does not let two 
   });
 });
 
-Deno.test("FR-705 a link in place of the lock file is refused", () => {
+Deno.test("a link in place of the lock file is refused [FR-705]", () => {
   inDirectory((dirPath) => {
     Deno.writeTextFileSync(`${dirPath}/other`, "other");
     Deno.symlinkSync(`${dirPath}/other`, pathsIn(dirPath).lock);
@@ -142,7 +142,7 @@ Deno.test("FR-705 a link in place of the lock file is refused", () => {
   });
 });
 
-Deno.test("FR-772 why a diff was given up after a death is told once, by who takes it next", async () => {
+Deno.test("why a diff was given up after a death is told once, by who takes it next [FR-772]", async () => {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   try {
     leave(dirPath, HERE);

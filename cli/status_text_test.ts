@@ -18,7 +18,7 @@ const MOUNT: ShownMount = {
 };
 const FAILED = 'background task "commit" failed, 2 of 3 times: no room';
 
-Deno.test("FR-1014 status for people says when strays are still being counted", () => {
+Deno.test("status for people says when strays are still being counted [FR-1014]", () => {
   const size = { dataBytes: 1, walBytes: 0, otherBytes: 0, ageSeconds: 0 };
   const lineOf = (isComplete: boolean) =>
     mountFacts({
@@ -30,7 +30,7 @@ Deno.test("FR-1014 status for people says when strays are still being counted", 
   assert.match(lineOf(false) ?? "", / more than 2 files that nothing names, 8/);
 });
 
-Deno.test("FR-1016 status for people tells of background tasks, and first of those that fail", () => {
+Deno.test("status for people tells of background tasks, and first of those that fail [FR-1016]", () => {
   const facts = mountFacts(MOUNT);
   const line = facts.find((one) => one.startsWith("background "));
   assert.match(line ?? "", /^background +paused; commit waiting, 3 runs; diff size 1 run$/);

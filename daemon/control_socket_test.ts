@@ -18,7 +18,7 @@ async function inDirectory(length: number, body: (dirPath: string) => Promise<vo
 }
 
 for (const length of [4, 200]) {
-  Deno.test(`FR-720 a control socket answers in a directory whose name has ${length} letters`, async () => {
+  Deno.test(`a control socket answers in a directory whose name has ${length} letters [FR-720]`, async () => {
     await inDirectory(length, async (dirPath) => {
       const path = `${dirPath}/control.sock`;
       assert.equal(await ask(path, REQUEST), undefined);
@@ -37,7 +37,7 @@ for (const length of [4, 200]) {
   });
 }
 
-Deno.test("FR-720 a socket that a dead process left is replaced, and nobody listens there", async () => {
+Deno.test("a socket that a dead process left is replaced, and nobody listens there [FR-720]", async () => {
   await inDirectory(4, async (dirPath) => {
     const path = `${dirPath}/control.sock`;
     const left = Deno.listen({ transport: "unix", path });
@@ -49,7 +49,7 @@ Deno.test("FR-720 a socket that a dead process left is replaced, and nobody list
   });
 });
 
-Deno.test("FR-720 somebody who connects and asks nothing does not keep it from closing", async () => {
+Deno.test("somebody who connects and asks nothing does not keep it from closing [FR-720]", async () => {
   await inDirectory(4, async (dirPath) => {
     const path = `${dirPath}/control.sock`;
     const server = await ControlServer.listen(path, () => Promise.resolve(ANSWER));
@@ -73,7 +73,7 @@ async function reply(path: string, text: string): Promise<string> {
   return new TextDecoder().decode(bytes.subarray(0, size ?? 0));
 }
 
-Deno.test("FR-833 what is no request is refused, however long it is", async () => {
+Deno.test("what is no request is refused, however long it is [FR-833]", async () => {
   await inDirectory(4, async (dirPath) => {
     const path = `${dirPath}/control.sock`;
     const server = await ControlServer.listen(path, () => Promise.resolve(ANSWER));
@@ -87,7 +87,7 @@ Deno.test("FR-833 what is no request is refused, however long it is", async () =
   });
 });
 
-Deno.test("FR-833 idle connections do not keep a question waiting", async () => {
+Deno.test("idle connections do not keep a question waiting [FR-833]", async () => {
   await inDirectory(4, async (dirPath) => {
     const path = `${dirPath}/control.sock`;
     const server = await ControlServer.listen(path, () => Promise.resolve(ANSWER));
@@ -99,7 +99,7 @@ Deno.test("FR-833 idle connections do not keep a question waiting", async () => 
   });
 });
 
-Deno.test("FR-833 what answers without an end, or no JSON, is no mount", async () => {
+Deno.test("what answers without an end, or no JSON, is no mount [FR-833]", async () => {
   await inDirectory(4, async (dirPath) => {
     for (const [text, code] of [["x".repeat(4 << 20), "Usage"], ["hello\n", "Io"]] as const) {
       const path = `${dirPath}/control.sock`;

@@ -5,7 +5,7 @@ import { judge } from "./revive.ts";
 const dead = (...seconds: number[]): Death[] =>
   seconds.map((at) => ({ pid: 100 + at, status: 137, atMs: at * 1000 }));
 
-Deno.test("FR-771 a daemon learns who watches it and who died before it", () => {
+Deno.test("a daemon learns who watches it and who died before it [FR-771]", () => {
   assert.equal(parseWatch([]), undefined);
   assert.deepEqual(parseWatch(["77", "0"]), {
     ...{ guardian: 77, count: 0, isEnding: false, deaths: [] },
@@ -19,7 +19,7 @@ Deno.test("FR-771 a daemon learns who watches it and who died before it", () => 
   }
 });
 
-Deno.test("FR-771 a death is described by its signal, or by its status", () => {
+Deno.test("a death is described by its signal, or by its status [FR-771]", () => {
   const described = (status: number) => describeDeath({ pid: 7, status, atMs: 0 });
   assert.equal(described(139), "process 7 was killed by SIGSEGV");
   assert.match(described(137), /^process 7 was killed by SIGKILL, perhaps because memory ran out$/);
@@ -28,14 +28,14 @@ Deno.test("FR-771 a death is described by its signal, or by its status", () => {
   assert.match(described(1), /an error of its own, with status 1$/);
 });
 
-Deno.test("FR-772 three deaths within a minute are too many, in more time they are not", () => {
+Deno.test("three deaths within a minute are too many, in more time they are not [FR-772]", () => {
   assert(!areTooMany(dead(0, 1)));
   assert(areTooMany(dead(0, 1, 59)));
   assert(!areTooMany(dead(0, 1, 60)));
   assert(areTooMany(dead(0, 50, 60, 70)));
 });
 
-Deno.test("FR-772 what is to be done after a death", () => {
+Deno.test("what is to be done after a death [FR-772]", () => {
   const watch = { guardian: 1, count: 1, isEnding: false, deaths: dead(0) };
   const facts = { isListed: true, hadMounted: true };
   assert.deepEqual(judge(watch, facts), { do: "mount again" });

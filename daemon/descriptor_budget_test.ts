@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { descriptorBudget } from "./descriptor_budget.ts";
 
-Deno.test("FR-624 pools of open files share what the system grants, and leave some for the rest", () => {
+Deno.test("pools of open files share what the system grants, and leave some for the rest [FR-624]", () => {
   for (const granted of [100, 128, 256, 1024, 1 << 20]) {
     for (const threads of [2, 8]) {
       const { storedFiles, dataFiles } = descriptorBudget(granted, threads);

@@ -13,7 +13,7 @@ function background(): Scheduler {
   });
 }
 
-Deno.test("FR-887 the size of a diff is counted in slices; who asks meanwhile gets the last one", async () => {
+Deno.test("the size of a diff is counted in slices; who asks meanwhile gets the last one [FR-887]", async () => {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   try {
     for (const name of ["data", "wal", "wal/archive_status"]) Deno.mkdirSync(`${dirPath}/${name}`);
@@ -53,14 +53,14 @@ Deno.test("FR-887 the size of a diff is counted in slices; who asks meanwhile ge
   }
 });
 
-Deno.test("FR-887 of a diff that is not there nothing is counted", async () => {
+Deno.test("of a diff that is not there nothing is counted [FR-887]", async () => {
   const meter = new DiffMeter("/nowhere/at/all", systemLibc(), background());
   const { size, strays } = await meter.measure(600_000);
   assert.deepEqual([size.dataBytes, size.otherBytes, size.isComplete], [0, 0, true]);
   assert.deepEqual(strays, { count: 0, sizeBytes: 0 });
 });
 
-Deno.test("FR-1014 strays are counted in the same slices, apart from the size; nobody waits for many", async () => {
+Deno.test("strays are counted in the same slices, apart from the size; nobody waits for many [FR-1014]", async () => {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   try {
     Deno.mkdirSync(`${dirPath}/lost+found`);

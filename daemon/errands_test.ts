@@ -19,7 +19,7 @@ function makeErrands() {
   return { errands, runner, done, committed, isWoken };
 }
 
-Deno.test("FR-784 an errand wakes, is done once, and one sync answers all that were wanted", () => {
+Deno.test("an errand wakes, is done once, and one sync answers all that were wanted [FR-784]", () => {
   const { errands, runner, done, isWoken } = makeErrands();
   runner.run();
   assert(!isWoken());
@@ -39,7 +39,7 @@ Deno.test("FR-784 an errand wakes, is done once, and one sync answers all that w
   errands.close();
 });
 
-Deno.test("FR-784 the end is wanted from then on, and what comes after the end is left alone", () => {
+Deno.test("the end is wanted from then on, and what comes after the end is left alone [FR-784]", () => {
   const { errands, runner, isWoken } = makeErrands();
   assert(!runner.isEndWanted);
   errands.wantEnd();
@@ -52,7 +52,7 @@ Deno.test("FR-784 the end is wanted from then on, and what comes after the end i
   errands.wantEnd();
 });
 
-Deno.test("FR-784 a commit waits for no quiet moment, and is done once for all that were wanted", () => {
+Deno.test("a commit waits for no quiet moment, and is done once for all that were wanted [FR-784]", () => {
   const { errands, runner, done, committed, isWoken } = makeErrands();
   runner.runBetween();
   assert.deepEqual([errands.wantCommit(), errands.wantCommit()], [1, 2]);

@@ -62,14 +62,14 @@ async function watch(
 }
 
 for (const shell of SHELLS) {
-  Deno.test(`FR-773 ${shell} hands the request on as it is, and the daemon's status back`, async () => {
+  Deno.test(`${shell} hands the request on as it is, and the daemon's status back [FR-773]`, async () => {
     for (const status of [0, 2, 21, 71, 99]) {
       const life = await watch(shell, `exit ${status}`);
       assert.deepEqual(life, { status, starts: ["0"], requests: [REQUEST] });
     }
   });
 
-  Deno.test(`FR-773 ${shell} starts another daemon after a death, and tells of the last three`, async () => {
+  Deno.test(`${shell} starts another daemon after a death, and tells of the last three [FR-773]`, async () => {
     const script =
       "case $2 in 0) kill -9 $$ ;; 1) exit 1 ;; 2) kill -s SEGV $$ ;; *) exit 21 ;; esac";
     const { status, starts, requests } = await watch(shell, script);
@@ -83,7 +83,7 @@ for (const shell of SHELLS) {
     assert.deepEqual(requests, [REQUEST, REQUEST, REQUEST, REQUEST]);
   });
 
-  Deno.test(`FR-773 ${shell} passes SIGTERM on, however many come, and waits for the end`, async () => {
+  Deno.test(`${shell} passes SIGTERM on, however many come, and waits for the end [FR-773]`, async () => {
     // The daemon needs a while; what it ends with is what counts.
     const script =
       'trap "sleep 0.1; exit 7" TERM; echo >"$DIR/there"; while :; do sleep 0.01; done';
@@ -98,7 +98,7 @@ for (const shell of SHELLS) {
     assert.match(starts.join(), /^0(,1 ending \d+:255:\d+)?$/);
   });
 
-  Deno.test(`FR-773 ${shell}: who dies while it is to end is followed by one that knows`, async () => {
+  Deno.test(`${shell}: who dies while it is to end is followed by one that knows [FR-773]`, async () => {
     const script =
       'case $3 in ending) exit 0 ;; esac; echo >"$DIR/there"; while :; do sleep 0.05; done';
     const { status, starts } = await watch(shell, script, async (guardian, dirPath) => {

@@ -68,7 +68,7 @@ function makeScheduler() {
   return { clock, told, kernel, scheduler, journal, task };
 }
 
-Deno.test("FR-1011 background tasks run one at a time, in the order in which they were wanted", async () => {
+Deno.test("background tasks run one at a time, in the order in which they were wanted [FR-1011]", async () => {
   const { clock, scheduler, journal, task } = makeScheduler();
   const [a, b] = [task("a", 2), task("b")];
   const ends: string[] = [];
@@ -90,7 +90,7 @@ Deno.test("FR-1011 background tasks run one at a time, in the order in which the
   assert(list.every(({ endedAt = 0 }) => endedAt > 0));
 });
 
-Deno.test("FR-1012 a task holds back while requests wait, but no longer than its patience", async () => {
+Deno.test("a task holds back while requests wait, but no longer than its patience [FR-1012]", async () => {
   const { clock, kernel, scheduler, journal, task } = makeScheduler();
   const a = task("a", 2, 100);
   kernel.waitedMs = WAITED_LIMIT_MS + 1;
@@ -112,7 +112,7 @@ Deno.test("FR-1012 a task holds back while requests wait, but no longer than its
   assert.equal(journal.at(-1), "a done");
 });
 
-Deno.test("FR-1011 while tasks are paused, none begins, and one that runs stops at its next rest", async () => {
+Deno.test("while tasks are paused, none begins, and one that runs stops at its next rest [FR-1011]", async () => {
   const { clock, scheduler, journal, task } = makeScheduler();
   const [a, b] = [task("a", 2), task("b")];
   void scheduler.want(a);
@@ -130,7 +130,7 @@ Deno.test("FR-1011 while tasks are paused, none begins, and one that runs stops 
   assert.equal(scheduler.status().isPaused, false);
 });
 
-Deno.test("FR-1013 a task that fails is told in log and status, and does not keep others from running", async () => {
+Deno.test("a task that fails is told in log and status, and does not keep others from running [FR-1013]", async () => {
   const { clock, told, scheduler, journal, task } = makeScheduler();
   let isBroken = true;
   const bad: Task = {
@@ -154,7 +154,7 @@ Deno.test("FR-1013 a task that fails is told in log and status, and does not kee
   assert.deepEqual([of("bad")?.error, of("bad")?.failures, of("bad")?.runs], [undefined, 1, 2]);
 });
 
-Deno.test("FR-1013 at the end the task that runs is asked to stop, and waited for; no other begins", async () => {
+Deno.test("at the end the task that runs is asked to stop, and waited for; no other begins [FR-1013]", async () => {
   const { clock, told, scheduler, journal, task } = makeScheduler();
   const work = Promise.withResolvers<void>();
   const slow: Task = {
@@ -187,7 +187,7 @@ Deno.test("FR-1013 at the end the task that runs is asked to stop, and waited fo
   assert.equal(scheduler.status().list[0]?.runs, 0);
 });
 
-Deno.test("FR-1013 the end comes also to tasks that are paused, or wait for requests", async () => {
+Deno.test("the end comes also to tasks that are paused, or wait for requests [FR-1013]", async () => {
   for (const hold of ["pause", "wait"]) {
     const { kernel, scheduler, journal, task } = makeScheduler();
     if (hold === "pause") scheduler.pause();

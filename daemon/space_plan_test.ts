@@ -11,7 +11,7 @@ const facts: SpaceFacts = {
   kernelAsks: true,
 };
 
-Deno.test("FR-468 the reserve holds twice what the kernel may have gathered", () => {
+Deno.test("the reserve holds twice what the kernel may have gathered [FR-468]", () => {
   for (const totalBytes of [64 * MIB, 256 * MIB, GIB, 100 * GIB, 10_000 * GIB]) {
     for (const canLower of [true, false]) {
       for (const dirtyBytes of [8 * MIB, 48 * MIB, 512 * MIB]) {
@@ -26,7 +26,7 @@ Deno.test("FR-468 the reserve holds twice what the kernel may have gathered", ()
   }
 });
 
-Deno.test("FR-468 the kernel's limit is lowered on small disks, where that can be done", () => {
+Deno.test("the kernel's limit is lowered on small disks, where that can be done [FR-468]", () => {
   assert.equal(planSpace(facts).dirtyBytes, undefined, "a large disk has room for the reserve");
   assert.equal(planSpace({ ...facts, totalBytes: 256 * MIB }).dirtyBytes, 8 * MIB);
   const ordinary = planSpace({ ...facts, totalBytes: 256 * MIB, canLower: false });
@@ -35,14 +35,14 @@ Deno.test("FR-468 the kernel's limit is lowered on small disks, where that can b
   assert.equal(planSpace({ ...facts, totalBytes: GIB, canLower: false }).gathers, true);
 });
 
-Deno.test("FR-468 without what the kernel gathers, little is kept", () => {
+Deno.test("without what the kernel gathers, little is kept [FR-468]", () => {
   const plan = planSpace({ ...facts, totalBytes: 16 * MIB });
   assert.equal(plan.gathers, false);
   assert.equal(plan.reserveBytes, MIB);
   assert.equal(plan.limits.lowBytes, 0);
 });
 
-Deno.test("FR-468 kernels before 5.16 are not made to ask", () => {
+Deno.test("kernels before 5.16 are not made to ask [FR-468]", () => {
   assert.deepEqual(
     ["5.10.0-28-amd64", "5.15.0", "5.16.1", "6.1.0-37-amd64", "6.18.44", "10.0"].map(kernelAsks),
     [false, false, true, true, true, true],

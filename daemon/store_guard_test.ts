@@ -40,7 +40,7 @@ function specOf({ catalogPath }: Fixture) {
 }
 
 for (const lock of [true, false]) {
-  Deno.test(`FR-719 a chain that changed before it was ${lock ? "locked" : "watched"} is refused`, async () => {
+  Deno.test(`a chain that changed before it was ${lock ? "locked" : "watched"} is refused [FR-719]`, async () => {
     await using fixture = await unpackFixture("zlib-chain");
     const spec = await specOf(fixture);
     setStatus(fixture, "MERGING");
@@ -53,7 +53,7 @@ for (const lock of [true, false]) {
   });
 }
 
-Deno.test("FR-719 an alarm is on for as long as the chain is another, and each change is told once", async () => {
+Deno.test("an alarm is on for as long as the chain is another, and each change is told once [FR-719]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const options = optionsFor({ lock: false });
   const guard = await guardStore(await specOf(fixture), options);
@@ -77,7 +77,7 @@ Deno.test("FR-719 an alarm is on for as long as the chain is another, and each c
 });
 
 Deno.test({
-  name: "FR-719 root's own process is never in the lists of another owner's catalog: it watches",
+  name: "root's own process is never in the lists of another owner's catalog: it watches [FR-719]",
   ignore: Deno.uid() !== 0,
   async fn() {
     await using fixture = await unpackFixture("zlib-chain");

@@ -31,7 +31,7 @@ const canProbe = await isThere("/usr/bin/cc") && await isThere("/usr/include/zli
 
 testUnless(
   canProbe ? undefined : "there is no cc, or no zlib.h",
-  "FR-120 z_stream has the layout of zlib.h",
+  "z_stream has the layout of zlib.h [FR-120]",
   async () => {
     const dir = await Deno.makeTempDir({ prefix: "pbkfs-probe-" });
     try {
@@ -72,7 +72,7 @@ const cases: [string, SystemDecoder | undefined, Uint8Array<ArrayBuffer>][] = [
 for (const [name, decoder, packed] of cases) {
   testUnless(
     decoder === undefined ? `there is no ${name}` : undefined,
-    `FR-120 ${name} decodes what fits exactly, and nothing else`,
+    `${name} decodes what fits exactly, and nothing else [FR-120]`,
     () => {
       const decode = (source: Uint8Array<ArrayBuffer>, sizeBytes: number) => {
         const target = new Uint8Array(sizeBytes);
@@ -93,7 +93,7 @@ testUnless(
   systemDeflate() === undefined || systemZlib() === undefined
     ? "libdeflate and libz are needed"
     : undefined,
-  "FR-120 libdeflate and libz agree, also on what they refuse",
+  "libdeflate and libz agree, also on what they refuse [FR-120]",
   () => {
     const [one, two] = [systemDeflate()!, systemZlib()!];
     const decode = (decoder: SystemDecoder, source: Uint8Array<ArrayBuffer>) => {

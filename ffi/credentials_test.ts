@@ -24,7 +24,7 @@ const shadow = () => Deno.readTextFileSync("/etc/shadow");
 const say = (data) => console.log(JSON.stringify(data));`;
 
 Deno.test({
-  name: "FR-860 who acts for a user has that user's rights in every thread, and in new ones",
+  name: "who acts for a user has that user's rights in every thread, and in new ones [FR-860]",
   ignore: !IS_ROOT,
   async fn() {
     const worker = `self.onmessage = () => {
@@ -64,7 +64,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FR-860 a single call can be made as root, by the thread that makes it alone",
+  name: "a single call can be made as root, by the thread that makes it alone [FR-860]",
   ignore: !IS_ROOT,
   async fn() {
     const found = await run(`
@@ -83,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FR-860 where capabilities would stay with the process, it does not act for a user",
+  name: "where capabilities would stay with the process, it does not act for a user [FR-860]",
   ignore: !IS_ROOT,
   async fn() {
     const found = await run(
@@ -96,7 +96,7 @@ Deno.test({
   },
 });
 
-Deno.test("FR-860 without root behind, what root may do fails as it would", async () => {
+Deno.test("without root behind, what root may do fails as it would [FR-860]", async () => {
   assert.equal(hasRootBehind(), false);
   assert.equal(asRoot(() => "called"), "called");
   if (IS_ROOT) return;
@@ -108,7 +108,7 @@ Deno.test("FR-860 without root behind, what root may do fails as it would", asyn
   assert.equal(found, "Io");
 });
 
-Deno.test("FR-860 an account has the groups that the system gives it", async () => {
+Deno.test("an account has the groups that the system gives it [FR-860]", async () => {
   const id = async (flag: string) => {
     const { stdout } = await new Deno.Command("id", { args: [flag] }).output();
     return new TextDecoder().decode(stdout).trim().split(" ").map(Number);

@@ -269,7 +269,7 @@ async function probe(): Promise<Map<string, number> | { readonly missing: string
   }
 }
 
-Deno.test("FR-501 struct layouts and constants agree with the C headers", async () => {
+Deno.test("struct layouts and constants agree with the C headers [FR-501]", async () => {
   const c = await probe();
   if (!(c instanceof Map)) {
     const skipped = `SKIPPED FR-501: cc, libfuse3-dev, zlib1g-dev are needed (${c.missing})\n`;
@@ -292,7 +292,7 @@ Deno.test("FR-501 struct layouts and constants agree with the C headers", async 
   });
 });
 
-Deno.test("FR-502 a 64-bit member holds every safe integer, negative ones too", () => {
+Deno.test("a 64-bit member holds every safe integer, negative ones too [FR-502]", () => {
   const view = new DataView(new ArrayBuffer(8));
   const field = { kind: "i64", at: 0 } as const;
   const values = [0, 1, -1, 0x7fff_ffff, 0x8000_0000, -0x8000_0001, 2 ** 53 - 1, -(2 ** 53 - 1)];
@@ -302,7 +302,7 @@ Deno.test("FR-502 a 64-bit member holds every safe integer, negative ones too", 
   }
 });
 
-Deno.test("FR-502 a size beyond the safe integers is an error, not a rounded number", () => {
+Deno.test("a size beyond the safe integers is an error, not a rounded number [FR-502]", () => {
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, 2n ** 60n + 1n, true);
   assert.throws(() => readField(view, { kind: "u64", at: 0 }), RangeError);

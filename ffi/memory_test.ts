@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { allocate, borrowed } from "./memory.ts";
 
-Deno.test("FR-821 memory for pages begins where a page of the kernel's does, and is all there", () => {
+Deno.test("memory for pages begins where a page of the kernel's does, and is all there [FR-821]", () => {
   for (const sizeBytes of [4096, 8192, 10_000, 1 << 20]) {
     const { bytes, view, address } = allocate(sizeBytes);
     assert.equal(address % 4096, 0);

@@ -14,7 +14,7 @@ function makeDirectory(): { readonly path: string } & Disposable {
 
 const resolve = (path: string) => trustedPath(systemLibc(), path);
 
-Deno.test("FR-854 a path is resolved as the system resolves it, whatever links of ours are in it", () => {
+Deno.test("a path is resolved as the system resolves it, whatever links of ours are in it [FR-854]", () => {
   using dir = makeDirectory();
   const { path } = dir;
   Deno.mkdirSync(`${path}/a/b ü/c`, { recursive: true });
@@ -29,7 +29,7 @@ Deno.test("FR-854 a path is resolved as the system resolves it, whatever links o
   assert.equal(resolve(`${path}/two/new/er`), `${path}/a/b ü/new/er`);
 });
 
-Deno.test("FR-854 a path that ends in itself, or leads through a file, is refused", () => {
+Deno.test("a path that ends in itself, or leads through a file, is refused [FR-854]", () => {
   using dir = makeDirectory();
   Deno.symlinkSync("loop", `${dir.path}/loop`);
   Deno.writeTextFileSync(`${dir.path}/file`, "");
@@ -38,7 +38,7 @@ Deno.test("FR-854 a path that ends in itself, or leads through a file, is refuse
 });
 
 Deno.test({
-  name: "FR-854 a link of another user leads root to what is that user's only",
+  name: "a link of another user leads root to what is that user's only [FR-854]",
   ignore: !IS_ROOT,
   fn() {
     using dir = makeDirectory();

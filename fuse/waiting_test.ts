@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Waiting } from "./waiting.ts";
 
-Deno.test("FR-1012 nobody waits for a session that sleeps; for one that is busy, not longer than it is", async () => {
+Deno.test("nobody waits for a session that sleeps; for one that is busy, not longer than it is [FR-1012]", async () => {
   const session = new Waiting();
   const control = new Waiting(session.shared);
   assert.equal(control.waitedMs(), 0, "it has not begun");

@@ -49,7 +49,7 @@ async function until(isTrue: () => boolean): Promise<void> {
   assert(isTrue());
 }
 
-Deno.test("FR-833 who comes when there are too many takes the place of the oldest that asks nothing", async () => {
+Deno.test("who comes when there are too many takes the place of the oldest that asks nothing [FR-833]", async () => {
   await listening({}, async ({ connect, visits }) => {
     const first = await connect();
     await until(() => visits.length === 1);
@@ -66,7 +66,7 @@ Deno.test("FR-833 who comes when there are too many takes the place of the oldes
   });
 });
 
-Deno.test("FR-833 who asks nothing for too long is closed, who is worked for is not", async () => {
+Deno.test("who asks nothing for too long is closed, who is worked for is not [FR-833]", async () => {
   await listening({ askWithinMs: 50 }, async ({ connect, visits }) => {
     const worked = await connect();
     await until(() => visits.length === 1);
@@ -79,7 +79,7 @@ Deno.test("FR-833 who asks nothing for too long is closed, who is worked for is 
   });
 });
 
-Deno.test("FR-833 a listener that fails is opened anew, and what serving throws is told", async () => {
+Deno.test("a listener that fails is opened anew, and what serving throws is told [FR-833]", async () => {
   let opened = 0;
   const listen = () => {
     opened++;
@@ -96,7 +96,7 @@ Deno.test("FR-833 a listener that fails is opened anew, and what serving throws 
   });
 });
 
-Deno.test("FR-833 closing waits for those who are worked for, and for nobody else", async () => {
+Deno.test("closing waits for those who are worked for, and for nobody else [FR-833]", async () => {
   const working = Promise.withResolvers<void>();
   let isDone = false;
   const serve = async (visit: Visit) => {

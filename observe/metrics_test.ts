@@ -3,7 +3,7 @@ import { PbkfsError } from "../errors.ts";
 import { parseMetricsAddress } from "./metrics.ts";
 import { prometheusText } from "./prometheus_text.ts";
 
-Deno.test("FR-760 an address without a host is of this machine only", () => {
+Deno.test("an address without a host is of this machine only [FR-760]", () => {
   assert.deepEqual(parseMetricsAddress("9187"), { hostname: "127.0.0.1", port: 9187 });
   assert.deepEqual(parseMetricsAddress("0.0.0.0:80"), { hostname: "0.0.0.0", port: 80 });
   assert.deepEqual(parseMetricsAddress("[::1]:9187"), { hostname: "::1", port: 9187 });
@@ -12,7 +12,7 @@ Deno.test("FR-760 an address without a host is of this machine only", () => {
   }
 });
 
-Deno.test("FR-760 what is not plain in a label is escaped", () => {
+Deno.test("what is not plain in a label is escaped [FR-760]", () => {
   const text = prometheusText([{
     name: "pbkfs_x",
     type: "gauge",

@@ -3,7 +3,7 @@ import { Rarely } from "./rarely.ts";
 
 const SURVIVE = new URL("./survive.ts", import.meta.url).href;
 
-Deno.test("FR-834 what nobody has handled is logged, and does not end the process", async () => {
+Deno.test("what nobody has handled is logged, and does not end the process [FR-834]", async () => {
   const script = `
     import { surviveErrors } from "${SURVIVE}";
     const lines = [];
@@ -20,7 +20,7 @@ Deno.test("FR-834 what nobody has handled is logged, and does not end the proces
   assert.match(lines[0][1], /rejection 0/);
 });
 
-Deno.test("FR-834 of many complaints ten a minute are let through, and the others counted", () => {
+Deno.test("of many complaints ten a minute are let through, and the others counted [FR-834]", () => {
   let now = 0;
   const told: number[] = [];
   const rarely = new Rarely(() => now);

@@ -24,7 +24,7 @@ function isHarmless(text: string): boolean {
   });
 }
 
-Deno.test("FR-836 nothing that a terminal obeys is left of any text, and plain text stays as it is", () => {
+Deno.test("nothing that a terminal obeys is left of any text, and plain text stays as it is [FR-836]", () => {
   fc.assert(fc.property(anyText, (text) => {
     const shown = terminalText(text);
     assert(isHarmless(shown));
@@ -34,7 +34,7 @@ Deno.test("FR-836 nothing that a terminal obeys is left of any text, and plain t
   assert.equal(terminalText("\x1b[2Jé\n\u202eтест 😀"), "\\x1b[2Jé\\n\\u202eтест 😀");
 });
 
-Deno.test("FR-836 JSON means the same, and has nothing that a terminal obeys", () => {
+Deno.test("JSON means the same, and has nothing that a terminal obeys [FR-836]", () => {
   const value = fc.dictionary(anyText, fc.oneof(anyText, fc.array(anyText), fc.double()));
   fc.assert(fc.property(value, fc.constantFrom(0, 2), (data, indent) => {
     const json = JSON.stringify(data, null, indent);

@@ -3,7 +3,7 @@ import { TempDir } from "../tests/support/temp_dir.ts";
 import { readBounded } from "./read_bounded.ts";
 import { serverOn } from "./server_on.ts";
 
-Deno.test("FR-861 a file that is not longer than that is read whole, a longer one not at all", async () => {
+Deno.test("a file that is not longer than that is read whole, a longer one not at all [FR-861]", async () => {
   await using dir = TempDir.make();
   const path = `${dir.path}/file`;
   for (const text of ["", "x", "ü".repeat(50)]) {
@@ -17,7 +17,7 @@ Deno.test("FR-861 a file that is not longer than that is read whole, a longer on
   assert.match(await readBounded("/proc/self/stat", 4096) ?? "", /^\d+ \(/);
 });
 
-Deno.test("FR-861 nothing but a regular file tells of a server, and nothing is waited for", async () => {
+Deno.test("nothing but a regular file tells of a server, and nothing is waited for [FR-861]", async () => {
   await using dir = TempDir.make();
   const path = `${dir.path}/postmaster.pid`;
   const traps: Record<string, () => void> = {

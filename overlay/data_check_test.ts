@@ -4,7 +4,7 @@ import { checkDataFiles } from "./data_check.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { StoredState } from "./stored_state.ts";
 
-Deno.test("FR-876 strays that cannot be moved stay, and their numbers are not used again", () => {
+Deno.test("strays that cannot be moved stay, and their numbers are not used again [FR-876]", () => {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   try {
     const dataDirectory = `${dirPath}/data`;

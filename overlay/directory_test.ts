@@ -27,13 +27,13 @@ function list(directory: Directory, portion: number, between: (seen: number) => 
   }
 }
 
-Deno.test("FR-403 a listing has every name once, in the order in which they came", () => {
+Deno.test("a listing has every name once, in the order in which they came [FR-403]", () => {
   const directory = filled(500);
   const names = list(directory, 7, () => {});
   assert.deepEqual(names, Array.from({ length: 500 }, (_, n) => name(n)));
 });
 
-Deno.test("FR-403 what stays is listed once, whatever comes and goes meanwhile", () => {
+Deno.test("what stays is listed once, whatever comes and goes meanwhile [FR-403]", () => {
   const directory = filled(2000);
   let next = 2000;
   // Every second name goes, and as many come, so that the directory is compacted on the way.
@@ -45,7 +45,7 @@ Deno.test("FR-403 what stays is listed once, whatever comes and goes meanwhile",
   for (let n = 0; n < 2000; n += 2) assert(names.includes(name(n)), `${name(n)} was there`);
 });
 
-Deno.test("FR-403 removing each name after it was listed empties the directory", () => {
+Deno.test("removing each name after it was listed empties the directory [FR-403]", () => {
   const directory = filled(1000);
   const names: string[] = [];
   for (let round = 0; directory.size > 0 && round < 1000; round++) {
@@ -57,7 +57,7 @@ Deno.test("FR-403 removing each name after it was listed empties the directory",
   assert.equal(new Set(names).size, 1000);
 });
 
-Deno.test("FR-403 a name that is set again has its new inode, and is listed once", () => {
+Deno.test("a name that is set again has its new inode, and is listed once [FR-403]", () => {
   const directory = filled(3);
   directory.set(name(1), 99 as Ino);
   assert.equal(directory.get(name(1)), 99);
@@ -79,7 +79,7 @@ function first(count: number): FirstNames {
   };
 }
 
-Deno.test("FR-403 a directory agrees with a map, however often it is compacted", () => {
+Deno.test("a directory agrees with a map, however often it is compacted [FR-403]", () => {
   const step = fc.record({ n: fc.nat(40), isSet: fc.boolean() });
   const sequences = fc.array(step, { maxLength: 400, size: "max" });
   fc.assert(fc.property(sequences, fc.nat(30), (steps, firstCount) => {

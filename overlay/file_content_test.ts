@@ -119,7 +119,7 @@ function patched(bytes: Uint8Array, at: number, part: Uint8Array): Uint8Array {
 
 const FIVE = pattern(5 * PAGE, 1);
 
-test("FR-406 a file that nobody changed takes nothing from the diff", () => {
+test("a file that nobody changed takes nothing from the diff [FR-406]", () => {
   using bench = new Bench(FIVE);
   assertBytes(bench.read(), FIVE);
   bench.content.truncate(FIVE.length);
@@ -127,7 +127,7 @@ test("FR-406 a file that nobody changed takes nothing from the diff", () => {
   assert.deepEqual(bench.dataFiles, []);
 });
 
-test("FR-406 whole pages of a data file are written without reading the base", () => {
+test("whole pages of a data file are written without reading the base [FR-406]", () => {
   using bench = new Bench(FIVE);
   const part = pattern(2 * PAGE, 2);
   bench.write(PAGE, part);
@@ -137,7 +137,7 @@ test("FR-406 whole pages of a data file are written without reading the base", (
   assert(bench.pagesTaken <= 2, "the diff holds what was written, no more");
 });
 
-test("FR-406 a page that is written in part is filled from the base first, once", () => {
+test("a page that is written in part is filled from the base first, once [FR-406]", () => {
   using bench = new Bench(FIVE);
   const part = pattern(100, 2);
   bench.write(PAGE + 50, part);
@@ -147,7 +147,7 @@ test("FR-406 a page that is written in part is filled from the base first, once"
   assertBytes(bench.read(), patched(patched(FIVE, PAGE + 50, part), PAGE + 300, part));
 });
 
-test("FR-406 a write across pages fills only its first and its last one", () => {
+test("a write across pages fills only its first and its last one [FR-406]", () => {
   using bench = new Bench(FIVE);
   const part = pattern(2 * PAGE + 2, 2);
   bench.write(PAGE - 1, part);
@@ -155,7 +155,7 @@ test("FR-406 a write across pages fills only its first and its last one", () => 
   assertBytes(bench.read(), patched(FIVE, PAGE - 1, part));
 });
 
-test("FR-406 the last page of a base file of odd size is filled up to its end", () => {
+test("the last page of a base file of odd size is filled up to its end [FR-406]", () => {
   const odd = pattern(PAGE + 77, 1);
   using bench = new Bench(odd);
   bench.write(PAGE, pattern(10, 2));
@@ -163,21 +163,21 @@ test("FR-406 the last page of a base file of odd size is filled up to its end", 
   assertBytes(bench.read(), patched(odd, PAGE, pattern(10, 2)));
 });
 
-test("FR-406 growth past the base costs no reads, and holes are zeros", () => {
+test("growth past the base costs no reads, and holes are zeros [FR-406]", () => {
   using bench = new Bench(FIVE);
   bench.write(7 * PAGE + 5, pattern(10, 2));
   assert.deepEqual(bench.baseReads(), []);
   assertBytes(bench.read(), patched(FIVE, 7 * PAGE + 5, pattern(10, 2)));
 });
 
-test("FR-406 of a page within the file, the diff gets all bytes at once", () => {
+test("of a page within the file, the diff gets all bytes at once [FR-406]", () => {
   using bench = new Bench(new Uint8Array());
   bench.content.truncate(3 * PAGE);
   bench.write(PAGE + 1, pattern(10, 2));
   assert.equal(Deno.statSync(bench.dataPath).size, 2 * PAGE);
 });
 
-test("FR-406 what was cut off does not come back when the file grows again", () => {
+test("what was cut off does not come back when the file grows again [FR-406]", () => {
   for (const size of [0, 1, PAGE - 1, PAGE, PAGE + 1, 4 * PAGE + 1]) {
     using bench = new Bench(FIVE);
     bench.content.truncate(size);
@@ -190,7 +190,7 @@ test("FR-406 what was cut off does not come back when the file grows again", () 
   }
 });
 
-test("FR-406 a cut within a page that the diff holds leaves zeros behind it", () => {
+test("a cut within a page that the diff holds leaves zeros behind it [FR-406]", () => {
   using bench = new Bench(FIVE);
   bench.write(PAGE, pattern(PAGE, 2));
   bench.content.truncate(PAGE + 10);
@@ -201,7 +201,7 @@ test("FR-406 a cut within a page that the diff holds leaves zeros behind it", ()
   assertBytes(bench.read(), expected);
 });
 
-test("FR-406 punched pages read as zeros, and take no space", () => {
+test("punched pages read as zeros, and take no space [FR-406]", () => {
   using bench = new Bench(FIVE);
   bench.content.allocate(3, { offsetBytes: 100, sizeBytes: 3 * PAGE });
   const expected = FIVE.slice();
@@ -210,7 +210,7 @@ test("FR-406 punched pages read as zeros, and take no space", () => {
   assert(bench.pagesTaken <= 2, "the two that were punched in part");
 });
 
-test("FR-406 fallocate beyond the end grows the file, unless it is to keep its size", () => {
+test("fallocate beyond the end grows the file, unless it is to keep its size [FR-406]", () => {
   using bench = new Bench(FIVE);
   bench.content.allocate(1, { offsetBytes: 0, sizeBytes: 9 * PAGE });
   assert.equal(bench.content.sizeBytes, FIVE.length);
@@ -218,7 +218,7 @@ test("FR-406 fallocate beyond the end grows the file, unless it is to keep its s
   assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 2, new Uint8Array(1)));
 });
 
-test("FR-406 when a file grows, its data file reaches the end of the page it ended in", () => {
+test("when a file grows, its data file reaches the end of the page it ended in [FR-406]", () => {
   const grow: Readonly<Record<string, (content: FileContent) => void>> = {
     truncate: (content) => content.truncate(9 * PAGE),
     fallocate: (content) => content.allocate(0, { offsetBytes: 9 * PAGE - 1, sizeBytes: 1 }),
@@ -232,7 +232,7 @@ test("FR-406 when a file grows, its data file reaches the end of the page it end
   }
 });
 
-test("FR-406 other modes of fallocate are refused, and change nothing", () => {
+test("other modes of fallocate are refused, and change nothing [FR-406]", () => {
   for (const mode of [2, 8, 9, 32, 64]) {
     using bench = new Bench(FIVE);
     const range = { offsetBytes: 0, sizeBytes: PAGE };
@@ -241,7 +241,7 @@ test("FR-406 other modes of fallocate are refused, and change nothing", () => {
   }
 });
 
-test("FR-406 a small file that is no data file is copied up, a large one is not", () => {
+test("a small file that is no data file is copied up, a large one is not [FR-406]", () => {
   {
     using bench = new Bench(pattern(COPY_UP_SIZE_BYTES_MAX, 1), false);
     bench.write(5, pattern(1, 2));
@@ -254,7 +254,7 @@ test("FR-406 a small file that is no data file is copied up, a large one is not"
   assert.deepEqual(bench.baseReads(), [`file 0+${PAGE}`]);
 });
 
-test("FR-406 of a file that is cut when it is copied up, the rest is not read", () => {
+test("of a file that is cut when it is copied up, the rest is not read [FR-406]", () => {
   using bench = new Bench(pattern(1000, 1), false);
   bench.content.truncate(10);
   assert.deepEqual(bench.baseReads(), ["file 0+10"]);
@@ -263,7 +263,7 @@ test("FR-406 of a file that is cut when it is copied up, the rest is not read", 
   assertBytes(bench.read(), new Uint8Array(5));
 });
 
-test("FR-407 a copy-up that fails leaves the file as it is, and no file in the diff", () => {
+test("a copy-up that fails leaves the file as it is, and no file in the diff [FR-407]", () => {
   using bench = new Bench(pattern(1000, 1), false);
   bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
   assert.throws(() => bench.write(0, pattern(10, 2)), { errno: ERRNO.ENOSPC });
@@ -274,7 +274,7 @@ test("FR-407 a copy-up that fails leaves the file as it is, and no file in the d
   assertBytes(bench.read(), patched(pattern(1000, 1), 0, pattern(10, 2)));
 });
 
-test("FR-407 a write that fails half-way leaves nothing behind the end", () => {
+test("a write that fails half-way leaves nothing behind the end [FR-407]", () => {
   const odd = pattern(PAGE + 100, 1);
   using bench = new Bench(odd);
   bench.write(PAGE, pattern(1, 2));
@@ -285,7 +285,7 @@ test("FR-407 a write that fails half-way leaves nothing behind the end", () => {
   assertBytes(bench.read(odd.length), new Uint8Array(3 * PAGE - odd.length));
 });
 
-test("FR-407 a write that fails in a page that the diff lacks leaves the base's page", () => {
+test("a write that fails in a page that the diff lacks leaves the base's page [FR-407]", () => {
   using bench = new Bench(FIVE);
   bench.disk.fault = { call: "pwrite", errno: ERRNO.ENOSPC };
   assert.throws(() => bench.write(PAGE, pattern(PAGE, 3)), { errno: ERRNO.ENOSPC });
@@ -296,7 +296,7 @@ test("FR-407 a write that fails in a page that the diff lacks leaves the base's 
   assertBytes(bench.read(), patched(FIVE, 6 * PAGE + 10, pattern(1, 4)), "no trace of it");
 });
 
-test("FR-407 a file of the base cannot grow beyond what a page map can tell", () => {
+test("a file of the base cannot grow beyond what a page map can tell [FR-407]", () => {
   using bench = new Bench(FIVE);
   const tooFar = { offsetBytes: 2 ** 50, sizeBytes: PAGE };
   const refused = { errno: ERRNO.EFBIG };
@@ -308,7 +308,7 @@ test("FR-407 a file of the base cannot grow beyond what a page map can tell", ()
   assert.equal(bench.read(2 ** 43 - 5, 10).length, 5);
 });
 
-test("FR-408 what an earlier process wrote behind the end, and nobody committed, is not seen", () => {
+test("what an earlier process wrote behind the end, and nobody committed, is not seen [FR-408]", () => {
   using bench = new Bench(pattern(PAGE + 100, 1));
   bench.write(PAGE, pattern(10, 2));
   const records = bench.content.takeRecords(INO);
@@ -322,7 +322,7 @@ test("FR-408 what an earlier process wrote behind the end, and nobody committed,
   assertBytes(bench.read(PAGE + 100), expected);
 });
 
-test("FR-472 holes of a file are what neither the diff holds nor the base has stored", () => {
+test("holes of a file are what neither the diff holds nor the base has stored [FR-472]", () => {
   const bytes = pattern(6 * PAGE, 1);
   bytes.fill(0, PAGE, 3 * PAGE);
   using bench = new Bench(bytes);
@@ -354,7 +354,7 @@ test("FR-472 holes of a file are what neither the diff holds nor the base has st
   assert.deepEqual(data(), [[0, 0.5]], "cut, the base does not come back");
 });
 
-test("FR-472 space is what the diff takes, and what shows of the base", () => {
+test("space is what the diff takes, and what shows of the base [FR-472]", () => {
   using bench = new Bench(pattern(6 * PAGE, 1));
   const pages = () => bench.content.blocks512 * 512 / PAGE;
   assert.equal(pages(), 6);
@@ -372,7 +372,7 @@ test("FR-472 space is what the diff takes, and what shows of the base", () => {
   assert.equal(pages(), 0);
 });
 
-test("FR-470 a page at the end of the longest file takes little memory, and little time", () => {
+test("a page at the end of the longest file takes little memory, and little time [FR-470]", () => {
   using bench = new Bench(pattern(2 * PAGE, 1));
   bench.content.truncate(FILE_SIZE_BYTES_MAX);
   bench.write(FILE_SIZE_BYTES_MAX - 10, pattern(10, 2));

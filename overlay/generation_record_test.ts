@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GenerationRecord, readGeneration } from "./generation_record.ts";
 
-Deno.test("FR-875 a record tells the last generation, and the one before if its last write tore", () => {
+Deno.test("a record tells the last generation, and the one before if its last write tore [FR-875]", () => {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   try {
     const path = `${dirPath}/record`;

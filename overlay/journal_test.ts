@@ -50,7 +50,7 @@ function sync(world: World, ino: Ino, request: number): void {
   world.overlay.sync(ino, request as Request, { dataOnly: true });
 }
 
-Deno.test("FR-410 a sync replies after bytes, directory and store, in this order", () => {
+Deno.test("a sync replies after bytes, directory and store, in this order [FR-410]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino);
@@ -62,7 +62,7 @@ Deno.test("FR-410 a sync replies after bytes, directory and store, in this order
   });
 });
 
-Deno.test("FR-410 a deleted file's bytes go when the store has forgotten them", () => {
+Deno.test("a deleted file's bytes go when the store has forgotten them [FR-410]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     write(world, ino);
@@ -75,7 +75,7 @@ Deno.test("FR-410 a deleted file's bytes go when the store has forgotten them", 
   });
 });
 
-Deno.test("FR-411 a whole file whose metadata stay pays one fdatasync", () => {
+Deno.test("a whole file whose metadata stay pays one fdatasync [FR-411]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     write(world, ino);
@@ -89,7 +89,7 @@ Deno.test("FR-411 a whole file whose metadata stay pays one fdatasync", () => {
   });
 });
 
-Deno.test("FR-411 a sync with nothing to do replies at once", () => {
+Deno.test("a sync with nothing to do replies at once [FR-411]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     assert.equal(world.overlay.sync(ino, 1 as Request, { dataOnly: false }), "done");
@@ -97,7 +97,7 @@ Deno.test("FR-411 a sync with nothing to do replies at once", () => {
   });
 });
 
-Deno.test("FR-412 a file that could not be synced fails once, and then has its old pages", () => {
+Deno.test("a file that could not be synced fails once, and then has its old pages [FR-412]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     const before = world.read(ino);
@@ -116,7 +116,7 @@ Deno.test("FR-412 a file that could not be synced fails once, and then has its o
   });
 });
 
-Deno.test("FR-461 each process that was there hears once of a sync that failed", () => {
+Deno.test("each process that was there hears once of a sync that failed [FR-461]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino);
@@ -132,7 +132,7 @@ Deno.test("FR-461 each process that was there hears once of a sync that failed",
   });
 });
 
-Deno.test("FR-461 if nobody has heard of a failure, whoever comes first does, and so does the end", () => {
+Deno.test("if nobody has heard of a failure, whoever comes first does, and so does the end [FR-461]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino);
@@ -145,7 +145,7 @@ Deno.test("FR-461 if nobody has heard of a failure, whoever comes first does, an
   });
 });
 
-Deno.test("FR-461 what is written after a failure was told is not dropped with what failed", () => {
+Deno.test("what is written after a failure was told is not dropped with what failed [FR-461]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino);
@@ -165,7 +165,7 @@ Deno.test("FR-461 what is written after a failure was told is not dropped with w
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-461 pages that were in the store stay when a later sync fails, cut ones stay away", () => {
+Deno.test("pages that were in the store stay when a later sync fails, cut ones stay away [FR-461]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino, 0, 2 * PAGE);
@@ -185,7 +185,7 @@ Deno.test("FR-461 pages that were in the store stay when a later sync fails, cut
   });
 });
 
-Deno.test("FR-461 a file that was copied up has its old bytes when that could not be synced", () => {
+Deno.test("a file that was copied up has its old bytes when that could not be synced [FR-461]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "conf");
     write(world, ino, 10, 20);
@@ -202,7 +202,7 @@ Deno.test("FR-461 a file that was copied up has its old bytes when that could no
   });
 });
 
-Deno.test("FR-461 a file whose copy could neither be synced nor made again is as the base has it", () => {
+Deno.test("a file whose copy could neither be synced nor made again is as the base has it [FR-461]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "conf");
     write(world, ino, 10, 20);
@@ -223,7 +223,7 @@ Deno.test("FR-461 a file whose copy could neither be synced nor made again is as
   });
 });
 
-Deno.test("FR-412 of files synced together, only those fail that could not be synced", () => {
+Deno.test("of files synced together, only those fail that could not be synced [FR-412]", () => {
   inWorld((world) => {
     const inos = ["d/data", "d/odd", "d/s/data"].map((path) => inoOf(world, path));
     for (const ino of inos) write(world, ino);
@@ -235,7 +235,7 @@ Deno.test("FR-412 of files synced together, only those fail that could not be sy
   });
 });
 
-Deno.test("FR-412 a sync that was asked for before the failure was known fails as well", () => {
+Deno.test("a sync that was asked for before the failure was known fails as well [FR-412]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino);
@@ -256,7 +256,7 @@ Deno.test("FR-412 a sync that was asked for before the failure was known fails a
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-413 when the store fails nothing is lost, and the next sync commits it", () => {
+Deno.test("when the store fails nothing is lost, and the next sync commits it [FR-413]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     write(world, ino);
@@ -274,7 +274,7 @@ Deno.test("FR-413 when the store fails nothing is lost, and the next sync commit
   });
 });
 
-Deno.test("FR-413 if the directory cannot be synced nothing is committed, and it is synced again", () => {
+Deno.test("if the directory cannot be synced nothing is committed, and it is synced again [FR-413]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     world.disk.fault = { call: "fsync", errno: ERRNO.EIO };
@@ -286,7 +286,7 @@ Deno.test("FR-413 if the directory cannot be synced nothing is committed, and it
   });
 });
 
-Deno.test("FR-413 jobs that build on a failed commit fail too, and all of them are done again", () => {
+Deno.test("jobs that build on a failed commit fail too, and all of them are done again [FR-413]", () => {
   inWorld((world) => {
     create(world, "first");
     world.overlay.syncDirectory(ROOT_INO, 1 as Request);
@@ -307,7 +307,7 @@ Deno.test("FR-413 jobs that build on a failed commit fail too, and all of them a
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-413 a job that cannot be submitted fails its sync, and the next one does all of it", () => {
+Deno.test("a job that cannot be submitted fails its sync, and the next one does all of it [FR-413]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     write(world, ino);
@@ -322,7 +322,7 @@ Deno.test("FR-413 a job that cannot be submitted fails its sync, and the next on
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-413 jobs that wait at the same time cost one commit", () => {
+Deno.test("jobs that wait at the same time cost one commit [FR-413]", () => {
   inWorld((world) => {
     for (let n = 0; n < 5; n++) {
       create(world, `file ${n}`);
@@ -334,7 +334,7 @@ Deno.test("FR-413 jobs that wait at the same time cost one commit", () => {
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-414 what nobody syncs is committed after five seconds", () => {
+Deno.test("what nobody syncs is committed after five seconds [FR-414]", () => {
   inWorld((world) => {
     assert.equal(world.overlay.deferredMs(), undefined);
     create(world, "new");
@@ -354,7 +354,7 @@ Deno.test("FR-414 what nobody syncs is committed after five seconds", () => {
   });
 });
 
-Deno.test("FR-1015 after five seconds a commit is left to who was told, and after ten it is made", () => {
+Deno.test("after five seconds a commit is left to who was told, and after ten it is made [FR-1015]", () => {
   let told = 0;
   inWorld((world) => {
     const committed = () => world.store.load().names.length;
@@ -381,7 +381,7 @@ Deno.test("FR-1015 after five seconds a commit is left to who was told, and afte
   }, { onCommitDue: () => told++ });
 });
 
-Deno.test("FR-1015 a commit that is urgent waits for nobody", () => {
+Deno.test("a commit that is urgent waits for nobody [FR-1015]", () => {
   let told = 0;
   inWorld((world) => {
     create(world, "new");
@@ -398,7 +398,7 @@ Deno.test("FR-1015 a commit that is urgent waits for nobody", () => {
   }, { onCommitDue: () => told++ });
 });
 
-Deno.test("FR-1015 who makes a commit hears that the one before has failed", () => {
+Deno.test("who makes a commit hears that the one before has failed [FR-1015]", () => {
   inWorld((world) => {
     create(world, "new");
     world.store.failErrno = ERRNO.ENOSPC;
@@ -409,7 +409,7 @@ Deno.test("FR-1015 who makes a commit hears that the one before has failed", () 
   }, { onCommitDue: () => {} });
 });
 
-Deno.test("FR-475 many names are committed sooner, without what would have to be synced first", () => {
+Deno.test("many names are committed sooner, without what would have to be synced first [FR-475]", () => {
   inWorld((world) => {
     write(world, inoOf(world, "d/data"));
     for (let file = 0; file < 999; file++) create(world, `file ${file}`);
@@ -428,7 +428,7 @@ Deno.test("FR-475 many names are committed sooner, without what would have to be
   });
 });
 
-Deno.test("FR-475 a store that fails is not asked at every turn for many names", () => {
+Deno.test("a store that fails is not asked at every turn for many names [FR-475]", () => {
   inWorld((world) => {
     for (let file = 0; file < 1000; file++) create(world, `file ${file}`);
     for (let round = 0; world.store.load().names.length === 0; round++) {
@@ -443,7 +443,7 @@ Deno.test("FR-475 a store that fails is not asked at every turn for many names",
   });
 });
 
-Deno.test("FR-414 a commit in the background that fails is tried again, though nobody asks", () => {
+Deno.test("a commit in the background that fails is tried again, though nobody asks [FR-414]", () => {
   inWorld((world) => {
     create(world, "new");
     world.clockMs += 5000;
@@ -458,7 +458,7 @@ Deno.test("FR-414 a commit in the background that fails is tried again, though n
   });
 });
 
-Deno.test("FR-414 times that changed alone do not make a sync of data commit", () => {
+Deno.test("times that changed alone do not make a sync of data commit [FR-414]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     world.sync(ino);
@@ -472,7 +472,7 @@ Deno.test("FR-414 times that changed alone do not make a sync of data commit", (
   });
 });
 
-Deno.test("FR-415 a sync for which a descriptor is missing takes nothing, and can be repeated", () => {
+Deno.test("a sync for which a descriptor is missing takes nothing, and can be repeated [FR-415]", () => {
   inWorld((world) => {
     const inos = ["d/data", "d/odd"].map((path) => inoOf(world, path));
     for (const ino of inos) write(world, ino);
@@ -488,7 +488,7 @@ Deno.test("FR-415 a sync for which a descriptor is missing takes nothing, and ca
   });
 });
 
-Deno.test("FR-415 a sync for which there are too many descriptors waits for those before it", () => {
+Deno.test("a sync for which there are too many descriptors waits for those before it [FR-415]", () => {
   inWorld((world) => {
     write(world, inoOf(world, "d/data"));
     world.disk.fault = { call: "dup", errno: ERRNO.EMFILE };
@@ -498,7 +498,7 @@ Deno.test("FR-415 a sync for which there are too many descriptors waits for thos
   });
 });
 
-Deno.test("FR-415 however many files wait to be synced, few descriptors are held", () => {
+Deno.test("however many files wait to be synced, few descriptors are held [FR-415]", () => {
   inWorld((world) => {
     for (let n = 0; n < 700; n++) write(world, create(world, `file ${n}`), 0, 10);
     const before = world.disk.openFiles;
@@ -510,7 +510,7 @@ Deno.test("FR-415 however many files wait to be synced, few descriptors are held
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-416 bytes that were cut stay until the store knows of the cut", () => {
+Deno.test("bytes that were cut stay until the store knows of the cut [FR-416]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino, 0, 5 * PAGE);
@@ -529,7 +529,7 @@ Deno.test("FR-416 bytes that were cut stay until the store knows of the cut", ()
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-416 bytes of a second cut, which nobody has committed, stay as well", () => {
+Deno.test("bytes of a second cut, which nobody has committed, stay as well [FR-416]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino, 0, 5 * PAGE);
@@ -546,7 +546,7 @@ Deno.test("FR-416 bytes of a second cut, which nobody has committed, stay as wel
   }, { holdsJobs: true });
 });
 
-Deno.test("FR-416 the space of bytes that were cut is given back", () => {
+Deno.test("the space of bytes that were cut is given back [FR-416]", () => {
   inWorld((world) => {
     const ino = inoOf(world, "d/data");
     write(world, ino, 0, 5 * PAGE);
@@ -558,7 +558,7 @@ Deno.test("FR-416 the space of bytes that were cut is given back", () => {
   });
 });
 
-Deno.test("FR-417 after a crash, a sync also covers what the process before had written", () => {
+Deno.test("after a crash, a sync also covers what the process before had written [FR-417]", () => {
   inWorld((world) => {
     const ino = create(world, "new");
     write(world, ino, 0, PAGE, 1);
@@ -582,7 +582,7 @@ function manyFiles(world: World): Ino[] {
   });
 }
 
-Deno.test("FR-885 a flush of very many files syncs the file system once, not each of them", () => {
+Deno.test("a flush of very many files syncs the file system once, not each of them [FR-885]", () => {
   inWorld((world) => {
     manyFiles(world);
     write(world, inoOf(world, "d/data"));
@@ -598,7 +598,7 @@ Deno.test("FR-885 a flush of very many files syncs the file system once, not eac
   });
 });
 
-Deno.test("FR-885 if the file system cannot be synced as a whole, each file is", () => {
+Deno.test("if the file system cannot be synced as a whole, each file is [FR-885]", () => {
   inWorld((world) => {
     manyFiles(world);
     calls(world);
@@ -608,7 +608,7 @@ Deno.test("FR-885 if the file system cannot be synced as a whole, each file is",
   });
 });
 
-Deno.test("FR-885 a file of very many whose bytes did not reach the disk fails the flush", () => {
+Deno.test("a file of very many whose bytes did not reach the disk fails the flush [FR-885]", () => {
   inWorld((world) => {
     manyFiles(world);
     const ino = inoOf(world, "d/data");
@@ -623,7 +623,7 @@ Deno.test("FR-885 a file of very many whose bytes did not reach the disk fails t
   });
 });
 
-Deno.test("FR-885 files that a mount finds in the diff are synced together as well", () => {
+Deno.test("files that a mount finds in the diff are synced together as well [FR-885]", () => {
   inWorld((world) => {
     manyFiles(world);
     world.overlay.syncDirectory(ROOT_INO, 2 as Request);
@@ -643,7 +643,7 @@ Deno.test("FR-885 files that a mount finds in the diff are synced together as we
   });
 });
 
-Deno.test("FR-869 lengths that a crash left untold are told at the unmount, though nobody asked for the files", () => {
+Deno.test("lengths that a crash left untold are told at the unmount, though nobody asked for the files [FR-869]", () => {
   inWorld((world) => {
     const inos = Array.from({ length: 3 }, (_, n) => create(world, `f${n}`));
     for (const ino of inos) assert.equal(world.sync(ino), 0);

@@ -4,7 +4,7 @@ import { promised } from "./metadata_store.ts";
 
 const stores = new Map<string, MemoryStore>();
 
-testMetadataStore("FR-401 MemoryStore", (dirPath) => {
+testMetadataStore("MemoryStore [FR-401]", (dirPath) => {
   const store = stores.get(dirPath) ?? new MemoryStore();
   stores.set(dirPath, store);
   return promised(store);

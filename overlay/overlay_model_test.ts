@@ -40,17 +40,17 @@ function checkSequences(options: {
   assert.equal(handedOver > 0, workers, `${handedOver} reads were answered by workers`);
 }
 
-Deno.test("FR-420 whatever happens to it, the overlay agrees with a model of a file system", () => {
+Deno.test("whatever happens to it, the overlay agrees with a model of a file system [FR-420]", () => {
   const count = Math.ceil(SEQUENCES * 0.6);
   checkSequences({ count, stepsMax: 60, openStore: () => new MemoryStore(), workers: false });
 });
 
-Deno.test("FR-420 the same where read workers take what is not in the page cache", () => {
+Deno.test("the same where read workers take what is not in the page cache [FR-420]", () => {
   const count = Math.ceil(SEQUENCES * 0.25);
   checkSequences({ count, stepsMax: 60, openStore: () => new MemoryStore(), workers: true });
 });
 
-Deno.test("FR-420 the same with the store that mounts use", () => {
+Deno.test("the same with the store that mounts use [FR-420]", () => {
   checkSequences({
     count: Math.ceil(SEQUENCES / 20),
     stepsMax: 60,

@@ -34,7 +34,7 @@ function linksOf(world: World, ...paths: string[]): number[] {
   return paths.map((path) => world.withNode(path, ({ links }) => links));
 }
 
-Deno.test("FR-409 a directory is listed though the size of one of its files cannot be told", () => {
+Deno.test("a directory is listed though the size of one of its files cannot be told [FR-409]", () => {
   inWorld((world) => {
     world.base.damaged.add("d/odd");
     assert.deepEqual(namesIn(world, "d"), [".", "..", "data", "gaps", "odd", "s"]);
@@ -44,14 +44,14 @@ Deno.test("FR-409 a directory is listed though the size of one of its files cann
   });
 });
 
-Deno.test("FR-409 listing reads nothing of the files listed", () => {
+Deno.test("listing reads nothing of the files listed [FR-409]", () => {
   inWorld((world) => {
     namesIn(world, "d");
     assert.deepEqual(world.base.reads, []);
   });
 });
 
-Deno.test("FR-177 an unlisted directory of the base is found by its name, and does all that others do", () => {
+Deno.test("an unlisted directory of the base is found by its name, and does all that others do [FR-177]", () => {
   inWorld((world) => {
     const { base } = world;
     const paths = Array.from({ length: base.count }, (_, at) => base.entry(at as EntryIndex).path);
@@ -74,7 +74,7 @@ Deno.test("FR-177 an unlisted directory of the base is found by its name, and do
   });
 });
 
-Deno.test("FR-177 under another name, or made anew, a directory is listed", () => {
+Deno.test("under another name, or made anew, a directory is listed [FR-177]", () => {
   inWorld((world) => {
     const { base } = world;
     const paths = Array.from({ length: base.count }, (_, at) => base.entry(at as EntryIndex).path);
@@ -90,7 +90,7 @@ Deno.test("FR-177 under another name, or made anew, a directory is listed", () =
   });
 });
 
-Deno.test("FR-421 exchanged directories take their links along, also over a remount", () => {
+Deno.test("exchanged directories take their links along, also over a remount [FR-421]", () => {
   inWorld((world) => {
     const { overlay } = world;
     overlay.makeDirectory(inRoot("n"), { ...NODE, mode: 0o700 });
@@ -108,7 +108,7 @@ Deno.test("FR-421 exchanged directories take their links along, also over a remo
   });
 });
 
-Deno.test("FR-421 a directory that was removed with its whiteouts stays away after a remount", () => {
+Deno.test("a directory that was removed with its whiteouts stays away after a remount [FR-421]", () => {
   inWorld((world) => {
     const { overlay } = world;
     const d = world.withNode("d", ({ ino }) => ino);
@@ -127,7 +127,7 @@ Deno.test("FR-421 a directory that was removed with its whiteouts stays away aft
   });
 });
 
-Deno.test("FR-422 a file of the base that was deleted, and let go of, does not come back", () => {
+Deno.test("a file of the base that was deleted, and let go of, does not come back [FR-422]", () => {
   inWorld((world) => {
     const { overlay } = world;
     const d = world.withNode("d", ({ ino }) => ino);
@@ -144,7 +144,7 @@ Deno.test("FR-422 a file of the base that was deleted, and let go of, does not c
   });
 });
 
-Deno.test("FR-422 a file stays while somebody holds it, as often as it was given out", () => {
+Deno.test("a file stays while somebody holds it, as often as it was given out [FR-422]", () => {
   inWorld((world) => {
     const { overlay } = world;
     const { ino } = overlay.makeNode(inRoot("f"), NODE); // One.
@@ -170,7 +170,7 @@ Deno.test("FR-422 a file stays while somebody holds it, as often as it was given
   });
 });
 
-Deno.test("FR-422 a file of the base that is unlinked while open can still be changed", () => {
+Deno.test("a file of the base that is unlinked while open can still be changed [FR-422]", () => {
   inWorld((world) => {
     const { overlay } = world;
     const d = world.withNode("d", ({ ino }) => ino);
@@ -188,7 +188,7 @@ Deno.test("FR-422 a file of the base that is unlinked while open can still be ch
   });
 });
 
-Deno.test("FR-423 names that are too long are refused, wherever they are given", () => {
+Deno.test("names that are too long are refused, wherever they are given [FR-423]", () => {
   inWorld(({ overlay }) => {
     const long = inRoot("n".repeat(256));
     const refused = { errno: ERRNO.ENAMETOOLONG };
@@ -200,7 +200,7 @@ Deno.test("FR-423 names that are too long are refused, wherever they are given",
   });
 });
 
-Deno.test("FR-423 nothing can be made in a directory that is removed while somebody is in it", () => {
+Deno.test("nothing can be made in a directory that is removed while somebody is in it [FR-423]", () => {
   inWorld(({ overlay }) => {
     const { ino } = overlay.makeDirectory(inRoot("n"), { ...NODE, mode: 0o700 });
     overlay.removeDirectory(inRoot("n"));
@@ -213,7 +213,7 @@ Deno.test("FR-423 nothing can be made in a directory that is removed while someb
   });
 });
 
-Deno.test("FR-424 a mount after a clean one goes on with the numbers, and reuses none", () => {
+Deno.test("a mount after a clean one goes on with the numbers, and reuses none [FR-424]", () => {
   inWorld((world) => {
     const { ino } = world.overlay.makeNode(inRoot("f"), NODE);
     world.overlay.unlink(inRoot("f"));
@@ -223,7 +223,7 @@ Deno.test("FR-424 a mount after a clean one goes on with the numbers, and reuses
   });
 });
 
-Deno.test("FR-425 times are those of the clock that the kernel stamps files with", () => {
+Deno.test("times are those of the clock that the kernel stamps files with [FR-425]", () => {
   inWorld(({ overlay, disk }) => {
     for (let round = 0; round < 100; round++) {
       const before = disk.libc.clock();
@@ -237,7 +237,7 @@ Deno.test("FR-425 times are those of the clock that the kernel stamps files with
   });
 });
 
-Deno.test("FR-426 on a full disk, a write waits for the space of what was deleted before it", () => {
+Deno.test("on a full disk, a write waits for the space of what was deleted before it [FR-426]", () => {
   inWorld((world) => {
     const { overlay } = world;
     const bytes = pattern(8192, 7);
@@ -257,7 +257,7 @@ Deno.test("FR-426 on a full disk, a write waits for the space of what was delete
   });
 });
 
-Deno.test("FR-418 a power cut that loses a data file's length tears nothing before it", () => {
+Deno.test("a power cut that loses a data file's length tears nothing before it [FR-418]", () => {
   const write = (world: World, bytes: Uint8Array<ArrayBuffer>, offsetBytes: number) =>
     world.withNode("d/odd", ({ ino }) => {
       world.overlay.write(ino, addressOf(bytes), { offsetBytes, sizeBytes: bytes.length });
@@ -277,7 +277,7 @@ Deno.test("FR-418 a power cut that loses a data file's length tears nothing befo
   });
 });
 
-Deno.test("FR-473 a file without a name leaves nothing behind: let go of, killed, unmounted", () => {
+Deno.test("a file without a name leaves nothing behind: let go of, killed, unmounted [FR-473]", () => {
   for (const end of ["forget", "crash", "remount"] as const) {
     inWorld((world) => {
       const { ino, links } = world.overlay.makeTemporary(ROOT_INO, NODE);
@@ -299,7 +299,7 @@ Deno.test("FR-473 a file without a name leaves nothing behind: let go of, killed
   }
 });
 
-Deno.test("FR-473 a file that got its name later keeps all that was synced, in any crash", () => {
+Deno.test("a file that got its name later keeps all that was synced, in any crash [FR-473]", () => {
   for (const namedFirst of [true, false]) {
     inWorld((world) => {
       const { ino } = world.overlay.makeTemporary(ROOT_INO, { ...NODE, mode: 0o100640 });
@@ -327,7 +327,7 @@ Deno.test("FR-473 a file that got its name later keeps all that was synced, in a
   }
 });
 
-Deno.test("FR-473 a name that is taken leaves the file without one, and a deleted file stays so", () => {
+Deno.test("a name that is taken leaves the file without one, and a deleted file stays so [FR-473]", () => {
   inWorld((world) => {
     const { ino } = world.overlay.makeTemporary(ROOT_INO, NODE);
     assert.throws(() => world.overlay.link(ino, inRoot("conf")), { errno: ERRNO.EEXIST });
@@ -342,7 +342,7 @@ Deno.test("FR-473 a name that is taken leaves the file without one, and a delete
   });
 });
 
-Deno.test("FR-474 the time at which a file was made is kept, and that of the base is the diff's", () => {
+Deno.test("the time at which a file was made is kept, and that of the base is the diff's [FR-474]", () => {
   inWorld((world) => {
     const { born, ino } = world.overlay.makeNode(inRoot("new"), NODE);
     assert(born !== undefined && born.seconds > 1_700_000_000);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PageMap, PAGES_A_PART } from "./page_map.ts";
 
-Deno.test("FR-402 a new page map holds nothing", () => {
+Deno.test("a new page map holds nothing [FR-402]", () => {
   const map = new PageMap();
   assert.equal(map.has(0), false);
   assert.equal(map.has(1_000_000), false);
@@ -10,7 +10,7 @@ Deno.test("FR-402 a new page map holds nothing", () => {
   assert.deepEqual(map.takeChanged(), []);
 });
 
-Deno.test("FR-402 a run ends where held changes to not held, or at the count asked for", () => {
+Deno.test("a run ends where held changes to not held, or at the count asked for [FR-402]", () => {
   const map = new PageMap();
   map.add(3, 2);
   assert.deepEqual(map.run(0, 10), { held: false, first: 0, count: 3 });
@@ -19,7 +19,7 @@ Deno.test("FR-402 a run ends where held changes to not held, or at the count ask
   assert.deepEqual(map.run(5, 1000), { held: false, first: 5, count: 1000 });
 });
 
-Deno.test("FR-402 only parts that changed are told, until storing them fails", () => {
+Deno.test("only parts that changed are told, until storing them fails [FR-402]", () => {
   const map = new PageMap();
   map.add(PAGES_A_PART - 1, 2);
   assert.deepEqual(map.takeChanged(), [0, 1]);
@@ -31,7 +31,7 @@ Deno.test("FR-402 only parts that changed are told, until storing them fails", (
   assert.equal(map.hasChanged, true);
 });
 
-Deno.test("FR-402 dropping from a page on forgets that page and all behind it", () => {
+Deno.test("dropping from a page on forgets that page and all behind it [FR-402]", () => {
   const map = new PageMap();
   map.add(0, 20);
   map.add(9000, 1);
@@ -41,7 +41,7 @@ Deno.test("FR-402 dropping from a page on forgets that page and all behind it", 
   assert.equal(map.dropFrom(13), false, "there is nothing left to drop");
 });
 
-Deno.test("FR-402 parts that were stored make the same map again", () => {
+Deno.test("parts that were stored make the same map again [FR-402]", () => {
   const map = new PageMap();
   map.add(5, 3);
   map.add(3 * PAGES_A_PART + 77, 4);
@@ -52,7 +52,7 @@ Deno.test("FR-402 parts that were stored make the same map again", () => {
   assert.equal(again.hasChanged, false);
 });
 
-Deno.test("FR-402 a page map agrees with a set of numbers", () => {
+Deno.test("a page map agrees with a set of numbers [FR-402]", () => {
   const page = fc.nat(3 * PAGES_A_PART);
   const step = fc.oneof(
     fc.record({ add: page, count: fc.integer({ min: 1, max: 300 }) }),
@@ -78,7 +78,7 @@ Deno.test("FR-402 a page map agrees with a set of numbers", () => {
   }));
 });
 
-Deno.test("FR-461 what was added since a commit can be forgotten, what was dropped stays so", () => {
+Deno.test("what was added since a commit can be forgotten, what was dropped stays so [FR-461]", () => {
   const map = new PageMap();
   const take = () => map.takeChanged().map((part) => ({ part, bits: map.part(part) }));
   const commit = (taken: ReturnType<typeof take>) =>

@@ -15,7 +15,7 @@ import type { DataId } from "./metadata_store.ts";
 const PAGE = 8192;
 const PAGES = 100;
 
-Deno.test("FR-970 a read gives the same bytes by workers, without them, and for ourselves", () => {
+Deno.test("a read gives the same bytes by workers, without them, and for ourselves [FR-970]", () => {
   const directory = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   const libc = systemLibc();
   const data = new DataFiles({ libc, directory: byteStringOf(directory) });
@@ -64,7 +64,7 @@ Deno.test("FR-970 a read gives the same bytes by workers, without them, and for 
   }
 });
 
-Deno.test("FR-991 records of 64 KiB are read right here and by workers, from any place to any other", () => {
+Deno.test("records of 64 KiB are read right here and by workers, from any place to any other [FR-991]", () => {
   const libc = systemLibc();
   const [alone, divided] = [false, true].map((workers) => new Reading({ libc, workers }));
   assert(alone !== undefined && divided !== undefined);
@@ -96,7 +96,7 @@ Deno.test("FR-991 records of 64 KiB are read right here and by workers, from any
   }
 });
 
-Deno.test("FR-970 a read that was handed over gives what the file held, though it is let go of", () => {
+Deno.test("a read that was handed over gives what the file held, though it is let go of [FR-970]", () => {
   const directory = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });
   const libc = systemLibc();
   const data = new DataFiles({ libc, directory: byteStringOf(directory) });

@@ -68,7 +68,7 @@ class Bench {
   }
 }
 
-Deno.test("FR-428 a read with much to decode is divided between the workers that are idle", () => {
+Deno.test("a read with much to decode is divided between the workers that are idle [FR-428]", () => {
   for (const codec of ["zlib", "zstd", "pglz"] as const) {
     assert.deepEqual(new Bench(2).partsOf(records(codec, 128)), [64, 64], codec);
     assert.deepEqual(new Bench(4).partsOf(records(codec, 128)), [32, 32, 32, 32], codec);
@@ -76,7 +76,7 @@ Deno.test("FR-428 a read with much to decode is divided between the workers that
   assert.deepEqual(new Bench(8).partsOf([...pages(20), ...records("zlib", 32)]), [36, 16]);
 });
 
-Deno.test("FR-428 a read with little to decode, or nothing, stays where it is", () => {
+Deno.test("a read with little to decode, or nothing, stays where it is [FR-428]", () => {
   const bench = new Bench(4);
   for (const pieces of [records("zlib", 16), records("lz4", 128), pages(128)]) {
     assert.deepEqual(bench.partsOf(pieces), []);
@@ -84,7 +84,7 @@ Deno.test("FR-428 a read with little to decode, or nothing, stays where it is", 
   assert.deepEqual(bench.done, ["cached", "cached", "cached"]);
 });
 
-Deno.test("FR-428 a read that the disk has to answer goes to one worker, in one piece", () => {
+Deno.test("a read that the disk has to answer goes to one worker, in one piece [FR-428]", () => {
   const bench = new Bench(4);
   bench.isCached = false;
   assert.deepEqual(bench.partsOf(pages(128)), [128]);
@@ -92,7 +92,7 @@ Deno.test("FR-428 a read that the disk has to answer goes to one worker, in one 
   assert.deepEqual(bench.done, []);
 });
 
-Deno.test("FR-428 when all workers are busy, a read is done where it is", () => {
+Deno.test("when all workers are busy, a read is done where it is [FR-428]", () => {
   const bench = new Bench(2);
   const read = () => bench.pool.read(records("zlib", 128), allocate(1 << 20), REQUEST);
   assert.equal(read(), "handedOver");

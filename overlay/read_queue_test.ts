@@ -38,7 +38,7 @@ const longQueue = () => readQueueMemory({ backupIds: BACKUPS, readSizeBytesMax: 
 const added = (queue: ReadQueue, ...parts: (readonly Piece[])[]) =>
   queue.add({ request: REQUEST, parts }, copyOf);
 
-Deno.test("FR-427 a read comes out of the queue as it went in, with descriptors of its own", () => {
+Deno.test("a read comes out of the queue as it went in, with descriptors of its own [FR-427]", () => {
   const parts = fc.array(fc.array(piece, { minLength: 1, maxLength: 60 }), {
     ...{ minLength: 1, maxLength: 4 },
   });
@@ -68,7 +68,7 @@ Deno.test("FR-427 a read comes out of the queue as it went in, with descriptors 
   }));
 });
 
-Deno.test("FR-427 whoever ends last answers, with what failed first, and then the memory is free", () => {
+Deno.test("whoever ends last answers, with what failed first, and then the memory is free [FR-427]", () => {
   const memory = shortQueue();
   const [dispatcher, one, other] = [1, 2, 3].map(() => new ReadQueue(memory)) as [
     ...[ReadQueue, ReadQueue, ReadQueue],
@@ -89,7 +89,7 @@ Deno.test("FR-427 whoever ends last answers, with what failed first, and then th
   assert.equal(other.finish(next, 0)?.errno, 0, "an earlier read's failure is not told again");
 });
 
-Deno.test("FR-427 reads that do not fit, and those of a full queue, are left to who asks", () => {
+Deno.test("reads that do not fit, and those of a full queue, are left to who asks [FR-427]", () => {
   const queue = new ReadQueue(shortQueue());
   const memory: Piece = { in: "memory", bytes: new Uint8Array(1) };
   assert(!added(queue, [zeros, memory]));
@@ -103,7 +103,7 @@ Deno.test("FR-427 reads that do not fit, and those of a full queue, are left to 
   assert(added(queue, [zeros]), "a slot is free as soon as its part was taken");
 });
 
-Deno.test("FR-427 there is memory for sixteen answers at a time", () => {
+Deno.test("there is memory for sixteen answers at a time [FR-427]", () => {
   const queue = new ReadQueue(shortQueue());
   for (let read = 0; read < 16; read++) assert(added(queue, [zeros]));
   assert(!added(queue, [zeros]));
@@ -115,7 +115,7 @@ Deno.test("FR-427 there is memory for sixteen answers at a time", () => {
   assert(added(queue, [zeros]));
 });
 
-Deno.test("FR-427 a closed queue lets its workers end", () => {
+Deno.test("a closed queue lets its workers end [FR-427]", () => {
   const queue = new ReadQueue(shortQueue());
   queue.close();
   assert.equal(queue.take(), undefined);

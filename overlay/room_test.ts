@@ -156,7 +156,7 @@ class Setting {
   }
 }
 
-Deno.test("FR-460 what was accepted takes of the reserve, and no more is accepted", () => {
+Deno.test("what was accepted takes of the reserve, and no more is accepted [FR-460]", () => {
   using setting = new Setting();
   const ino = setting.create("file");
   const other = setting.create("other");
@@ -178,7 +178,7 @@ Deno.test("FR-460 what was accepted takes of the reserve, and no more is accepte
   setting.create("new");
 });
 
-Deno.test("FR-464 a quota that statfs does not show closes the gate, and opens it when it is raised", () => {
+Deno.test("a quota that statfs does not show closes the gate, and opens it when it is raised [FR-464]", () => {
   using setting = new Setting();
   setting.disk.errno = ERRNO.EDQUOT;
   setting.disk.shownBytes = 1e12;
@@ -207,7 +207,7 @@ Deno.test("FR-464 a quota that statfs does not show closes the gate, and opens i
   assert.equal(setting.state, "room", "though nobody has asked");
 });
 
-Deno.test("FR-460 a write for which somebody waits is refused, and leaves the reserve alone", () => {
+Deno.test("a write for which somebody waits is refused, and leaves the reserve alone [FR-460]", () => {
   using setting = new Setting();
   const ino = setting.create("file");
   for (let at = 0; at < 12; at++) setting.write(ino, at, false);
@@ -215,7 +215,7 @@ Deno.test("FR-460 a write for which somebody waits is refused, and leaves the re
   assert.equal(setting.changes.at(-1)?.reserveBytes, 4 * MIB);
 });
 
-Deno.test("FR-460 files that are written over in place are written on a full disk as well", () => {
+Deno.test("files that are written over in place are written on a full disk as well [FR-460]", () => {
   using setting = new Setting(["wal", "d"]);
   const wal = setting.create("wal");
   setting.write(wal, 0);
@@ -228,7 +228,7 @@ Deno.test("FR-460 files that are written over in place are written on a full dis
   assert.throws(() => setting.overlay.mayWrite(ino as Ino), { errno: ERRNO.ENOSPC });
 });
 
-Deno.test("FR-460 near the end, a file of the base gets its data file before its first write", () => {
+Deno.test("near the end, a file of the base gets its data file before its first write [FR-460]", () => {
   using setting = new Setting();
   const filler = setting.create("file");
   const name = (text: string) => ({ parent: ROOT_INO, name: text as ByteString });

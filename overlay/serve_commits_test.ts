@@ -20,7 +20,7 @@ async function turns(count: number): Promise<void> {
 }
 
 const stores = new Map<string, MemoryStore>();
-testMetadataStore("FR-1000 a store that answers late", (dirPath) => {
+testMetadataStore("a store that answers late [FR-1000]", (dirPath) => {
   const store = stores.get(dirPath) ?? new MemoryStore();
   stores.set(dirPath, store);
   let delays = 0;
@@ -134,7 +134,7 @@ function check({ events, outcomes }: Engine): void {
   }
 }
 
-Deno.test("FR-1001 with a store that answers late, nothing is told before it is durable, nor out of order", async () => {
+Deno.test("with a store that answers late, nothing is told before it is durable, nor out of order [FR-1001]", async () => {
   const steps = fc.array(fc.constantFrom("submit", "submit", "turn", "look", "fail"), {
     maxLength: 40,
   });
@@ -157,7 +157,7 @@ Deno.test("FR-1001 with a store that answers late, nothing is told before it is 
   );
 });
 
-Deno.test("FR-1001 a late failure reaches all jobs that build on it, and none after it", async () => {
+Deno.test("a late failure reaches all jobs that build on it, and none after it [FR-1001]", async () => {
   const gate = Promise.withResolvers<void>();
   const engine = new Engine(() => gate.promise);
   engine.store.failures.push(ERRNO.EIO);
@@ -180,7 +180,7 @@ Deno.test("FR-1001 a late failure reaches all jobs that build on it, and none af
   assert.deepEqual(engine.memory.load().names.map(({ to }) => to), [fourth]);
 });
 
-Deno.test("FR-1001 jobs that come while a late store commits share the next commit", async () => {
+Deno.test("jobs that come while a late store commits share the next commit [FR-1001]", async () => {
   let gate = Promise.withResolvers<void>();
   const engine = new Engine(() => gate.promise);
   engine.submit();
@@ -197,7 +197,7 @@ Deno.test("FR-1001 jobs that come while a late store commits share the next comm
   check(engine);
 });
 
-Deno.test("FR-1001 the ring closes after all commits, also if the store cannot be closed", async () => {
+Deno.test("the ring closes after all commits, also if the store cannot be closed [FR-1001]", async () => {
   const engine = new Engine(() => turns(2));
   engine.memory.close = () => {
     throw new Error("no more");

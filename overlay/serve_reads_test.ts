@@ -43,7 +43,7 @@ function serve(
 
 const ALL = ["1: 1 bytes", "closed 1", "2: 1 bytes", "closed 2"];
 
-Deno.test("FR-444 a read that fails is answered with its errno, and the next one is served", () => {
+Deno.test("a read that fails is answered with its errno, and the next one is served [FR-444]", () => {
   const reader = (): Partial<ReadService> => ({
     reader: {
       read([piece]) {
@@ -60,7 +60,7 @@ Deno.test("FR-444 a read that fails is answered with its errno, and the next one
 });
 
 for (const what of ["onAnswered", "onPart", "close"] as const) {
-  Deno.test(`FR-444 whatever fails beside a read (${what}), it is answered and the worker goes on`, () => {
+  Deno.test(`whatever fails beside a read (${what}), it is answered and the worker goes on [FR-444]`, () => {
     const { answers, errors, pending } = serve([1, 2], () => ({
       [what]: () => {
         throw new Error("unforeseen");
@@ -72,7 +72,7 @@ for (const what of ["onAnswered", "onPart", "close"] as const) {
   });
 }
 
-Deno.test("FR-444 a part that belongs to no read under way answers nobody, and is told of", () => {
+Deno.test("a part that belongs to no read under way answers nobody, and is told of [FR-444]", () => {
   let first: QueuedPart | undefined;
   const again = (queue: ReadQueue): Partial<ReadService> => {
     let turn = 0;
@@ -97,7 +97,7 @@ Deno.test("FR-444 a part that belongs to no read under way answers nobody, and i
   assert.match(errors[0] ?? "", /^A part of read number 1 of job 0 was done, which has number 1/);
 });
 
-Deno.test("FR-444 a part of an earlier read does not count for the next one of its job", () => {
+Deno.test("a part of an earlier read does not count for the next one of its job [FR-444]", () => {
   const queue = new ReadQueue(readQueueMemory({ backupIds: [], readSizeBytesMax: 4096 }));
   const add = (request: number) =>
     queue.add({ request: request as Request, parts: [[piece(1)], [piece(1)]] }, (fd) => fd);

@@ -9,7 +9,7 @@ import { promised } from "./metadata_store.ts";
 import { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
 
 testMetadataStore(
-  "FR-401 SqliteStore",
+  "SqliteStore [FR-401]",
   (dirPath) => promised(new SqliteStore(`${dirPath}/metadata.sqlite`)),
 );
 
@@ -36,7 +36,7 @@ function refused(path: string, code: Code): PbkfsError {
   return caught;
 }
 
-Deno.test("FR-404 a store of a newer pbkfs is refused, and not touched", async () => {
+Deno.test("a store of a newer pbkfs is refused, and not touched [FR-404]", async () => {
   await inTempDir((path) => {
     new SqliteStore(path).close();
     const database = new DatabaseSync(path);
@@ -48,7 +48,7 @@ Deno.test("FR-404 a store of a newer pbkfs is refused, and not touched", async (
   });
 });
 
-Deno.test("FR-404 a SQLite file of another program is refused, and not touched", async () => {
+Deno.test("a SQLite file of another program is refused, and not touched [FR-404]", async () => {
   await inTempDir((path) => {
     const database = new DatabaseSync(path);
     database.exec("CREATE TABLE theirs (a); PRAGMA application_id = 77");
@@ -59,7 +59,7 @@ Deno.test("FR-404 a SQLite file of another program is refused, and not touched",
   });
 });
 
-Deno.test("FR-404 a SQLite file with tables that nobody signed is refused", async () => {
+Deno.test("a SQLite file with tables that nobody signed is refused [FR-404]", async () => {
   await inTempDir((path) => {
     const database = new DatabaseSync(path);
     database.exec("CREATE TABLE theirs (a)");
@@ -68,14 +68,14 @@ Deno.test("FR-404 a SQLite file with tables that nobody signed is refused", asyn
   });
 });
 
-Deno.test("FR-404 a file that is no SQLite file is refused as damaged", async () => {
+Deno.test("a file that is no SQLite file is refused as damaged [FR-404]", async () => {
   await inTempDir((path) => {
     Deno.writeTextFileSync(path, "this is not a database, and long enough to tell".repeat(20));
     refused(path, "DiffDamaged");
   });
 });
 
-Deno.test("FR-404 a store whose pages are damaged is refused as damaged", async () => {
+Deno.test("a store whose pages are damaged is refused as damaged [FR-404]", async () => {
   await inTempDir((path) => {
     const store = new SqliteStore(path);
     const names = Array.from({ length: 2000 }, (_, n) => ({
@@ -94,7 +94,7 @@ Deno.test("FR-404 a store whose pages are damaged is refused as damaged", async 
   });
 });
 
-Deno.test("FR-404 a store that was begun and never finished is made anew", async () => {
+Deno.test("a store that was begun and never finished is made anew [FR-404]", async () => {
   await inTempDir((path) => {
     Deno.writeFileSync(path, new Uint8Array());
     const store = new SqliteStore(path);
@@ -103,7 +103,7 @@ Deno.test("FR-404 a store that was begun and never finished is made anew", async
   });
 });
 
-Deno.test("FR-404 a store that another process has open is in use", async () => {
+Deno.test("a store that another process has open is in use [FR-404]", async () => {
   await inTempDir((path) => {
     const store = new SqliteStore(path, { busyTimeoutMs: 10 });
     store.commit([]);
@@ -115,7 +115,7 @@ Deno.test("FR-404 a store that another process has open is in use", async () => 
   });
 });
 
-Deno.test("FR-405 a full disk is ENOSPC, leaves the store as it was, and it goes on", async () => {
+Deno.test("a full disk is ENOSPC, leaves the store as it was, and it goes on [FR-405]", async () => {
   await inTempDir((path) => {
     const none = { inodes: [], names: [], contents: [], extendedAttributes: [], removed: [] };
     const counters = { nextIno: 1, nextDataId: 1 };
@@ -138,7 +138,7 @@ Deno.test("FR-405 a full disk is ENOSPC, leaves the store as it was, and it goes
   });
 });
 
-Deno.test("FR-474 a store of the first version is read; when its files were made is not known", () => {
+Deno.test("a store of the first version is read; when its files were made is not known [FR-474]", () => {
   const dirPath = Deno.makeTempDirSync();
   try {
     const path = `${dirPath}/metadata.sqlite`;
@@ -167,7 +167,7 @@ Deno.test("FR-474 a store of the first version is read; when its files were made
   }
 });
 
-Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes on being counted", async () => {
+Deno.test("a store of an earlier version is inspected as it is, and goes on being counted [FR-878]", async () => {
   await inTempDir(async (path) => {
     new SqliteStore(path).close();
     const database = new DatabaseSync(path);
@@ -188,7 +188,7 @@ Deno.test("FR-878 a store of an earlier version is inspected as it is, and goes 
   });
 });
 
-Deno.test("FR-873 of a store with rows that cannot be, the others are inspected", async () => {
+Deno.test("of a store with rows that cannot be, the others are inspected [FR-873]", async () => {
   await inTempDir(async (path) => {
     new SqliteStore(path).close();
     const database = new DatabaseSync(path);

@@ -116,7 +116,7 @@ const SPOILS: Readonly<Record<string, string>> = {
   "a table less": "DROP TABLE page_map",
 };
 
-Deno.test("FR-886 a metadata store with values that cannot be is refused as damaged, not believed", () => {
+Deno.test("a metadata store with values that cannot be is refused as damaged, not believed [FR-886]", () => {
   inTempDir((dirPath) => {
     const good = `${dirPath}/good.sqlite`;
     writeStore(good, dirPath);

@@ -14,7 +14,7 @@ function failures(): SyncFailures {
   });
 }
 
-Deno.test("FR-461 what the kernel could not hand on, it tells itself, as long as it has the file", () => {
+Deno.test("what the kernel could not hand on, it tells itself, as long as it has the file [FR-461]", () => {
   const told = failures();
   told.lost(FILE, 28);
   assert.deepEqual([...told.unheard()], [[FILE, 28]]);
@@ -22,14 +22,14 @@ Deno.test("FR-461 what the kernel could not hand on, it tells itself, as long as
   assert.deepEqual([...told.unheard()], []);
 });
 
-Deno.test("FR-461 when the kernel has dropped the file, we tell", () => {
+Deno.test("when the kernel has dropped the file, we tell [FR-461]", () => {
   const told = failures();
   told.lost(FILE, 28);
   told.dropped(FILE);
   assert.deepEqual([90, 90, 1, 1, 91].map((pid) => told.mustTell(FILE, pid)), [28, 0, 28, 0, 0]);
 });
 
-Deno.test("FR-461 a job that was made before a failure was known fails for the same one", () => {
+Deno.test("a job that was made before a failure was known fails for the same one [FR-461]", () => {
   const told = failures();
   told.failed(FILE, 5, { ...JOB, pid: 1 });
   told.failed(FILE, 5, { sequence: 5, settled: 3, pid: 3 });
@@ -38,14 +38,14 @@ Deno.test("FR-461 a job that was made before a failure was known fails for the s
   assert.deepEqual([1, 3, 1].map((pid) => told.mustTell(FILE, pid)), [28, 0, 0]);
 });
 
-Deno.test("FR-461 a file that is gone has nobody to tell", () => {
+Deno.test("a file that is gone has nobody to tell [FR-461]", () => {
   const told = failures();
   told.failed(FILE, 5, JOB);
   told.forget(FILE);
   assert.equal(told.mustTell(FILE, 1), 0);
 });
 
-Deno.test("FR-461 a process is known by its first thread and by when it was started", async () => {
+Deno.test("a process is known by its first thread and by when it was started [FR-461]", async () => {
   const own = processOf(Deno.pid);
   assert(own.startedTicks > 0 && own.startedTicks <= uptimeTicks(), `${own.startedTicks}`);
   for (const { name } of Deno.readDirSync("/proc/self/task")) {

@@ -31,7 +31,7 @@ function committerOf(ringSize: number, onPost: () => void = () => {}) {
   return { committer, runs, idle: () => intake.idle() };
 }
 
-Deno.test("FR-445 a job that cannot be posted is not waited for", async () => {
+Deno.test("a job that cannot be posted is not waited for [FR-445]", async () => {
   let fails = true;
   const { committer, runs, idle } = committerOf(8, () => {
     if (fails) throw new RangeError("too large");
@@ -48,7 +48,7 @@ Deno.test("FR-445 a job that cannot be posted is not waited for", async () => {
   committer.close();
 });
 
-Deno.test("FR-445 all outcomes are told in order, however late somebody asks", async () => {
+Deno.test("all outcomes are told in order, however late somebody asks [FR-445]", async () => {
   const { committer, idle } = committerOf(4);
   for (let sequence = 1; sequence <= 21; sequence++) {
     committer.submit(job(sequence));
@@ -63,7 +63,7 @@ Deno.test("FR-445 all outcomes are told in order, however late somebody asks", a
   assert.deepEqual(committer.outcomes(), []);
 });
 
-Deno.test("FR-445 sequences go on where 32 bits end", async () => {
+Deno.test("sequences go on where 32 bits end [FR-445]", async () => {
   for (const end of [2 ** 31, 2 ** 32]) {
     const ring = new CommitRing(commitRingMemory(8));
     const intake = new CommitIntake(ring, succeed);

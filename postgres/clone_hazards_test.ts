@@ -30,7 +30,7 @@ function hazardsOf(
 const settingsOf = (...args: Parameters<typeof hazardsOf>) =>
   hazardsOf(...args).map(({ setting }) => setting);
 
-Deno.test("FR-212 an ordinary configuration has no hazards, nor one that pbkfs's settings defuse", () => {
+Deno.test("an ordinary configuration has no hazards, nor one that pbkfs's settings defuse [FR-212]", () => {
   for (const majorVersion of [9.5, 9.6, 10, 11, 12, 13, 14, 15, 16, 17, 18]) {
     const production = [
       "#data_directory = 'ConfigDir'",
@@ -48,14 +48,14 @@ Deno.test("FR-212 an ordinary configuration has no hazards, nor one that pbkfs's
   }
 });
 
-Deno.test("FR-212 a preloaded library that talks to other servers is pointed out, others are not", () => {
+Deno.test("a preloaded library that talks to other servers is pointed out, others are not [FR-212]", () => {
   assert.deepEqual(hazardsOf("shared_preload_libraries = 'pg_stat_statements'"), []);
   const [hazard] = hazardsOf("shared_preload_libraries = 'pg_stat_statements, $libdir/pglogical'");
   assert.match(hazard?.warning ?? "", /preloads pglogical/);
   assert.equal(hazard?.from, "postgresql.conf:1");
 });
 
-Deno.test("FR-219 each extension that reaches out is told, unless it is stopped", () => {
+Deno.test("each extension that reaches out is told, unless it is stopped [FR-219]", () => {
   for (const { library, stoppedBy } of REACHING_OUT) {
     const text = `shared_preload_libraries = '${library}'`;
     assert.equal(hazardsOf(text).length, stoppedBy.length === 0 ? 1 : 0, library);
@@ -67,14 +67,14 @@ Deno.test("FR-219 each extension that reaches out is told, unless it is stopped"
   }
 });
 
-Deno.test("FR-219 libraries are found whatever their names look like", () => {
+Deno.test("libraries are found whatever their names look like [FR-219]", () => {
   assert.deepEqual(
     librariesOf(` pg_cron,"$libdir/citus" , /usr/lib/x/pglogical.so,, "odd,name"`),
     ["pg_cron", "citus", "pglogical", "odd,name"],
   );
 });
 
-Deno.test("FR-220 what somebody sets in the clone, and may harm production, is told with its place", () => {
+Deno.test("what somebody sets in the clone, and may harm production, is told with its place [FR-220]", () => {
   const dangerous = {
     "archive_mode = on\narchive_command = 'cp %p /archive/%f'": ["archive_command"],
     "archive_mode = always\narchive_library = 'basic_archive'": ["archive_library"],
@@ -101,7 +101,7 @@ Deno.test("FR-220 what somebody sets in the clone, and may harm production, is t
   assert(!JSON.stringify(secret).includes("secret"));
 });
 
-Deno.test("FR-220 the command line of a server wins over its files, in both directions", () => {
+Deno.test("the command line of a server wins over its files, in both directions [FR-220]", () => {
   const given = (...args: string[]) =>
     commandLineSettings(`postgres ${args.map((arg) => `"${arg}"`).join(" ")}\n`);
   const commandLine = given("-c", "listen_addresses=*");
@@ -112,7 +112,7 @@ Deno.test("FR-220 the command line of a server wins over its files, in both dire
   assert(settingsOf("", { commandLine: elsewhere }).includes("config_file"));
 });
 
-Deno.test("FR-217 a configuration that leads elsewhere is overridden, and else nothing is said", () => {
+Deno.test("a configuration that leads elsewhere is overridden, and else nothing is said [FR-217]", () => {
   const guard = (text: string) => {
     const read = (path: string) => path === "postgresql.conf" ? { text } : "none" as const;
     const backup = readConfiguration({ read, list: () => undefined }, { dataDirectory: DIRECTORY });
@@ -124,7 +124,7 @@ Deno.test("FR-217 a configuration that leads elsewhere is overridden, and else n
   }
 });
 
-Deno.test("FR-223 a configuration that pbkfs cannot see is told", () => {
+Deno.test("a configuration that pbkfs cannot see is told [FR-223]", () => {
   const none = { read: () => "none" as const, list: () => undefined };
   const options = { dataDirectory: DIRECTORY, majorVersion: 15 };
   const [hazard] = cloneHazards(readConfiguration(none, options), options);
@@ -135,7 +135,7 @@ Deno.test("FR-223 a configuration that pbkfs cannot see is told", () => {
   assert.match(missing?.warning ?? "", /ALTER SYSTEM RESET ALL/);
 });
 
-Deno.test("FR-220 control characters of a backup do not reach the terminal", () => {
+Deno.test("control characters of a backup do not reach the terminal [FR-220]", () => {
   const [hazard] = hazardsOf("", { auto: "listen_addresses = '\\033[2J\\n*'" });
   // deno-lint-ignore no-control-regex -- they are what is looked for
   assert(!/[\x00-\x1f]/.test(JSON.stringify(hazard) + hazard?.warning));

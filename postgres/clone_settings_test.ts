@@ -11,7 +11,7 @@ function settingsOf(majorVersion: number): Map<string, string> {
   return parseConfig(cloneParameters(majorVersion).map(settingLine).join("\n"));
 }
 
-Deno.test("FR-210 a clone does not archive, fetch, subscribe, wait for standbys or listen abroad", () => {
+Deno.test("a clone does not archive, fetch, subscribe, wait for standbys or listen abroad [FR-210]", () => {
   const settings = settingsOf(15);
   const expected = {
     archive_mode: "off",
@@ -31,7 +31,7 @@ Deno.test("FR-210 a clone does not archive, fetch, subscribe, wait for standbys 
   for (const [name, value] of Object.entries(expected)) assert.equal(settings.get(name), value);
 });
 
-Deno.test("FR-210 each version gets the settings that it knows, and no other", () => {
+Deno.test("each version gets the settings that it knows, and no other [FR-210]", () => {
   const knows = (version: number) => [...settingsOf(version).keys()];
   assert(!knows(11).includes("restore_command"), "in recovery.conf until 11");
   assert(knows(12).includes("restore_command"));
@@ -43,7 +43,7 @@ Deno.test("FR-210 each version gets the settings that it knows, and no other", (
   assert(knows(17).includes("sync_replication_slots"));
 });
 
-Deno.test("FR-210 a port is not chosen for the operator", () => {
+Deno.test("a port is not chosen for the operator [FR-210]", () => {
   assert(!settingsOf(15).has("port"));
 });
 
@@ -64,7 +64,7 @@ max_logical_replication_workers = 4
 for (const majorVersion of [14, 15, 16, 17, 18]) {
   testUnless(
     serverObstacle(majorVersion),
-    `FR-211 PostgreSQL ${majorVersion} accepts the clone's settings, and they win over production's`,
+    `PostgreSQL ${majorVersion} accepts the clone's settings, and they win over production's [FR-211]`,
     async () => {
       const user = ordinaryUser();
       await using dir = TempDir.make(user);

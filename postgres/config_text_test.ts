@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseConfig, parseConfigText, quoteConfigValue } from "./config_text.ts";
 
-Deno.test("FR-213 a configuration file is read as PostgreSQL does: quotes, escapes, comments, no equals sign", () => {
+Deno.test("a configuration file is read as PostgreSQL does: quotes, escapes, comments, no equals sign [FR-213]", () => {
   const text = [
     "plain = 1 # comment",
     "Upper='x'",
@@ -39,7 +39,7 @@ Deno.test("FR-213 a configuration file is read as PostgreSQL does: quotes, escap
   assert.deepEqual(parseConfigText(text).wrongLines, [13], "a value does not begin with a slash");
 });
 
-Deno.test("FR-213 lines that PostgreSQL refuses are told, and set nothing", () => {
+Deno.test("lines that PostgreSQL refuses are told, and set nothing [FR-213]", () => {
   const wrong = [
     "a",
     "= 1",
@@ -57,7 +57,7 @@ Deno.test("FR-213 lines that PostgreSQL refuses are told, and set nothing", () =
   }
 });
 
-Deno.test("FR-213 any text survives being quoted", () => {
+Deno.test("any text survives being quoted [FR-213]", () => {
   // A file holds UTF-8, and no NUL; a value does not begin in one line and end in the next.
   const text = fc.string({ unit: "grapheme" }).filter((each) => !/\0/.test(each));
   fc.assert(fc.property(text, (value) => {

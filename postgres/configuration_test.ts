@@ -24,7 +24,7 @@ function filesOf(texts: Readonly<Record<string, string | null>>): ConfigFiles {
 
 const OPTIONS = { dataDirectory: "/mnt/clone" };
 
-Deno.test("FR-214 includes are followed, and of each setting the last line counts, wherever it is", () => {
+Deno.test("includes are followed, and of each setting the last line counts, wherever it is [FR-214]", () => {
   const { settings, files, wrong } = readConfiguration(
     filesOf({
       "postgresql.conf": [
@@ -54,7 +54,7 @@ Deno.test("FR-214 includes are followed, and of each setting the last line count
   assert.equal(files.length, 7);
 });
 
-Deno.test("FR-214 what an include leads to outside, or cannot be read, is told and not followed", () => {
+Deno.test("what an include leads to outside, or cannot be read, is told and not followed [FR-214]", () => {
   const { unread, settings } = readConfiguration(
     filesOf({
       "postgresql.conf": "include '../x.conf'\ninclude '/etc/x.conf'\ninclude 'link'\n" +
@@ -72,14 +72,14 @@ Deno.test("FR-214 what an include leads to outside, or cannot be read, is told a
   assert.equal(settings.get("a")?.value, "1");
 });
 
-Deno.test("FR-214 files that include each other come to an end", () => {
+Deno.test("files that include each other come to an end [FR-214]", () => {
   const twice = "include 'postgresql.conf'\ninclude 'postgresql.conf'\n";
   const { wrong, files } = readConfiguration(filesOf({ "postgresql.conf": twice }), OPTIONS);
   assert(wrong.length > 0);
   assert(files.length <= 200);
 });
 
-Deno.test("FR-214 a path is inside a directory, or not, whatever dots and slashes it has", () => {
+Deno.test("a path is inside a directory, or not, whatever dots and slashes it has [FR-214]", () => {
   assert.equal(pathInside("/mnt/clone//a/./b", "/mnt/clone/"), "a/b");
   assert.equal(pathInside("/mnt/clone", "/mnt/clone"), "");
   assert.equal(pathInside("/mnt/clone/a/../../x", "/mnt/clone"), undefined);
@@ -88,7 +88,7 @@ Deno.test("FR-214 a path is inside a directory, or not, whatever dots and slashe
 
 testUnless(
   serverObstacle(CHAIN.majorVersion),
-  "FR-213 FR-214 a server reads the same lines of the same files",
+  "a server reads the same lines of the same files [FR-213] [FR-214]",
   async () => {
     const user = ordinaryUser();
     await using dir = TempDir.make(user);

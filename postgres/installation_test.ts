@@ -8,7 +8,7 @@ import {
 } from "./installation.ts";
 import { TempDir } from "../tests/support/temp_dir.ts";
 
-Deno.test("FR-201 a version is found in the directory that PBKFS_PGBIN_<version> names", async () => {
+Deno.test("a version is found in the directory that PBKFS_PGBIN_<version> names [FR-201]", async () => {
   await using dir = TempDir.make();
   const program = `${dir.path}/postgres`;
   Deno.writeTextFileSync(program, "#!/bin/sh\necho 'postgres (PostgreSQL) 99.3 (Fake)'\n");
@@ -21,7 +21,7 @@ Deno.test("FR-201 a version is found in the directory that PBKFS_PGBIN_<version>
   }
 });
 
-Deno.test("FR-201 a directory whose server is of another version is passed over", async () => {
+Deno.test("a directory whose server is of another version is passed over [FR-201]", async () => {
   await using dir = TempDir.make();
   const program = `${dir.path}/postgres`;
   Deno.writeTextFileSync(program, "#!/bin/sh\necho 'postgres (PostgreSQL) 98.1'\n");
@@ -34,7 +34,7 @@ Deno.test("FR-201 a directory whose server is of another version is passed over"
   }
 });
 
-Deno.test("FR-201 a version that is not installed is an error that says how to name it", () => {
+Deno.test("a version that is not installed is an error that says how to name it [FR-201]", () => {
   assert.throws(() => findInstallation(99), (error) => {
     assert(error instanceof PbkfsError);
     assert.equal(error.code, "PostgresFailed");
@@ -44,20 +44,20 @@ Deno.test("FR-201 a version that is not installed is an error that says how to n
   });
 });
 
-Deno.test("FR-202 the version of a data directory is what its PG_VERSION says", async () => {
+Deno.test("the version of a data directory is what its PG_VERSION says [FR-202]", async () => {
   await using dir = TempDir.make();
   Deno.writeTextFileSync(`${dir.path}/PG_VERSION`, "15\n");
   assert.equal(majorVersionOf(dir.path), 15);
 });
 
-Deno.test("FR-202 a directory without PG_VERSION, or with another text in it, is refused", async () => {
+Deno.test("a directory without PG_VERSION, or with another text in it, is refused [FR-202]", async () => {
   await using dir = TempDir.make();
   assert.throws(() => majorVersionOf(dir.path), /not a PostgreSQL data directory/);
   Deno.writeTextFileSync(`${dir.path}/PG_VERSION`, "fifteen\n");
   assert.throws(() => majorVersionOf(dir.path), /says "fifteen"/);
 });
 
-Deno.test("FR-202 a version has one part from 10 on, and two before", () => {
+Deno.test("a version has one part from 10 on, and two before [FR-202]", () => {
   const cases: [string, number | undefined][] = [
     ["15", 15],
     ["15.4", 15],

@@ -16,7 +16,7 @@ function pageOf(name: string, hasLoginEvent: number, infomask: number): Uint8Arr
   return page;
 }
 
-Deno.test("FR-224 tuples that are dead do not count, and those that may live do", () => {
+Deno.test("tuples that are dead do not count, and those that may live do [FR-224]", () => {
   const [unknown, frozen, aborted, deleted] = [0x800, 0xb00, 0xa00, 0x500];
   assert.deepEqual(loginTriggerDatabases(pageOf("shop", 1, unknown)), ["shop"]);
   assert.deepEqual(loginTriggerDatabases(pageOf("shop", 1, frozen)), ["shop"]);
@@ -25,7 +25,7 @@ Deno.test("FR-224 tuples that are dead do not count, and those that may live do"
   assert.deepEqual(loginTriggerDatabases(pageOf("shop", 0, frozen)), []);
 });
 
-Deno.test("FR-224 bytes that make no sense are survived", () => {
+Deno.test("bytes that make no sense are survived [FR-224]", () => {
   const bytes = fc.uint8Array({ minLength: 8192, maxLength: 8192 });
   fc.assert(fc.property(bytes, (page) => {
     loginTriggerDatabases(page);

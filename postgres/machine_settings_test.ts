@@ -37,7 +37,7 @@ function settingsOf(main: string, options: FitOptions): Record<string, string> {
   return Object.fromEntries(all.map(({ name, value }) => [name, value]));
 }
 
-Deno.test("FR-920 sockets are where they can be made, and always in the data directory", () => {
+Deno.test("sockets are where they can be made, and always in the data directory [FR-920]", () => {
   const name = "unix_socket_directories";
   const usual = "/var/run/postgresql";
   const socketsOf = (main: string, there: string[]) => settingsOf(main, fit(there))[name];
@@ -48,7 +48,7 @@ Deno.test("FR-920 sockets are where they can be made, and always in the data dir
   assert.equal(socketsOf(`${name} = '/here, .'`, ["/here", usual]), "/here, .");
 });
 
-Deno.test("FR-920 libraries and locales that are not here are left out, and that is told", () => {
+Deno.test("libraries and locales that are not here are left out, and that is told [FR-920]", () => {
   const main =
     "shared_preload_libraries = 'a, \"$libdir/b\",c.so'\nlocal_preload_libraries = 'p'\n" +
     "lc_time = 'de_DE'\nlc_numeric = 'C'\nlc_messages = ''\n";
@@ -68,7 +68,7 @@ Deno.test("FR-920 libraries and locales that are not here are left out, and that
   });
 });
 
-Deno.test("FR-920 pg_hba.conf is the clone's own where production's is not here", () => {
+Deno.test("pg_hba.conf is the clone's own where production's is not here [FR-920]", () => {
   const main = "hba_file = '/etc/pg/pg_hba.conf'";
   assert.equal(settingsOf(main, fit()).hba_file, `${HERE}/pg_hba.conf`);
   assert.equal(settingsOf(main, fit(["/etc/pg/pg_hba.conf"])).hba_file, undefined);
@@ -78,7 +78,7 @@ Deno.test("FR-920 pg_hba.conf is the clone's own where production's is not here"
   assert.match(machineNotes(configurationOf(main), without).join(), /No server starts.*hba/);
 });
 
-Deno.test("FR-920 the machine is asked as the server's user", async () => {
+Deno.test("the machine is asked as the server's user [FR-920]", async () => {
   const user = ordinaryUser();
   await using dir = TempDir.make(user);
   const machine = thisMachine({ majorVersion: 15, user });
@@ -100,7 +100,7 @@ Deno.test("FR-920 the machine is asked as the server's user", async () => {
   assert.equal(machine.hasLibrary("pbkfs_no_such", "$libdir"), false);
 });
 
-Deno.test("FR-920 what no setting makes good is told before the first start", () => {
+Deno.test("what no setting makes good is told before the first start [FR-920]", () => {
   const main = "include '/etc/pg/x.conf'\ninclude_if_exists '/etc/pg/y.conf'\nnot a line\n" +
     "include 'nothing.conf'\ninclude '../z.conf'";
   const notes = machineNotes(configurationOf(main), fit(["/mnt/clone/../z.conf"]));
@@ -111,7 +111,7 @@ Deno.test("FR-920 what no setting makes good is told before the first start", ()
   ]);
 });
 
-Deno.test("FR-922 settings that not every version knows are written only where the backup sets them", () => {
+Deno.test("settings that not every version knows are written only where the backup sets them [FR-922]", () => {
   const rare = {
     14: ["promote_trigger_file", "stats_temp_directory"],
     15: ["promote_trigger_file", "archive_library"],
@@ -130,7 +130,7 @@ Deno.test("FR-922 settings that not every version knows are written only where t
   }
 });
 
-Deno.test("FR-922 what production has set by ALTER SYSTEM does not win over ours", () => {
+Deno.test("what production has set by ALTER SYSTEM does not win over ours [FR-922]", () => {
   const options = { majorVersion: 14, isMainElsewhere: false, fitted: [] };
   const production = "stats_temp_directory = '/run/prod'\narchive_mode = 'on'\n";
   const first = `${production}${cloneSettings(14).join("\n")}\n`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { checkPage, firstBlockOf, pageChecksum } from "./page_checksum.ts";
 
-Deno.test("FR-874 a page is right with its checksum at its block, new as zeros, else wrong", () => {
+Deno.test("a page is right with its checksum at its block, new as zeros, else wrong [FR-874]", () => {
   const page = new Uint8Array(8192);
   assert.equal(checkPage(page, 7), "new");
   page[100] = 1;
@@ -16,7 +16,7 @@ Deno.test("FR-874 a page is right with its checksum at its block, new as zeros, 
   }
 });
 
-Deno.test("FR-874 blocks are counted from the beginning of a relation's fork", () => {
+Deno.test("blocks are counted from the beginning of a relation's fork [FR-874]", () => {
   const expected: Readonly<Record<string, number | undefined>> = {
     "base/5/16384": 0,
     "base/5/16384.2": 262_144,

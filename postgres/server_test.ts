@@ -30,7 +30,7 @@ function exists(path: string): boolean {
 
 testUnless(
   obstacle,
-  "FR-203 a server answers, keeps what was written, and stops",
+  "a server answers, keeps what was written, and stops [FR-203]",
   () =>
     withCluster(async (dataDir) => {
       const before = Deno.readTextFileSync(`${dataDir}/postgresql.conf`);
@@ -54,7 +54,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-203 leaving the scope ends the server and removes its socket",
+  "leaving the scope ends the server and removes its socket [FR-203]",
   () =>
     withCluster(async (dataDir) => {
       let socketDir = "";
@@ -71,7 +71,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-203 a server that cannot be told to stop is killed",
+  "a server that cannot be told to stop is killed [FR-203]",
   () =>
     withCluster(async (dataDir) => {
       {
@@ -85,7 +85,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-204 a server that does not come up is an error with the end of its log",
+  "a server that does not come up is an error with the end of its log [FR-204]",
   () =>
     withCluster(async (dataDir) => {
       Deno.writeTextFileSync(`${dataDir}/postgresql.conf`, "shared_buffers = lots\n", {
@@ -103,7 +103,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-204 SQL that fails is an error that says what the server said",
+  "SQL that fails is an error that says what the server said [FR-204]",
   () =>
     withCluster(async (dataDir) => {
       await using server = await PostgresServer.start({ dataDir });
@@ -117,7 +117,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-205 a data_directory in the configuration does not lead the server elsewhere",
+  "a data_directory in the configuration does not lead the server elsewhere [FR-205]",
   () =>
     withCluster(async (dataDir, dirPath) => {
       const elsewhere = `data_directory = '${dirPath}/production'\n`;
@@ -129,7 +129,7 @@ testUnless(
 
 testUnless(
   obstacle ?? (Deno.uid() === 0 ? undefined : "only root could run a server as root"),
-  "FR-205 root's data directory is refused with what to do",
+  "root's data directory is refused with what to do [FR-205]",
   async () => {
     await using dir = TempDir.make();
     await assert.rejects(() => PostgresServer.start({ dataDir: dir.path }), /belongs to root/);

@@ -25,7 +25,7 @@ async function untilTask(
 
 testUnless(
   mountObstacle(),
-  "FR-1016 what nobody syncs is committed by a background task; status and log tell if that fails",
+  "what nobody syncs is committed by a background task; status and log tell if that fails [FR-1016]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const { mountDir, diffDir } = scene;
@@ -54,7 +54,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-1016 paused tasks wait, status says so, and an unmount does not wait for them",
+  "paused tasks wait, status says so, and an unmount does not wait for them [FR-1016]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const { mountDir, diffDir } = scene;

@@ -78,7 +78,7 @@ const PARTS = 3;
 for (let part = 1; part <= PARTS; part++) {
   testUnless(
     sampleObstacle(),
-    `FR-810 scenarios of bench/ give rows, and leave nothing behind: ${part} of ${PARTS}`,
+    `scenarios of bench/ give rows, and leave nothing behind: ${part} of ${PARTS} [FR-810]`,
     async () => {
       const scenarios = SCENARIOS.filter((_, index) => index % PARTS === part - 1);
       const tables = new Map<string, readonly Row[]>();
@@ -113,7 +113,7 @@ function opened(path: string): number {
   }).length;
 }
 
-Deno.test("FR-810 threads end with their scope, also where nobody came to stop them", async () => {
+Deno.test("threads end with their scope, also where nobody came to stop them [FR-810]", async () => {
   await using dir = TempDir.make();
   const path = `${dir.path}/file`;
   Deno.writeFileSync(path, new Uint8Array(64 * 8192));
@@ -133,7 +133,7 @@ Deno.test("FR-810 threads end with their scope, also where nobody came to stop t
 
 testUnless(
   mountObstacle(),
-  "FR-810 a mount in the foreground ends with its scope, also if it is in use",
+  "a mount in the foreground ends with its scope, also if it is in use [FR-810]",
   async () => {
     await using fixture = await unpackFixture("zlib-chain");
     let pid = 0;
@@ -153,7 +153,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-810 a run of pgbench in which no transaction ends is made again, twice as long", async () => {
+Deno.test("a run of pgbench in which no transaction ends is made again, twice as long [FR-810]", async () => {
   const printed = (transactions: number) =>
     `duration: 1 s
 number of transactions actually processed: ${transactions}
@@ -173,7 +173,7 @@ ${transactions === 0 ? "" : "latency average = 74.383 ms\ntps = 26.887967 (witho
   await assert.rejects(() => runPgbench(serverOf(() => 0), options), /no transaction/);
 });
 
-Deno.test("FR-811 what is compared is measured in turn, and the ratio is that of each pair", async () => {
+Deno.test("what is compared is measured in turn, and the ratio is that of each pair [FR-811]", async () => {
   const order: string[] = [];
   const next = (side: string, figures: number[]) => () => {
     order.push(side);
@@ -196,7 +196,7 @@ Deno.test("FR-811 what is compared is measured in turn, and the ratio is that of
 
 testUnless(
   sampleObstacle(),
-  "FR-817 servers can be compared with one on a pass-through",
+  "servers can be compared with one on a pass-through [FR-817]",
   async () => {
     assert.equal(parseOptions([])?.against, "tree");
     assert.equal(parseOptions(["--against", "passthrough"])?.against, "passthrough");
@@ -215,7 +215,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-814 reads past the page cache are timed one by one, and told by percentiles", async () => {
+Deno.test("reads past the page cache are timed one by one, and told by percentiles [FR-814]", async () => {
   assert.equal(percentile([7], 0.5), 7);
   const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
   assert.deepEqual([0, 0.5, 0.99, 0.999, 1].map((share) => percentile(hundred, share)), [
@@ -231,7 +231,7 @@ Deno.test("FR-814 reads past the page cache are timed one by one, and told by pe
   assert(times.every((micros) => micros.length > 0 && micros.every((one) => one > 0)));
 });
 
-Deno.test("FR-815 requests are counted by operation, as a traced log has them", () => {
+Deno.test("requests are counted by operation, as a traced log has them [FR-815]", () => {
   const log = `2026-11-21T01:50:25.465Z trace 53046 getattr inode=1010
 2026-11-21T01:50:25.465Z trace 53046 ok
 2026-11-21T01:50:25.193Z trace 60 rename inode=982 parent=982 name="a inode=1" to="b"
@@ -253,7 +253,7 @@ Deno.test("FR-815 requests are counted by operation, as a traced log has them", 
   assert.equal(sumOf(counts), 5);
 });
 
-Deno.test("FR-816 what V8 prints of a collection is understood, and each pause is found", () => {
+Deno.test("what V8 prints of a collection is understood, and each pause is found [FR-816]", () => {
   const printed = `mounted on /m; interrupt to unmount
 [1292:0x7fdbb4060000]       15 ms: Scavenge 4.0 (4.8) -> 3.4 (5.2) MB, pooled: 0.0 MB, \
 0.66 / 0.00 ms (average mu = 1.000, current mu = 1.000) allocation failure; 
@@ -286,7 +286,7 @@ finalize incremental marking via task; GC in old space requested
   assert.deepEqual(pausesMs(found), [0.66, 18.58, 2.2, 1.5]);
 });
 
-Deno.test("FR-811 random reads touch each page once", () => {
+Deno.test("random reads touch each page once [FR-811]", () => {
   for (const pages of [1, 7, 1000, 1_000_003]) {
     const seen = new Uint8Array(pages);
     for (let place = 0; place < pages; place++) seen[pageAt(place, pages)]!++;
@@ -294,7 +294,7 @@ Deno.test("FR-811 random reads touch each page once", () => {
   }
 });
 
-Deno.test("FR-811 changed pages are counted by their bytes", async () => {
+Deno.test("changed pages are counted by their bytes [FR-811]", async () => {
   await using dir = TempDir.make();
   const [tree, base] = [`${dir.path}/tree`, `${dir.path}/base`];
   for (const path of [tree, base, `${tree}/pg_wal`, `${tree}/sub`, `${base}/sub`]) {
@@ -312,7 +312,7 @@ Deno.test("FR-811 changed pages are counted by their bytes", async () => {
   assert.equal(changedBytes(tree, base, "pg_wal"), 2 * page + 100 + 5);
 });
 
-Deno.test("FR-812 both ways to read file lists see every entry", async () => {
+Deno.test("both ways to read file lists see every entry [FR-812]", async () => {
   await using dir = TempDir.make();
   const catalogPath = `${dir.path}/catalog`;
   writeSynthetic({ catalogPath, files: 500, backups: 3, stored: 1 });
@@ -323,7 +323,7 @@ Deno.test("FR-812 both ways to read file lists see every entry", async () => {
   assert.equal(countLines(spec), members.length * paths.count);
 });
 
-Deno.test("FR-813 the made-up relation has in each block the newest page that is stored", async () => {
+Deno.test("the made-up relation has in each block the newest page that is stored [FR-813]", async () => {
   await using dir = TempDir.make();
   for (const hasHeaderMap of [true, false]) {
     const catalogPath = `${dir.path}/${hasHeaderMap}`;

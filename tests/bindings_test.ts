@@ -47,23 +47,27 @@ async function mustRefuse(scene: Scene, args: string[], code: Code, says: RegExp
   assert.deepEqual(fuseMounts(scene.dirPath), []);
 }
 
-testUnless(obstacle, "FR-703 mount -d alone continues a clone where it was", async () => {
+testUnless(obstacle, "mount -d alone continues a clone where it was [FR-703]", async () => {
   await using scene = await sceneWithDiff();
   await mustContinue(scene, []);
   await mustContinue(scene, ["-B", scene.catalogDir, "-I", "main", "-i", "totl9e"]);
 });
 
-testUnless(obstacle, "FR-703 the mount point may change, and is then the new default", async () => {
-  await using scene = await sceneWithDiff();
-  const other = `${scene.dirPath}/other`;
-  Deno.mkdirSync(other);
-  if (isRoot()) await giveTo(scene.owner, other); // Root goes where the owner could mount, too.
-  await mustContinue(scene, ["-D", other], other);
-  assert.equal(readBinding(scene.diffDir)?.mountPath, other);
-  await mustContinue(scene, [], other);
-});
+testUnless(
+  obstacle,
+  "the mount point may change, and is then the new default [FR-703]",
+  async () => {
+    await using scene = await sceneWithDiff();
+    const other = `${scene.dirPath}/other`;
+    Deno.mkdirSync(other);
+    if (isRoot()) await giveTo(scene.owner, other); // Root goes where the owner could mount, too.
+    await mustContinue(scene, ["-D", other], other);
+    assert.equal(readBinding(scene.diffDir)?.mountPath, other);
+    await mustContinue(scene, [], other);
+  },
+);
 
-testUnless(obstacle, "FR-703 the binding tells who mounted last", async () => {
+testUnless(obstacle, "the binding tells who mounted last [FR-703]", async () => {
   await using scene = await sceneWithDiff();
   await mustContinue(scene, []);
   const { mountedAt: _, releasedAt, ...owner } = ownerOf(scene.diffDir);
@@ -71,7 +75,7 @@ testUnless(obstacle, "FR-703 the binding tells who mounted last", async () => {
   assert(releasedAt !== undefined);
 });
 
-testUnless(obstacle, "FR-703 without a diff, catalog and mount point must be named", async () => {
+testUnless(obstacle, "without a diff, catalog and mount point must be named [FR-703]", async () => {
   await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
   await mustRefuse(scene, [], "Usage", /no diff in/);
   await mustRefuse(scene, ["-B", scene.catalogDir], "Usage", /-D/);
@@ -80,7 +84,7 @@ testUnless(obstacle, "FR-703 without a diff, catalog and mount point must be nam
 
 testUnless(
   obstacle,
-  "FR-704 another backup, instance or pg_wal is refused, with both values",
+  "another backup, instance or pg_wal is refused, with both values [FR-704]",
   async () => {
     await using scene = await sceneWithDiff();
     const before = Deno.readTextFileSync(`${scene.diffDir}/.pbkfs-binding.json`);
@@ -95,7 +99,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-704 a catalog that has moved is accepted with -B, and remembered",
+  "a catalog that has moved is accepted with -B, and remembered [FR-704]",
   async () => {
     await using scene = await sceneWithDiff();
     const moved = `${scene.dirPath}/moved`;
@@ -109,7 +113,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-982 a diff that does not tell its kind is refused with a sentence, and can be emptied",
+  "a diff that does not tell its kind is refused with a sentence, and can be emptied [FR-982]",
   async () => {
     await using scene = await sceneWithDiff();
     const path = `${scene.diffDir}/.pbkfs-binding.json`;
@@ -123,7 +127,7 @@ testUnless(
   },
 );
 
-testUnless(obstacle, "FR-704 a chain that only has the same names is refused", async () => {
+testUnless(obstacle, "a chain that only has the same names is refused [FR-704]", async () => {
   await using scene = await sceneWithDiff();
   const control = `${scene.catalogDir}/backups/main/TOTL93/backup.control`;
   const text = Deno.readTextFileSync(control);
@@ -135,7 +139,7 @@ testUnless(obstacle, "FR-704 a chain that only has the same names is refused", a
 
 testUnless(
   obstacle,
-  "FR-708 after a crash the mount is cleaned up, and the diff recovered, told once",
+  "after a crash the mount is cleaned up, and the diff recovered, told once [FR-708]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await scene.mount("TOTL9E", { restart: false });
@@ -172,7 +176,7 @@ function pretendOwner(scene: Scene, change: { host?: string; bootId: string }): 
   Deno.writeTextFileSync(`${scene.diffDir}/.pbkfs-lock`, JSON.stringify({ ...owner, ...change }));
 }
 
-testUnless(obstacle, "FR-708 after a reboot the diff is recovered", async () => {
+testUnless(obstacle, "after a reboot the diff is recovered [FR-708]", async () => {
   await using scene = await sceneWithDiff();
   pretendOwner(scene, { bootId: "the boot before" });
   assert.match(await mustContinue(scene, []), /the machine of process \d+ on .* went down/);
@@ -180,7 +184,7 @@ testUnless(obstacle, "FR-708 after a reboot the diff is recovered", async () => 
 
 testUnless(
   obstacle,
-  "FR-709 a diff that another machine may have is taken by force only",
+  "a diff that another machine may have is taken by force only [FR-709]",
   async () => {
     await using scene = await sceneWithDiff();
     pretendOwner(scene, { host: "db7", bootId: "its own" });
@@ -195,7 +199,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-709 a second mount is refused and told who has the diff, or the place",
+  "a second mount is refused and told who has the diff, or the place [FR-709]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await scene.mount("TOTL9E");
@@ -216,7 +220,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-709 of two mounts at once on one place, or of one diff, one succeeds",
+  "of two mounts at once on one place, or of one diff, one succeeds [FR-709]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const place2 = `${scene.dirPath}/mount2`;
@@ -242,7 +246,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-737 of a diff whose metadata is damaged, mount tells what is there and what helps",
+  "of a diff whose metadata is damaged, mount tells what is there and what helps [FR-737]",
   async () => {
     await using scene = await sceneWithDiff();
     const path = `${scene.diffDir}/metadata.sqlite`;

@@ -153,7 +153,7 @@ async function hashes(spec: ChainSpec): Promise<Record<string, string>> {
 }
 
 for (const [fixtureName, backupId] of CHAINS) {
-  Deno.test(`FR-801 a backup of ${fixtureName}, unpacked and written again, is what it was`, async () => {
+  Deno.test(`a backup of ${fixtureName}, unpacked and written again, is what it was [FR-801]`, async () => {
     await using fixture = await unpackFixture(fixtureName);
     await using dir = TempDir.make();
     const { catalogPath } = fixture;
@@ -189,7 +189,7 @@ const RECODED: readonly (readonly Codec[])[] = [
 ];
 
 for (const codecs of RECODED) {
-  Deno.test(`FR-802 a chain written with ${codecs.join(", ")}, by threads, is the same tree`, async () => {
+  Deno.test(`a chain written with ${codecs.join(", ")}, by threads, is the same tree [FR-802]`, async () => {
     await using fixture = await unpackFixture("zlib-chain");
     await using dir = TempDir.make();
     const { catalogPath } = fixture;
@@ -203,7 +203,7 @@ for (const codecs of RECODED) {
 
 testUnless(
   sampleObstacle(),
-  "FR-803 a catalog of a running server, mounted, has what was committed before each backup",
+  "a catalog of a running server, mounted, has what was committed before each backup [FR-803]",
   async () => {
     await using dir = TempDir.make(ordinaryUser());
     const clusterDir = `${dir.path}/cluster`;
@@ -247,7 +247,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-804 a made-up catalog has as many files as asked for", async () => {
+Deno.test("a made-up catalog has as many files as asked for [FR-804]", async () => {
   await using dir = TempDir.make();
   const catalogPath = `${dir.path}/catalog`;
   writeSynthetic({ catalogPath, files: 400, backups: 3, stored: 400 });

@@ -36,7 +36,7 @@ async function mustRefuse(dirPath: string, code: Code, says: RegExp, args = ["--
 
 testUnless(
   obstacle,
-  "FR-730 cleanup shows what goes, empties the diff, and it can be used again",
+  "cleanup shows what goes, empties the diff, and it can be used again [FR-730]",
   async () => {
     await using scene = await sceneWithDiff();
     const { code, stdout, stderr } = await runCli(["cleanup", "-d", scene.diffDir, "--yes"]);
@@ -52,10 +52,14 @@ testUnless(
   },
 );
 
-testUnless(obstacle, "FR-731 without a terminal and without --yes nothing is removed", async () => {
-  await using scene = await sceneWithDiff();
-  await mustRefuse(scene.diffDir, "Usage", /--yes/, []);
-});
+testUnless(
+  obstacle,
+  "without a terminal and without --yes nothing is removed [FR-731]",
+  async () => {
+    await using scene = await sceneWithDiff();
+    await mustRefuse(scene.diffDir, "Usage", /--yes/, []);
+  },
+);
 
 /** What makes a terminal for a command. */
 function terminalObstacle(): string | undefined {
@@ -65,7 +69,7 @@ function terminalObstacle(): string | undefined {
 
 testUnless(
   obstacle ?? terminalObstacle(),
-  "FR-731 on a terminal it asks, and takes only yes for yes",
+  "on a terminal it asks, and takes only yes for yes [FR-731]",
   async () => {
     await using scene = await sceneWithDiff();
     const cli = `${Deno.execPath()} run -A ${new URL("../cli.ts", import.meta.url).pathname}`;
@@ -87,7 +91,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-732 a diff that is mounted is refused, also if its process has died",
+  "a diff that is mounted is refused, also if its process has died [FR-732]",
   async () => {
     await using scene = await sceneWithDiff();
     await scene.mount("TOTL9E", { restart: false });
@@ -106,7 +110,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-733 a directory that is not a diff is never touched", async () => {
+Deno.test("a directory that is not a diff is never touched [FR-733]", async () => {
   await using place = TempDir.make();
   const dirPath = `${place.path}/home`;
   Deno.mkdirSync(`${dirPath}/data`, { recursive: true });
@@ -124,7 +128,7 @@ Deno.test("FR-733 a directory that is not a diff is never touched", async () => 
   assert.equal(file.code, CODES.DiffMissing.exitCode, file.stderr);
 });
 
-Deno.test("FR-733 links are removed, and what they lead to is left alone", async () => {
+Deno.test("links are removed, and what they lead to is left alone [FR-733]", async () => {
   await using place = TempDir.make();
   const [diff, outside] = [`${place.path}/diff`, `${place.path}/outside`];
   for (const path of [diff, outside]) Deno.mkdirSync(path);
@@ -140,7 +144,7 @@ Deno.test("FR-733 links are removed, and what they lead to is left alone", async
   assert.equal(Deno.readTextFileSync(`${outside}/precious`), "precious");
 });
 
-Deno.test("FR-734 the rest of a diff, and a damaged one, can be cleaned up; an empty directory is fine", async () => {
+Deno.test("the rest of a diff, and a damaged one, can be cleaned up; an empty directory is fine [FR-734]", async () => {
   await using place = TempDir.make();
   const diff = `${place.path}/diff`;
   Deno.mkdirSync(`${diff}/wal.tmp`, { recursive: true });

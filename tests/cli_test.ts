@@ -9,7 +9,7 @@ import { runCli } from "./support/cli.ts";
 import { TempDir } from "./support/temp_dir.ts";
 
 for (const { name, summary, options, examples, codes } of COMMANDS) {
-  Deno.test(`FR-750 help of ${name} has its five parts`, async () => {
+  Deno.test(`help of ${name} has its five parts [FR-750]`, async () => {
     const { code, stdout, stderr } = await runCli([name, "--help"]);
     assert.equal(code, 0);
     assert.equal(stderr, "");
@@ -28,7 +28,7 @@ for (const { name, summary, options, examples, codes } of COMMANDS) {
     }
   });
 
-  Deno.test(`FR-750 ${name} refuses an unknown option with status 2, on stderr`, async () => {
+  Deno.test(`${name} refuses an unknown option with status 2, on stderr [FR-750]`, async () => {
     const { code, stdout, stderr } = await runCli([name, "--nonsense"]);
     assert.equal(code, CODES.Usage.exitCode);
     assert.equal(stdout, "");
@@ -37,14 +37,14 @@ for (const { name, summary, options, examples, codes } of COMMANDS) {
   });
 }
 
-Deno.test("FR-750 the program has help, a version, and lists its commands", async () => {
+Deno.test("the program has help, a version, and lists its commands [FR-750]", async () => {
   const { code, stdout } = await runCli(["--help"]);
   assert.equal(code, 0);
   for (const { name } of COMMANDS) assert.match(stdout, new RegExp(`^ {2}${name} `, "m"));
   assert.equal((await runCli(["--version"])).stdout, `${VERSION}\n`);
 });
 
-Deno.test("FR-751 what is misspelt is refused, and what was meant is suggested", async () => {
+Deno.test("what is misspelt is refused, and what was meant is suggested [FR-751]", async () => {
   for (
     const [args, meant] of [[["moutn"], "mount"], [
       ["status", "--jsno"],
@@ -58,7 +58,7 @@ Deno.test("FR-751 what is misspelt is refused, and what was meant is suggested",
   }
 });
 
-Deno.test("FR-751 values that make no sense are refused", async () => {
+Deno.test("values that make no sense are refused [FR-751]", async () => {
   for (
     const args of [
       ["status", "--watch", "often"],
@@ -76,7 +76,7 @@ Deno.test("FR-751 values that make no sense are refused", async () => {
   }
 });
 
-Deno.test("FR-763 a refusal says what and what to do; where it came from only with --debug", async () => {
+Deno.test("a refusal says what and what to do; where it came from only with --debug [FR-763]", async () => {
   await using dir = TempDir.make();
   const args = ["show", "-B", `${dir.path}/nowhere`];
   const plain = await runCli(args);
@@ -87,14 +87,14 @@ Deno.test("FR-763 a refusal says what and what to do; where it came from only wi
   assert.match(debug.stderr, /\n +at .*control_catalog\.ts/);
 });
 
-Deno.test("FR-763 nothing is colored where NO_COLOR is set or nobody looks", async () => {
+Deno.test("nothing is colored where NO_COLOR is set or nobody looks [FR-763]", async () => {
   for (const args of [["--help"], ["doctor"], ["status"], ["moutn"]]) {
     const { stdout, stderr } = await runCli(args);
     assert(!(stdout + stderr).includes("\x1b"));
   }
 });
 
-Deno.test("FR-763 a reader that stops early is no error", async () => {
+Deno.test("a reader that stops early is no error [FR-763]", async () => {
   const cli = new URL("../cli.ts", import.meta.url).pathname;
   const script = `${Deno.execPath()} run -A ${cli} man | head -n 1; echo "\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = await new Deno.Command("bash", { args: ["-c", script] }).output();
@@ -102,7 +102,7 @@ Deno.test("FR-763 a reader that stops early is no error", async () => {
   assert.equal(new TextDecoder().decode(stderr), "");
 });
 
-Deno.test("FR-764 exit statuses are unique, and stand in their decades", () => {
+Deno.test("exit statuses are unique, and stand in their decades [FR-764]", () => {
   const statuses = Object.values(CODES).map(({ exitCode }) => exitCode);
   assert.deepEqual(statuses, [...new Set(statuses)].sort((a, b) => a - b));
   const decades = new Set<number>(DECADES.map(({ tens }) => tens));

@@ -75,7 +75,7 @@ async function hazardsOf(scene: Scene): Promise<{ setting: string; from: string 
 
 testUnless(
   obstacle,
-  "FR-215 after ALTER SYSTEM RESET ALL production's settings do not come back; ALTER SYSTEM SET counts",
+  "after ALTER SYSTEM RESET ALL production's settings do not come back; ALTER SYSTEM SET counts [FR-215]",
   async () => {
     await using scene = await openWith(
       "archive_mode = on\narchive_command = 'touch ESCAPED/%f'\nexternal_pid_file = '/run/prod'\n" +
@@ -118,7 +118,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-216 at every mount the include is last again, and what the user wrote stays",
+  "at every mount the include is last again, and what the user wrote stays [FR-216]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const stored = Deno.readTextFileSync(storedConf(scene));
@@ -171,7 +171,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-217 a server runs on the mount, even if an included file names another data_directory",
+  "a server runs on the mount, even if an included file names another data_directory [FR-217]",
   async () => {
     await using scene = await openWith("include_if_exists 'more.conf'\n");
     {
@@ -195,7 +195,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-221 status and the log tell what is dangerous about a server that runs, and where it is set",
+  "status and the log tell what is dangerous about a server that runs, and where it is set [FR-221]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     await using _mount = await scene.mount(BACKUP_ID);
@@ -230,7 +230,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-223 a server with a configuration from elsewhere is kept harmless by postgresql.auto.conf",
+  "a server with a configuration from elsewhere is kept harmless by postgresql.auto.conf [FR-223]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const elsewhere = `${scene.dirPath}/production.conf`;
@@ -258,7 +258,7 @@ testUnless(
 
 testUnless(
   mountObstacle() ?? serverObstacle(17),
-  "FR-224 databases with event triggers at login are told",
+  "databases with event triggers at login are told [FR-224]",
   async () => {
     const options = { fixture: "pg17-chain", majorVersion: 17 } as const;
     await using scene = await Scene.open({ ...options, owner: ordinaryUser() });
@@ -284,7 +284,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-225 where the settings cannot be written, that is told, and nothing is left half done",
+  "where the settings cannot be written, that is told, and nothing is left half done [FR-225]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const conf = `${scene.mountDir}/postgresql.conf`;

@@ -7,7 +7,7 @@ import { ordinaryUser } from "./support/users.ts";
 
 testUnless(
   mountObstacle(),
-  "FR-769 settings that cannot be defused are told at the first mount",
+  "settings that cannot be defused are told at the first mount [FR-769]",
   async () => {
     await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
     // This backup stores its files as they are.

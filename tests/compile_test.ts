@@ -17,7 +17,7 @@ function workers(): string[] {
   return [...new Set(used)].sort();
 }
 
-Deno.test("FR-765 the compile task includes every module that is started as a worker", () => {
+Deno.test("the compile task includes every module that is started as a worker [FR-765]", () => {
   const included = compile.flatMap((word, index) =>
     word === "--include" ? [compile[index + 1]] : []
   );
@@ -25,7 +25,7 @@ Deno.test("FR-765 the compile task includes every module that is started as a wo
   assert(workers().length >= 2);
 });
 
-Deno.test("FR-765 the compiled file has all modules, workers and WebAssembly inside", async () => {
+Deno.test("the compiled file has all modules, workers and WebAssembly inside [FR-765]", async () => {
   await using dir = TempDir.make();
   const program = `${dir.path}/pbkfs`;
   const output = compile.indexOf("--output") + 1;

@@ -37,7 +37,7 @@ async function bashOffers(
   );
 }
 
-Deno.test("FR-761 bash completes commands, options, choices and directories", async () => {
+Deno.test("bash completes commands, options, choices and directories [FR-761]", async () => {
   const script = await scriptFor("bash");
   await using dir = TempDir.make();
   Deno.mkdirSync(`${dir.path}/clones`);
@@ -67,7 +67,7 @@ function makeCatalog(dirPath: string): string {
   return catalog;
 }
 
-Deno.test("FR-943 bash offers backups, latest and instances, also where names have blanks", async () => {
+Deno.test("bash offers backups, latest and instances, also where names have blanks [FR-943]", async () => {
   const script = await scriptFor("bash");
   await using dir = TempDir.make();
   const catalog = makeCatalog(dir.path);
@@ -90,7 +90,7 @@ Deno.test("FR-943 bash offers backups, latest and instances, also where names ha
   assert.deepEqual(await offers("mount", "-i", "la"), ["latest"]);
 });
 
-testUnless(mountObstacle(), "FR-943 bash and fish offer mounts and diffs", async () => {
+testUnless(mountObstacle(), "bash and fish offer mounts and diffs [FR-943]", async () => {
   await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
   const mountDir = `${scene.dirPath}/a mount`;
   const diffDir = `${scene.dirPath}/a diff`;
@@ -118,7 +118,7 @@ async function fishOffers(script: string, line: string, dirPath: string): Promis
 
 testUnless(
   hasProgram("fish") ? undefined : "there is no fish",
-  "FR-943 fish offers backups, latest and instances",
+  "fish offers backups, latest and instances [FR-943]",
   async () => {
     await using dir = TempDir.make();
     const script = await scriptFor("fish");
@@ -136,7 +136,7 @@ testUnless(
 
 testUnless(
   hasProgram("zsh") ? undefined : "there is no zsh",
-  "FR-943 zsh finds backups, latest, instances and mounts",
+  "zsh finds backups, latest, instances and mounts [FR-943]",
   async () => {
     await using dir = TempDir.make();
     const typed = makeCatalog(dir.path).replaceAll(" ", "\\ ");
@@ -158,7 +158,7 @@ testUnless(
 );
 
 for (const [shell, check] of [["zsh", ["-n"]], ["fish", ["--no-execute"]]] as const) {
-  Deno.test(`FR-761 the script for ${shell} knows every command and option`, async () => {
+  Deno.test(`the script for ${shell} knows every command and option [FR-761]`, async () => {
     const script = await scriptFor(shell);
     for (const { name, options } of COMMANDS) {
       assert(script.includes(name), name);
@@ -168,7 +168,7 @@ for (const [shell, check] of [["zsh", ["-n"]], ["fish", ["--no-execute"]]] as co
 
   testUnless(
     hasProgram(shell) ? undefined : `there is no ${shell}`,
-    `FR-761 ${shell} can read its script`,
+    `${shell} can read its script [FR-761]`,
     async () => {
       await using dir = TempDir.make();
       const path = `${dir.path}/script`;

@@ -16,7 +16,7 @@ import { isRoot, ordinaryUser } from "./support/users.ts";
 const read = (path: string) =>
   Deno.readTextFileSync(new URL(`../contrib/${path}`, import.meta.url));
 
-Deno.test("FR-762 the manual page tells all commands, options and exit statuses", async () => {
+Deno.test("the manual page tells all commands, options and exit statuses [FR-762]", async () => {
   const { code, stdout } = await runCli(["man"]);
   assert.equal(code, 0);
   assert.equal(stdout, manPage(COMMANDS));
@@ -31,7 +31,7 @@ Deno.test("FR-762 the manual page tells all commands, options and exit statuses"
   }
 });
 
-Deno.test("FR-762 docs/pbkfs.1 is what pbkfs man prints", () => {
+Deno.test("docs/pbkfs.1 is what pbkfs man prints [FR-762]", () => {
   assert.equal(
     read("../docs/pbkfs.1"),
     manPage(COMMANDS),
@@ -39,7 +39,7 @@ Deno.test("FR-762 docs/pbkfs.1 is what pbkfs man prints", () => {
   );
 });
 
-Deno.test("FR-767 the unit and the container use commands and options that there are", () => {
+Deno.test("the unit and the container use commands and options that there are [FR-767]", () => {
   const files = ["systemd/pbkfs@.service", "container/entrypoint.sh", "logrotate/pbkfs"];
   const lines = files.flatMap((path) => read(path).replaceAll("\\\n", " ").split("\n"))
     .flatMap((line) => /(?:bin\/|^)pbkfs ([a-z]+) ([^|]*)/.exec(line)?.slice(1) ?? []);
@@ -56,7 +56,7 @@ Deno.test("FR-767 the unit and the container use commands and options that there
 
 testUnless(
   mountObstacle(),
-  "FR-774 in the foreground nobody watches; the unit takes a dead mount away, and mounts again",
+  "in the foreground nobody watches; the unit takes a dead mount away, and mounts again [FR-774]",
   async () => {
     const unit = read("systemd/pbkfs@.service");
     assert.match(unit, /^Restart=on-abnormal$/m);
@@ -85,7 +85,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-768 in the foreground, a mount tells its service manager when it is ready",
+  "in the foreground, a mount tells its service manager when it is ready [FR-768]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using receiver = await receiveDatagrams(`${scene.dirPath}/notify`);
@@ -108,7 +108,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-942 after a signal, a mount in the foreground ends as soon as nobody uses it any more",
+  "after a signal, a mount in the foreground ends as soon as nobody uses it any more [FR-942]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const cli = new URL("../cli.ts", import.meta.url).pathname;
@@ -139,7 +139,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-944 the container example is built for the version that is asked for, and of what there is", () => {
+Deno.test("the container example is built for the version that is asked for, and of what there is [FR-944]", () => {
   const dockerfile = read("container/Dockerfile");
   const [beforeFrom = "", ...stages] = dockerfile.split(/^(?=FROM )/m);
   assert.match(beforeFrom, /^ARG PG=15$/m, "for the image below");
@@ -160,7 +160,7 @@ for (const [majorVersion, fixture] of [[15, "zlib-chain"], [17, "pg17-chain"]] a
   testUnless(
     mountObstacle() ?? serverObstacle(majorVersion) ??
       (isRoot() ? undefined : "in a container it runs as root"),
-    `FR-944 the container's entry point serves PostgreSQL ${majorVersion}, and ends when it is told to`,
+    `the container's entry point serves PostgreSQL ${majorVersion}, and ends when it is told to [FR-944]`,
     async () => {
       await using scene = await Scene.open({ fixture, owner: ordinaryUser(), majorVersion });
       const { binDir } = findInstallation(majorVersion);

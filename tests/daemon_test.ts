@@ -47,7 +47,7 @@ async function mustHaveEnded(scene: Scene, pid: number): Promise<void> {
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  testUnless(obstacle, `FR-721 ${signal} unmounts cleanly`, async () => {
+  testUnless(obstacle, `${signal} unmounts cleanly [FR-721]`, async () => {
     await using scene = await open();
     await using mount = await scene.mount("TOTL9E");
     Deno.writeTextFileSync(`${mount.mountDir}/written`, "just now");
@@ -61,7 +61,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 testUnless(
   obstacle,
-  "FR-721 in the foreground SIGINT ends it with success, and it logs to stderr",
+  "in the foreground SIGINT ends it with success, and it logs to stderr [FR-721]",
   async () => {
     await using scene = await open();
     const { dirPath, denoPath } = await checkoutFor(undefined);
@@ -87,7 +87,7 @@ testUnless(
   },
 );
 
-testUnless(rootObstacle, "FR-721 umount ends the daemon cleanly", async () => {
+testUnless(rootObstacle, "umount ends the daemon cleanly [FR-721]", async () => {
   await using scene = await open();
   await using _mount = await scene.mount("TOTL9E");
   const { pid } = ownerOf(scene.diffDir);
@@ -97,7 +97,7 @@ testUnless(rootObstacle, "FR-721 umount ends the daemon cleanly", async () => {
 
 testUnless(
   mountObstacle("ordinary user"),
-  "FR-721 fusermount3 -u by an ordinary user ends the daemon cleanly",
+  "fusermount3 -u by an ordinary user ends the daemon cleanly [FR-721]",
   async () => {
     await using scene = await open(true);
     await using _mount = await scene.mount("TOTL9E");
@@ -113,19 +113,23 @@ async function run([program = "", ...args]: readonly string[]): Promise<void> {
 }
 
 for (const option of ["-D", "-d"] as const) {
-  testUnless(obstacle, `FR-722 unmount ${option} returns when the process has ended`, async () => {
-    await using scene = await open();
-    await using _mount = await scene.mount("TOTL9E");
-    const { pid } = ownerOf(scene.diffDir);
-    const place = option === "-D" ? scene.mountDir : scene.diffDir;
-    const { code, stderr } = await runCli(["unmount", option, place]);
-    assert.equal(code, 0, stderr);
-    assert(!isAlive(pid));
-    await mustHaveEnded(scene, pid);
-  });
+  testUnless(
+    obstacle,
+    `unmount ${option} returns when the process has ended [FR-722]`,
+    async () => {
+      await using scene = await open();
+      await using _mount = await scene.mount("TOTL9E");
+      const { pid } = ownerOf(scene.diffDir);
+      const place = option === "-D" ? scene.mountDir : scene.diffDir;
+      const { code, stderr } = await runCli(["unmount", option, place]);
+      assert.equal(code, 0, stderr);
+      assert(!isAlive(pid));
+      await mustHaveEnded(scene, pid);
+    },
+  );
 }
 
-testUnless(obstacle, "FR-722 unmount needs a mount: by place, by diff, and of both", async () => {
+testUnless(obstacle, "unmount needs a mount: by place, by diff, and of both [FR-722]", async () => {
   await using scene = await open();
   await using _mount = await scene.mount("TOTL9E");
   const other = `${scene.dirPath}/rows`;
@@ -140,27 +144,31 @@ testUnless(obstacle, "FR-722 unmount needs a mount: by place, by diff, and of bo
   assert.equal(code, CODES.Usage.exitCode, stderr);
 });
 
-testUnless(obstacle, "FR-723 a busy mount is not unmounted, and who uses it is named", async () => {
-  await using scene = await open();
-  await using mount = await scene.mount("TOTL9E");
-  const { pid } = ownerOf(scene.diffDir);
-  {
-    await using visitor = new Visitor(`${scene.mountDir}/base`);
-    const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir]);
-    assert.equal(code, CODES.MountBusy.exitCode, stderr);
-    assert.match(stderr, new RegExp(`sleep \\(${visitor.pid}\\)`));
-    Deno.kill(pid, "SIGTERM");
-    const named = new RegExp(`in use by sleep \\(${visitor.pid}\\)`);
-    assert(await waitUntil(() => named.test(logOf(scene))), logOf(scene));
-    assert(isMounted(scene.mountDir) && isAlive(pid));
-  }
-  await mount.unmount();
-  await mustHaveEnded(scene, pid);
-});
+testUnless(
+  obstacle,
+  "a busy mount is not unmounted, and who uses it is named [FR-723]",
+  async () => {
+    await using scene = await open();
+    await using mount = await scene.mount("TOTL9E");
+    const { pid } = ownerOf(scene.diffDir);
+    {
+      await using visitor = new Visitor(`${scene.mountDir}/base`);
+      const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir]);
+      assert.equal(code, CODES.MountBusy.exitCode, stderr);
+      assert.match(stderr, new RegExp(`sleep \\(${visitor.pid}\\)`));
+      Deno.kill(pid, "SIGTERM");
+      const named = new RegExp(`in use by sleep \\(${visitor.pid}\\)`);
+      assert(await waitUntil(() => named.test(logOf(scene))), logOf(scene));
+      assert(isMounted(scene.mountDir) && isAlive(pid));
+    }
+    await mount.unmount();
+    await mustHaveEnded(scene, pid);
+  },
+);
 
 testUnless(
   obstacle,
-  "FR-723 --force detaches a busy mount; its process ends with the last user",
+  "--force detaches a busy mount; its process ends with the last user [FR-723]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9E");
@@ -185,7 +193,7 @@ testUnless(
   },
 );
 
-testUnless(obstacle, "FR-723 --force unmounts what nobody uses like any other", async () => {
+testUnless(obstacle, "--force unmounts what nobody uses like any other [FR-723]", async () => {
   await using scene = await open();
   await using _mount = await scene.mount("TOTL9E");
   const { pid } = ownerOf(scene.diffDir);
@@ -197,7 +205,7 @@ testUnless(obstacle, "FR-723 --force unmounts what nobody uses like any other", 
 
 testUnless(
   obstacle,
-  "FR-723 a process that does not answer is not waited for for ever",
+  "a process that does not answer is not waited for for ever [FR-723]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9E");
@@ -217,7 +225,7 @@ testUnless(
 
 for (const isUsed of [false, true]) {
   const title = isUsed ? ", even with a process in it" : "";
-  testUnless(obstacle, `FR-724 a dead endpoint is cleaned up${title}`, async () => {
+  testUnless(obstacle, `a dead endpoint is cleaned up${title} [FR-724]`, async () => {
     await using scene = await open();
     await scene.mount("TOTL9E", { restart: false });
     await using _visitor = isUsed ? new Visitor(scene.mountDir) : undefined;
@@ -230,7 +238,7 @@ for (const isUsed of [false, true]) {
   });
 }
 
-testUnless(obstacle, "FR-725 sixteen mounts at once, of one backup, on one host", async () => {
+testUnless(obstacle, "sixteen mounts at once, of one backup, on one host [FR-725]", async () => {
   await using scene = await open();
   const before = await snapshot(scene.catalogDir);
   const places = Array.from({ length: 16 }, (_, index) => ({
@@ -262,20 +270,24 @@ testUnless(obstacle, "FR-725 sixteen mounts at once, of one backup, on one host"
   assert.deepEqual(await snapshot(scene.catalogDir), before);
 });
 
-testUnless(obstacle, "FR-726 a diff may lie deeper than a socket's path may be long", async () => {
-  await using scene = await open();
-  const deep = `${scene.dirPath}/${"deep/".repeat(30)}`;
-  Deno.mkdirSync(deep, { recursive: true });
-  const diffDir = `${deep}diff`;
-  await using mount = await scene.mount("TOTL9E", { diffDir });
-  const status = await runCli(["status", "-D", mount.mountDir, "--json"]);
-  assert.equal(status.code, 0, status.stderr);
-  await mount.unmount();
-  const { pid } = ownerOf(diffDir);
-  assert(!isAlive(pid));
-});
+testUnless(
+  obstacle,
+  "a diff may lie deeper than a socket's path may be long [FR-726]",
+  async () => {
+    await using scene = await open();
+    const deep = `${scene.dirPath}/${"deep/".repeat(30)}`;
+    Deno.mkdirSync(deep, { recursive: true });
+    const diffDir = `${deep}diff`;
+    await using mount = await scene.mount("TOTL9E", { diffDir });
+    const status = await runCli(["status", "-D", mount.mountDir, "--json"]);
+    assert.equal(status.code, 0, status.stderr);
+    await mount.unmount();
+    const { pid } = ownerOf(diffDir);
+    assert(!isAlive(pid));
+  },
+);
 
-testUnless(obstacle, "FR-727 what is in a diff can be read by its owner only", async () => {
+testUnless(obstacle, "what is in a diff can be read by its owner only [FR-727]", async () => {
   await using scene = await open();
   const umask = Deno.umask(0);
   try {

@@ -108,7 +108,7 @@ for (const majorVersion of [15, 17]) {
 
   testUnless(
     obstacle,
-    `FR-987 PostgreSQL ${majorVersion}: a base backup is mounted, lived on, and found again after a remount`,
+    `PostgreSQL ${majorVersion}: a base backup is mounted, lived on, and found again after a remount [FR-987]`,
     async () => {
       await using place = await Place.make(majorVersion);
       let expected: string;
@@ -149,7 +149,7 @@ for (const majorVersion of [15, 17]) {
 
   testUnless(
     obstacle,
-    `FR-987 PostgreSQL ${majorVersion}: a cold data directory is mounted; a server that starts on it is noticed`,
+    `PostgreSQL ${majorVersion}: a cold data directory is mounted; a server that starts on it is noticed [FR-987]`,
     async () => {
       await using place = await Place.make(majorVersion);
       let expected: string;
@@ -185,7 +185,7 @@ for (const majorVersion of [15, 17]) {
 
 testUnless(
   mountObstacle() ?? serverObstacle(15),
-  "FR-985 a data directory and a catalog are not asked for together, nor is one mounted in itself",
+  "a data directory and a catalog are not asked for together, nor is one mounted in itself [FR-985]",
   async () => {
     await using place = await Place.make(15);
     const from = ["--from", place.sourceDir];
@@ -206,7 +206,7 @@ testUnless(
 
 testUnless(
   mountObstacle() ?? serverObstacle(15),
-  "FR-989 a mounted data directory is served with its owner's rights, and tells how to start a server",
+  "a mounted data directory is served with its owner's rights, and tells how to start a server [FR-989]",
   async () => {
     await using place = await Place.make(15);
     const from = ["--from", place.sourceDir, "-D", place.mountDir];
@@ -233,7 +233,7 @@ testUnless(
 
 testUnless(
   mountObstacle() ?? serverObstacle(15),
-  "FR-990 a diff of a data directory is verified, also once it was moved, and salvaged",
+  "a diff of a data directory is verified, also once it was moved, and salvaged [FR-990]",
   async () => {
     await using place = await Place.make(15);
     await place.mount("--from", place.sourceDir, "-D", place.mountDir);

@@ -10,7 +10,7 @@ import { ordinaryUser } from "./support/users.ts";
 
 testUnless(
   sampleObstacle(),
-  "FR-340 an UPDATE of one row adds a few pages to the diff, not the table's file",
+  "an UPDATE of one row adds a few pages to the diff, not the table's file [FR-340]",
   async () => {
     await using scene = await Scene.open({ ...FULL, owner: ordinaryUser() });
     await using mount = await scene.mount(FULL.backupId);
@@ -31,7 +31,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-341 a block of the largest table costs a few pages of the store",
+  "a block of the largest table costs a few pages of the store [FR-341]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using mount = await scene.mount("TOTL93");

@@ -9,7 +9,7 @@ import { playDocument, READERS } from "./support/play_document.ts";
 import { mountObstacle, serverObstacle, testUnless } from "./support/skip.ts";
 
 for (const path of documentPaths()) {
-  Deno.test(`FR-960 ${path} names commands and options that there are`, () => {
+  Deno.test(`${path} names commands and options that there are [FR-960]`, () => {
     for (const [name, ...words] of callsIn(readDocument(path))) {
       if (name === undefined || name === "COMMAND") continue;
       if (name.startsWith("-")) continue;
@@ -22,13 +22,13 @@ for (const path of documentPaths()) {
     }
   });
 
-  Deno.test(`FR-960 each block of ${path} is run by a test, or says why it is not`, () => {
+  Deno.test(`each block of ${path} is run by a test, or says why it is not [FR-960]`, () => {
     for (const { line, language, text } of blocksOf(readDocument(path))) {
       assert(language === "sh" || language === "ts", `${path}:${line}: ${text}`);
     }
   });
 
-  Deno.test(`FR-960 what ${path} links to is there`, () => {
+  Deno.test(`what ${path} links to is there [FR-960]`, () => {
     const text = readDocument(path);
     for (const [, target = ""] of text.matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
       const [file = "", anchor] = target.split("#");
@@ -47,7 +47,7 @@ function anchorsOf(document: string): string[] {
   );
 }
 
-Deno.test("FR-764 docs/exit-status.md says of each exit status what the code says", () => {
+Deno.test("docs/exit-status.md says of each exit status what the code says [FR-764]", () => {
   const rows = [
     ...readDocument("docs/exit-status.md").matchAll(/^\| (\d+) +\| (\w+) +\| (.+?) +\|$/gm),
   ];
@@ -58,7 +58,7 @@ Deno.test("FR-764 docs/exit-status.md says of each exit status what the code say
   assert.deepEqual(listed, expected);
 });
 
-Deno.test("FR-961 README.md fits two screens or three, and uses words that everybody knows", () => {
+Deno.test("README.md fits two screens or three, and uses words that everybody knows [FR-961]", () => {
   const readme = readDocument("README.md");
   assert(readme.split("\n").length <= 150, "what is longer belongs into docs/");
   for (const path of documentPaths()) {
@@ -77,7 +77,7 @@ for (const reader of READERS) {
     if (!isPlayed || path === "README.md") continue;
     testUnless(
       mountObstacle("ordinary user") ?? serverObstacle(reader.majorVersion),
-      `FR-962 the commands of ${path} work one after the other, PostgreSQL ${reader.majorVersion}`,
+      `the commands of ${path} work one after the other, PostgreSQL ${reader.majorVersion} [FR-962]`,
       () => playDocument(path, reader),
     );
   }

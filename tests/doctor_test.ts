@@ -26,17 +26,21 @@ async function examined(args: readonly string[], env: Record<string, string> = {
   return { code, level: document.level, findings: new Map(findings.map((one) => [one.id, one])) };
 }
 
-testUnless(mountObstacle(), "FR-754 doctor finds a machine well on which mounts work", async () => {
-  const { code, findings } = await examined([]);
-  assert.equal(code, 0);
-  for (const id of ["kernel", "fuse-device", "libfuse", "mount-permission", "codecs"]) {
-    assert.notEqual(findings.get(id)?.level, "error", id);
-  }
-});
+testUnless(
+  mountObstacle(),
+  "doctor finds a machine well on which mounts work [FR-754]",
+  async () => {
+    const { code, findings } = await examined([]);
+    assert.equal(code, 0);
+    for (const id of ["kernel", "fuse-device", "libfuse", "mount-permission", "codecs"]) {
+      assert.notEqual(findings.get(id)?.level, "error", id);
+    }
+  },
+);
 
 testUnless(
   mountObstacle(),
-  "FR-754 doctor looks at catalog, diff and mount directory, and changes nothing",
+  "doctor looks at catalog, diff and mount directory, and changes nothing [FR-754]",
   async () => {
     await using fixture = await unpackFixture("zlib-chain");
     const mountDir = `${fixture.dirPath}/mount`;
@@ -101,7 +105,7 @@ const FAULTS: readonly {
 for (const { title, args, env, id, code } of FAULTS) {
   testUnless(
     mountObstacle(),
-    `FR-754 doctor tells of ${title}, and ends as a mount would: ${code}`,
+    `doctor tells of ${title}, and ends as a mount would: ${code} [FR-754]`,
     async () => {
       await using dir = TempDir.make();
       Deno.mkdirSync(`${dir.path}/diff`);
@@ -117,7 +121,7 @@ for (const { title, args, env, id, code } of FAULTS) {
 
 testUnless(
   mountObstacle() ?? (isRoot() ? undefined : "only root may become another user"),
-  "FR-754 doctor tells an ordinary user what to do about directories that are not his",
+  "doctor tells an ordinary user what to do about directories that are not his [FR-754]",
   async () => {
     await using dir = TempDir.make();
     const options = { user: ordinaryUser() };

@@ -40,7 +40,7 @@ for (const sample of SAMPLES) {
   const { fixture, backupId, majorVersion } = sample;
   testUnless(
     mountObstacle() ?? serverObstacle(majorVersion),
-    `FR-310 ${fixture} ${backupId}: a server answers, writes, and finds it again after a remount`,
+    `${fixture} ${backupId}: a server answers, writes, and finds it again after a remount [FR-310]`,
     async () => {
       await using scene = await Scene.open({ fixture, owner: ordinaryUser(), majorVersion });
       await liveOn(scene, sample);
@@ -55,7 +55,7 @@ for (const sample of SAMPLES.filter(({ backupId }) => LONGEST.includes(backupId)
   const { fixture, majorVersion } = sample;
   testUnless(
     mountObstacle() ?? serverObstacle(majorVersion),
-    `FR-311 ${fixture} with --wal inside: the same, with pg_wal a directory of the mount`,
+    `${fixture} with --wal inside: the same, with pg_wal a directory of the mount [FR-311]`,
     async () => {
       await using scene = await Scene.open({ fixture, owner: ordinaryUser(), majorVersion });
       {
@@ -69,7 +69,7 @@ for (const sample of SAMPLES.filter(({ backupId }) => LONGEST.includes(backupId)
 
   testUnless(
     mountObstacle("ordinary user") ?? serverObstacle(majorVersion),
-    `FR-330 ${fixture} as an ordinary user, through fusermount3: the same`,
+    `${fixture} as an ordinary user, through fusermount3: the same [FR-330]`,
     async () => {
       const options = { owner: ordinaryUser(), ownerMounts: true };
       await using scene = await Scene.open({ fixture, majorVersion, ...options });
@@ -80,7 +80,7 @@ for (const sample of SAMPLES.filter(({ backupId }) => LONGEST.includes(backupId)
 
 testUnless(
   sampleObstacle(),
-  "FR-312 without -I and -i the newest restorable backup of the only instance is mounted",
+  "without -I and -i the newest restorable backup of the only instance is mounted [FR-312]",
   async () => {
     await using scene = await Scene.open({ ...NEWEST, owner: ordinaryUser() });
     await using _mount = await scene.mount();
@@ -91,7 +91,7 @@ testUnless(
 
 testUnless(
   sampleObstacle(),
-  "FR-313 pg_wal is a link to an ordinary directory in the diff, and all belongs to the server's user",
+  "pg_wal is a link to an ordinary directory in the diff, and all belongs to the server's user [FR-313]",
   async () => {
     const owner = ordinaryUser();
     await using scene = await Scene.open({ ...CHAIN, owner });

@@ -38,7 +38,7 @@ for (const ownerMounts of isRoot() ? [false, true] : [true]) {
   const who = ownerMounts ? "an ordinary user" : "root";
   testUnless(
     mountObstacle(ownerMounts ? "ordinary user" : "us"),
-    `FR-728 by ${who}: a start that fails removes its diff, its locks and its directory`,
+    `by ${who}: a start that fails removes its diff, its locks and its directory [FR-728]`,
     async () => {
       await using scene = await sceneWithoutWal(ownerMounts);
       const before = await snapshot(scene.catalogDir);
@@ -57,7 +57,7 @@ function mustBeUnlocked({ catalogDir }: Scene): void {
 
 testUnless(
   obstacle,
-  "FR-728 an empty directory that was there is empty again, and as it was",
+  "an empty directory that was there is empty again, and as it was [FR-728]",
   async () => {
     await using scene = await sceneWithoutWal();
     Deno.mkdirSync(scene.diffDir);
@@ -73,14 +73,14 @@ testUnless(
   },
 );
 
-testUnless(obstacle, "FR-728 a start that fails in the thread that serves, too", async () => {
+testUnless(obstacle, "a start that fails in the thread that serves, too [FR-728]", async () => {
   await using scene = await Scene.open({ fixture: "archive-wal", owner: ordinaryUser() });
   await mustFail(scene, "Io", "open:/database/@1-=EMFILE; open:/data@1-=EMFILE");
   assert.throws(() => Deno.lstatSync(scene.diffDir), Deno.errors.NotFound);
   mustBeUnlocked(scene);
 });
 
-testUnless(obstacle, "FR-728 a known diff stays as it was, and free", async () => {
+testUnless(obstacle, "a known diff stays as it was, and free [FR-728]", async () => {
   await using scene = await Scene.open({ fixture: "archive-wal", owner: ordinaryUser() });
   {
     await using mount = await scene.mount("TOTLGG");
@@ -142,7 +142,7 @@ function daemons(scene: Scene): number[] {
   });
 }
 
-testUnless(obstacle, "FR-729 a mount command that is interrupted leaves nothing", async () => {
+testUnless(obstacle, "a mount command that is interrupted leaves nothing [FR-729]", async () => {
   await using scene = await Scene.open({ fixture: "archive-wal", owner: ordinaryUser() });
   await whileWaiting(scene, async (command) => {
     const said = new Response(command.stderr).text();
@@ -165,7 +165,7 @@ function mustHaveOnly({ catalogDir }: Scene, path: string): void {
 
 testUnless(
   obstacle,
-  "FR-729 if the command is killed, its daemon does not stay mounted",
+  "if the command is killed, its daemon does not stay mounted [FR-729]",
   async () => {
     await using scene = await Scene.open({ fixture: "archive-wal", owner: ordinaryUser() });
     await whileWaiting(scene, async (command, holder) => {
@@ -182,7 +182,7 @@ testUnless(
   },
 );
 
-testUnless(obstacle, "FR-729 --wait waits for a diff that is in use, too", async () => {
+testUnless(obstacle, "--wait waits for a diff that is in use, too [FR-729]", async () => {
   await using scene = await Scene.open({ fixture: "archive-wal", owner: ordinaryUser() });
   await using mount = await scene.mount("TOTLG0");
   const other = `${scene.dirPath}/other`;

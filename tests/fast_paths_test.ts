@@ -16,7 +16,7 @@ const SAMPLE: Sample = { ...CHAIN, rows: CHAIN.backupId };
 for (const name of Object.keys(FAST_PATHS)) {
   testUnless(
     sampleObstacle(),
-    `FR-820 without ${name}: a server answers, writes, and finds it again after a remount`,
+    `without ${name}: a server answers, writes, and finds it again after a remount [FR-820]`,
     async () => {
       await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
       await liveOn(scene, SAMPLE, { env: { PBKFS_WITHOUT: name } });
@@ -24,7 +24,7 @@ for (const name of Object.keys(FAST_PATHS)) {
   );
 }
 
-Deno.test("FR-820 all fast paths are in use but those named", () => {
+Deno.test("all fast paths are in use but those named [FR-820]", () => {
   const wanted = (value?: string) => [...fastPathsWanted({ get: () => value })];
   const all = Object.keys(FAST_PATHS);
   assert.deepEqual(wanted(), all);
@@ -35,7 +35,7 @@ Deno.test("FR-820 all fast paths are in use but those named", () => {
 
 testUnless(
   mountObstacle(),
-  "FR-820 a fast path that there is not is refused, and nothing is left behind",
+  "a fast path that there is not is refused, and nothing is left behind [FR-820]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const { catalogDir, diffDir, mountDir } = scene;
@@ -57,7 +57,7 @@ function readAheadObstacle(): string | undefined {
 
 testUnless(
   mountObstacle() ?? readAheadObstacle(),
-  "FR-822 the kernel reads four megabytes ahead, or as far as it does by itself",
+  "the kernel reads four megabytes ahead, or as far as it does by itself [FR-822]",
   async () => {
     await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
     const readAheadKib = () => {

@@ -84,7 +84,7 @@ for (
     (!ownerMounts && !isRoot() ? "it is the same for whoever is not root" : undefined);
   testUnless(
     obstacle,
-    `FR-921 PostgreSQL ${majorVersion} starts as printed for ${who}, and is stopped at the unmount`,
+    `PostgreSQL ${majorVersion} starts as printed for ${who}, and is stopped at the unmount [FR-921]`,
     async () => {
       await using scene = await open(majorVersion, { ownerMounts });
       if (!ownerMounts) await spoil(scene, majorVersion);
@@ -137,7 +137,7 @@ for (
 for (const [majorVersion, other] of [[15, 17], [17, 15]] as const) {
   testUnless(
     mountObstacle() ?? serverObstacle(majorVersion) ?? serverObstacle(other),
-    `FR-922 a server of ${other} says that the clone needs ${majorVersion}, and nothing of settings`,
+    `a server of ${other} says that the clone needs ${majorVersion}, and nothing of settings [FR-922]`,
     async () => {
       await using scene = await open(majorVersion);
       await using _mount = await mount(scene, majorVersion);
@@ -153,7 +153,7 @@ for (const [majorVersion, other] of [[15, 17], [17, 15]] as const) {
 
 testUnless(
   mountObstacle(),
-  "FR-924 mount --json tells the mount and how to start a server",
+  "mount --json tells the mount and how to start a server [FR-924]",
   async () => {
     await using scene = await open(15);
     await using mounted = await mount(scene, 15, ["--json"]);

@@ -23,7 +23,7 @@ function takeAll(path: string): void {
 
 testUnless(
   mountObstacle() ?? smallDiskObstacle(),
-  "FR-889 without room an unmount keeps all that was accepted, and a mount is refused and changes nothing",
+  "without room an unmount keeps all that was accepted, and a mount is refused and changes nothing [FR-889]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const diskDir = `${scene.dirPath}/small`;
@@ -62,7 +62,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-889 an unmount for which there is no room at all says so, and what to do",
+  "an unmount for which there is no room at all says so, and what to do [FR-889]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     for (const [faults, name] of [["commit@1-=ENOSPC", "ENOSPC"], ["fsync@1-=EDQUOT", "EDQUOT"]]) {

@@ -41,7 +41,7 @@ function assertFilled(file: RawFile, megabytes: number): void {
 
 test(
   obstacle ?? gatherObstacle,
-  "FR-460 on a full disk the write fails that does not fit; what was accepted can be synced",
+  "on a full disk the write fails that does not fit; what was accepted can be synced [FR-460]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const diskDir = `${scene.dirPath}/small`;
@@ -104,7 +104,7 @@ function assertNotThere(path: string): void {
 
 test(
   obstacle ?? sampleObstacle(),
-  "FR-462 a server on a full disk gives errors, stays up, and goes on when there is room",
+  "a server on a full disk gives errors, stays up, and goes on when there is room [FR-462]",
   async () => {
     const seed = Date.now() % 1_000_000;
     const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -115,7 +115,7 @@ test(
 
 test(
   obstacle,
-  "FR-463 without inodes, first writes to files of the base are refused, and nothing accepted is lost",
+  "without inodes, first writes to files of the base are refused, and nothing accepted is lost [FR-463]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const diskDir = `${scene.dirPath}/small`;
@@ -159,19 +159,19 @@ test(
 
 test(
   obstacle ?? mountObstacle("ordinary user") ?? quotaObstacle(),
-  "FR-464 a user quota, which statfs does not show, refuses the write that does not fit",
+  "a user quota, which statfs does not show, refuses the write that does not fit [FR-464]",
   () => fillAsOrdinaryUser({ quotaMegabytes: 300, refusal: /Disk quota exceeded/ }),
 );
 
 test(
   obstacle ?? mountObstacle("ordinary user"),
-  "FR-465 an ordinary user, who cannot lower the kernel's limit, keeps more, and loses nothing either",
+  "an ordinary user, who cannot lower the kernel's limit, keeps more, and loses nothing either [FR-465]",
   () => fillAsOrdinaryUser({ freeMegabytes: 150, refusal: /No space left on device/ }),
 );
 
 test(
   sampleObstacle(),
-  "FR-466 a server of which accepted writes were lost comes back by itself, with all that it knows",
+  "a server of which accepted writes were lost comes back by itself, with all that it knows [FR-466]",
   async () => {
     await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
     const mounted = await runCli(mountArguments(scene.mountOptions(CHAIN.backupId)), {
@@ -214,7 +214,7 @@ test(
 
 test(
   mountObstacle(),
-  "FR-467 an unmount tells what could not be written, and whoever has heard of it is not told again",
+  "an unmount tells what could not be written, and whoever has heard of it is not told again [FR-467]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     for (const isSynced of [false, true]) {

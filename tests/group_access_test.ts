@@ -39,7 +39,7 @@ function may(gid: number, command: readonly string[]): boolean {
 for (const wal of ["outside", "inside"] as const) {
   testUnless(
     obstacle,
-    `FR-173 pg_wal ${wal} the mount is open to the group of a cluster with group access`,
+    `pg_wal ${wal} the mount is open to the group of a cluster with group access [FR-173]`,
     async () => {
       const owner = ordinaryUser();
       await using scene = await Scene.open({ fixture, majorVersion, owner });
@@ -73,7 +73,7 @@ for (const wal of ["outside", "inside"] as const) {
 
 testUnless(
   obstacle,
-  "FR-173 without group access pg_wal and the diff are for their owner",
+  "without group access pg_wal and the diff are for their owner [FR-173]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     await using mount = await scene.mount(BACKUP_ID);

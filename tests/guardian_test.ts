@@ -75,7 +75,7 @@ for (const ownerMounts of isRoot() ? [false, true] : [true]) {
   const who = ownerMounts ? "an ordinary user" : "root";
   testUnless(
     mountObstacle(ownerMounts ? "ordinary user" : "us"),
-    `FR-771 mounted by ${who}: after its process died, it is mounted again in place, and told`,
+    `mounted by ${who}: after its process died, it is mounted again in place, and told [FR-771]`,
     async () => {
       await using scene = await open(ownerMounts);
       const before = await snapshot(scene.catalogDir);
@@ -119,7 +119,7 @@ for (const ownerMounts of isRoot() ? [false, true] : [true]) {
 
 testUnless(
   obstacle ?? (isRoot() ? undefined : "only root may mount what aborts connections"),
-  "FR-771 a mount that is served no more is a death, too, though its process ends by itself",
+  "a mount that is served no more is a death, too, though its process ends by itself [FR-771]",
   async () => {
     await using scene = await open();
     await using mount = await scene.mount("TOTL9E");
@@ -153,7 +153,7 @@ function minorOf(mountDir: string): number {
 
 testUnless(
   obstacle,
-  "FR-772 after the third death within a minute the mount is taken away, and a mark tells why",
+  "after the third death within a minute the mount is taken away, and a mark tells why [FR-772]",
   async () => {
     await using scene = await open();
     await scene.mount("TOTL9E");
@@ -183,7 +183,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-772 what cannot be mounted again is taken away, and a mark tells why",
+  "what cannot be mounted again is taken away, and a mark tells why [FR-772]",
   async () => {
     await using scene = await open();
     await scene.mount("TOTL9E");
@@ -206,31 +206,35 @@ async function mustRefuse(args: string[], code: Code, says: RegExp): Promise<voi
   assert.match(outcome.stderr, says);
 }
 
-testUnless(obstacle, "FR-773 who watches is small, and keeps nothing of who mounted", async () => {
-  await using scene = await open();
-  await using mount = await scene.mount("TOTL9E");
-  const guardian = guardianOf(scene);
-  const { pid } = ownerOf(scene.diffDir);
-  const words = wordsOf(guardian);
-  const at = words.indexOf("pbkfs-guardian");
-  assert.deepEqual(words.slice(at, at + 3), ["pbkfs-guardian", scene.diffDir, scene.mountDir]);
-  const [parent, , session] = statOf(pid);
-  assert.equal(parent, guardian);
-  assert.equal(session, guardian, "a session of its own");
-  assert.equal(Deno.readLinkSync(`/proc/${guardian}/cwd`), "/");
-  // A shell cannot close what whoever runs the tests has left open above 9.
-  const left = filesOf(Deno.pid).filter((file) => Number(file.split(" ")[0]) > 9);
-  const files = filesOf(guardian).filter((file) => !left.includes(file));
-  assert.deepEqual(files, ["0 /dev/null", "1 /dev/null", "2 /dev/null"]);
-  const memory = Deno.readTextFileSync(`/proc/${guardian}/status`);
-  const kilobytes = Number(/^RssAnon:\s+(\d+)/m.exec(memory)?.[1]);
-  assert(kilobytes < 2048, `${kilobytes} kB of its own`);
-  Deno.kill(guardian, "SIGHUP");
-  Deno.kill(guardian, "SIGTERM");
-  await mustHaveEnded(scene, pid, guardian);
-  assert.match(logOf(scene), /unmounted, all is on disk[^\n]*\n$/);
-  await mount.unmount();
-});
+testUnless(
+  obstacle,
+  "who watches is small, and keeps nothing of who mounted [FR-773]",
+  async () => {
+    await using scene = await open();
+    await using mount = await scene.mount("TOTL9E");
+    const guardian = guardianOf(scene);
+    const { pid } = ownerOf(scene.diffDir);
+    const words = wordsOf(guardian);
+    const at = words.indexOf("pbkfs-guardian");
+    assert.deepEqual(words.slice(at, at + 3), ["pbkfs-guardian", scene.diffDir, scene.mountDir]);
+    const [parent, , session] = statOf(pid);
+    assert.equal(parent, guardian);
+    assert.equal(session, guardian, "a session of its own");
+    assert.equal(Deno.readLinkSync(`/proc/${guardian}/cwd`), "/");
+    // A shell cannot close what whoever runs the tests has left open above 9.
+    const left = filesOf(Deno.pid).filter((file) => Number(file.split(" ")[0]) > 9);
+    const files = filesOf(guardian).filter((file) => !left.includes(file));
+    assert.deepEqual(files, ["0 /dev/null", "1 /dev/null", "2 /dev/null"]);
+    const memory = Deno.readTextFileSync(`/proc/${guardian}/status`);
+    const kilobytes = Number(/^RssAnon:\s+(\d+)/m.exec(memory)?.[1]);
+    assert(kilobytes < 2048, `${kilobytes} kB of its own`);
+    Deno.kill(guardian, "SIGHUP");
+    Deno.kill(guardian, "SIGTERM");
+    await mustHaveEnded(scene, pid, guardian);
+    assert.match(logOf(scene), /unmounted, all is on disk[^\n]*\n$/);
+    await mount.unmount();
+  },
+);
 
 /** Numbers and names of the files that a process has open. */
 function filesOf(pid: number): string[] {
@@ -251,7 +255,7 @@ function statOf(pid: number): number[] {
   return text.slice(text.lastIndexOf(")") + 4).split(" ").slice(0, 3).map(Number);
 }
 
-testUnless(obstacle, "FR-773 if who watches is killed, the mount goes on without", async () => {
+testUnless(obstacle, "if who watches is killed, the mount goes on without [FR-773]", async () => {
   await using scene = await open();
   await using mount = await scene.mount("TOTL9E");
   const { pid } = ownerOf(scene.diffDir);
@@ -281,7 +285,7 @@ async function whileHeld(scene: Scene, body: () => Promise<void>): Promise<void>
 for (const how of ["unmount", "SIGTERM", "umount"] as const) {
   testUnless(
     how === "umount" && !isRoot() ? "only root may call umount" : obstacle,
-    `FR-774 while it is being mounted again, ${how} ends that`,
+    `while it is being mounted again, ${how} ends that [FR-774]`,
     async () => {
       await using scene = await open();
       await scene.mount("TOTL9E");
@@ -316,7 +320,7 @@ for (const how of ["unmount", "SIGTERM", "umount"] as const) {
 
 testUnless(
   obstacle,
-  "FR-774 with --no-restart nobody watches, and a dead mount stays",
+  "with --no-restart nobody watches, and a dead mount stays [FR-774]",
   async () => {
     await using scene = await open();
     await using mount = await scene.mount("TOTL9E", { restart: false });

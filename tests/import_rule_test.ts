@@ -67,7 +67,7 @@ function behind(folder: string, arrows = ARROWS): Set<string> {
   return found;
 }
 
-Deno.test("FR-301 imports between folders point one way, as style and architecture draw them", () => {
+Deno.test("imports between folders point one way, as style and architecture draw them [FR-301]", () => {
   const wrong = ownImports(inside).filter(({ path, target }) => {
     const [from, to] = [folderOf(path), folderOf(target)];
     if (from === to || target === "errors.ts") return false;
@@ -79,12 +79,12 @@ Deno.test("FR-301 imports between folders point one way, as style and architectu
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("FR-301 every folder with code is in the picture", () => {
+Deno.test("every folder with code is in the picture [FR-301]", () => {
   const folders = new Set(inside.map(({ path }) => folderOf(path)).filter((name) => name !== ""));
   for (const folder of folders) assert(folder in ARROWS, `${folder}/ is not in the picture`);
 });
 
-Deno.test("FR-980 backup/ has floors: any kind of backup below, each kind with its own above", () => {
+Deno.test("backup/ has floors: any kind of backup below, each kind with its own above [FR-980]", () => {
   const backup = inside.filter(({ path }) => folderOf(path) === "backup");
   for (const { path } of backup) assert(dirOf(path) in FLOORS, `${dirOf(path)}/ is no floor`);
   const wrong = ownImports(backup).filter(({ path, target }) => {
@@ -94,7 +94,7 @@ Deno.test("FR-980 backup/ has floors: any kind of backup below, each kind with i
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("FR-980 one list says which kinds of backups there are, and one file which is asked for", () => {
+Deno.test("one list says which kinds of backups there are, and one file which is asked for [FR-980]", () => {
   const importers = ownImports(inside)
     .filter(({ target }) => /^backup\/\w+\/source\.ts$/.test(target) && !target.includes("/tree/"));
   const kinds = new Set(importers.map(({ target }) => target));
@@ -110,7 +110,7 @@ Deno.test("FR-980 one list says which kinds of backups there are, and one file w
   assert.deepEqual(namers.map(({ path }) => path), ["operate/find_backup.ts"]);
 });
 
-Deno.test("FR-980 no file imports itself by way of others", () => {
+Deno.test("no file imports itself by way of others [FR-980]", () => {
   // A worker is started by its address, and imports nothing of who starts it but types.
   const imported = new Map(inside.map(({ path, text }) => [
     path,
@@ -129,7 +129,7 @@ Deno.test("FR-980 no file imports itself by way of others", () => {
   assert.deepEqual(cycles, []);
 });
 
-Deno.test("FR-301 from outside a folder only its mod.ts is imported, or a file of ffi/", () => {
+Deno.test("from outside a folder only its mod.ts is imported, or a file of ffi/ [FR-301]", () => {
   const wrong = ownImports(inside).filter(({ path, target }) => {
     const to = folderOf(target);
     if (folderOf(path) === to || to === "" || to === "ffi") return false;
@@ -141,7 +141,7 @@ Deno.test("FR-301 from outside a folder only its mod.ts is imported, or a file o
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("FR-301 a file named _like_this.ts stays inside its folder", () => {
+Deno.test("a file named _like_this.ts stays inside its folder [FR-301]", () => {
   const wrong = ownImports(files).filter(({ path, target }) => {
     const name = target.slice(target.lastIndexOf("/") + 1);
     return name.startsWith("_") && !`${dirOf(path)}/`.startsWith(`${dirOf(target)}/`);
@@ -149,7 +149,7 @@ Deno.test("FR-301 a file named _like_this.ts stays inside its folder", () => {
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
+Deno.test("only ffi/ opens libraries and looks behind addresses [FR-301]", () => {
   const wrong = files.filter(({ path, text }) =>
     folderOf(path) !== "ffi" && !isTest(path) &&
     codeOf(text).some((line) => /\bDeno\.(dlopen|Unsafe(Pointer|Callback|FnPointer))/.test(line))
@@ -157,7 +157,7 @@ Deno.test("FR-301 only ffi/ opens libraries and looks behind addresses", () => {
   assert.deepEqual(wrong.map(({ path }) => path), []);
 });
 
-Deno.test("FR-1004 only threads/ starts threads, and serves who has started one", () => {
+Deno.test("only threads/ starts threads, and serves who has started one [FR-1004]", () => {
   const wrong = inside.filter(({ path, text }) =>
     folderOf(path) !== "threads" &&
     codeOf(text).some((line) => /\bnew Worker\(|\bself as\b|\bglobalThis as\b/.test(line))
@@ -165,7 +165,7 @@ Deno.test("FR-1004 only threads/ starts threads, and serves who has started one"
   assert.deepEqual(wrong.map(({ path }) => path), []);
 });
 
-Deno.test("FR-1010 cli/ asks operate/ for what a command does, and nobody below", () => {
+Deno.test("cli/ asks operate/ for what a command does, and nobody below [FR-1010]", () => {
   const allowed = ["cli", "operate", "observe", ""];
   const wrong = ownImports(inside).filter(({ path, target }) =>
     folderOf(path) === "cli" && !allowed.includes(folderOf(target)) &&
@@ -175,7 +175,7 @@ Deno.test("FR-1010 cli/ asks operate/ for what a command does, and nobody below"
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("FR-1010 operate/, and what lies below, knows no terminal", () => {
+Deno.test("operate/, and what lies below, knows no terminal [FR-1010]", () => {
   const terminal =
     /\bconsole\.|\bDeno\.(stdin|stdout|exit|exitCode|consoleSize|isatty)\b|\bisTerminal\b|\bstyleText\b|\bprompt\(|\bconfirm\(|"commander"|node:(tty|util|readline)\b/;
   const folders = ["operate", "observe", "overlay", "backup", "binding", "postgres", "fuse"];
@@ -187,7 +187,7 @@ Deno.test("FR-1010 operate/, and what lies below, knows no terminal", () => {
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
+Deno.test("backup/ has one way to open what lies in a store [FR-845]", () => {
   // The catalog is found by the path that the user gives; copies are written elsewhere; lock files
   // are written, by rules of their own; who runs a program looks for its processes.
   const others = [
@@ -211,7 +211,7 @@ Deno.test("FR-845 backup/ has one way to open what lies in a store", () => {
   assert.deepEqual(found.filter((one) => !isGiven(one)), []);
 });
 
-Deno.test("FR-1002 what is in a diff is named in one file, and nowhere else in the product", () => {
+Deno.test("what is in a diff is named in one file, and nowhere else in the product [FR-1002]", () => {
   const { data, reserve, wal, ...distinct } = DIFF_NAMES;
   const quoted = (names: readonly string[]) => names.map((name) => RegExp.escape(name)).join("|");
   const literal = new RegExp([
@@ -234,7 +234,7 @@ Deno.test("FR-1002 what is in a diff is named in one file, and nowhere else in t
   );
 });
 
-Deno.test("FR-1003 PostgreSQL's block size is a number in one file", () => {
+Deno.test("PostgreSQL's block size is a number in one file [FR-1003]", () => {
   const others: Readonly<Record<string, string>> = {
     "fuse/reply.ts": "a hint for programs, of a file system that knows nothing of PostgreSQL",
     "observe/metrics.ts": "the longest head of a request by HTTP",
@@ -248,7 +248,7 @@ Deno.test("FR-1003 PostgreSQL's block size is a number in one file", () => {
   assert.deepEqual(found.toSorted(), expected.toSorted());
 });
 
-Deno.test("FR-1020 nothing of the product puts faults into itself, or lets anybody ask for them", () => {
+Deno.test("nothing of the product puts faults into itself, or lets anybody ask for them [FR-1020]", () => {
   // Where these are defined, and where rigs call them.
   const asking = /\binterceptLibc\(|\bstartAgainAs\(|PBKFS_FAULTS|\btesting\//;
   const defined = /^export function (interceptLibc|startAgainAs)\(/;
@@ -262,13 +262,13 @@ Deno.test("FR-1020 nothing of the product puts faults into itself, or lets anybo
   assert(rigs.some(({ text }) => text.includes("interceptLibc(")), "a rig does");
 });
 
-Deno.test("FR-1020 rigs lie with rigs: the product imports nothing that only tests have a use for", () => {
+Deno.test("rigs lie with rigs: the product imports nothing that only tests have a use for [FR-1020]", () => {
   const forTests = ["node:assert", "node:assert/strict", "fast-check"];
   const found = inside.filter(({ imports }) => imports.some((name) => forTests.includes(name)));
   assert.deepEqual(found.map(({ path }) => path), []);
 });
 
-Deno.test("FR-301 what is not ours comes from deno.json or from node:", () => {
+Deno.test("what is not ours comes from deno.json or from node: [FR-301]", () => {
   const declared = Object.keys(config.imports);
   const wrong = inside.flatMap(({ path, imports }) =>
     imports.filter((name) =>

@@ -60,7 +60,7 @@ function packagesOfProgram(): string[] {
   return names.filter((name) => inside.some(({ imports }) => imports.includes(name))).sort();
 }
 
-Deno.test("FR-900 what is installed is the program, its packages, manual page and completions", async () => {
+Deno.test("what is installed is the program, its packages, manual page and completions [FR-900]", async () => {
   await using dir = TempDir.make();
   // A checkout that only its owner reads is for all users afterwards.
   const prefix = `${dir.path}/new/it's a prefix`;
@@ -119,7 +119,7 @@ for (const user of isRoot() ? [undefined, ordinaryUser()] : [undefined]) {
   const who = user === undefined && isRoot() ? "root" : "an ordinary user";
   testUnless(
     mountObstacle("ordinary user"),
-    `FR-901 installed by ${who}: it mounts and unmounts for others, cut off from all networks`,
+    `installed by ${who}: it mounts and unmounts for others, cut off from all networks [FR-901]`,
     async () => {
       await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
       const home = `${scene.dirPath}/home`;
@@ -156,7 +156,7 @@ for (const user of isRoot() ? [undefined, ordinaryUser()] : [undefined]) {
 
 testUnless(
   mountObstacle(),
-  "FR-902 after an upgrade, a mount goes on with the release before, which goes when it has ended",
+  "after an upgrade, a mount goes on with the release before, which goes when it has ended [FR-902]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const prefix = `${scene.dirPath}/prefix`;
@@ -189,7 +189,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-903 nothing of others is replaced or removed", async () => {
+Deno.test("nothing of others is replaced or removed [FR-903]", async () => {
   await using dir = TempDir.make();
   const prefix = dir.path;
   Deno.mkdirSync(`${prefix}/bin`);

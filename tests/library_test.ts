@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import config from "../deno.json" with { type: "json" };
 import { unpackFixture } from "./support/fixtures.ts";
 
-Deno.test("FR-766 the examples of the library run on a catalog", async () => {
+Deno.test("the examples of the library run on a catalog [FR-766]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const module = new URL("../mod.ts", import.meta.url);
   const { compilerOptions, imports } = config;
@@ -30,7 +30,7 @@ Deno.test("FR-766 the examples of the library run on a catalog", async () => {
   assert.match(text, /ok \| 3 passed/);
 });
 
-Deno.test("FR-940 everything that the library exports is documented", async () => {
+Deno.test("everything that the library exports is documented [FR-940]", async () => {
   const mod = new URL("../mod.ts", import.meta.url).pathname;
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--lint", mod],

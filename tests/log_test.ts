@@ -27,7 +27,7 @@ async function until(isTrue: () => boolean, what: string): Promise<void> {
 
 testUnless(
   mountObstacle(),
-  "FR-757 the log in the diff has one line a life event, and none a request",
+  "the log in the diff has one line a life event, and none a request [FR-757]",
   async () => {
     await using scene = await open();
     const mount = await scene.mount("TOTL9U");
@@ -46,7 +46,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-757 as JSON, each line is an object; a file of one's own can be named",
+  "as JSON, each line is an object; a file of one's own can be named [FR-757]",
   async () => {
     await using scene = await open();
     const path = `${scene.dirPath}/my.log`;
@@ -62,7 +62,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-757 a log that was renamed goes on in a new file after SIGHUP",
+  "a log that was renamed goes on in a new file after SIGHUP [FR-757]",
   async () => {
     await using scene = await open();
     const mount = await scene.mount("TOTL9U");
@@ -81,7 +81,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-757 an error of a request is logged with its code and what led to it",
+  "an error of a request is logged with its code and what led to it [FR-757]",
   async () => {
     await using scene = await open();
     const stored = `${scene.catalogDir}/backups/main/TOTL93/database/PG_VERSION`;
@@ -98,7 +98,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-758 --trace has a line a request and one a reply, under one number",
+  "--trace has a line a request and one a reply, under one number [FR-758]",
   async () => {
     await using scene = await open();
     const mount = await scene.mount("TOTL9U", { extra: ["--trace"] });
@@ -131,7 +131,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-759 the log goes to syslog and journald by their own sockets",
+  "the log goes to syslog and journald by their own sockets [FR-759]",
   async () => {
     for (const sink of ["syslog", "journald"]) {
       await using scene = await open();
@@ -153,7 +153,7 @@ testUnless(
   },
 );
 
-testUnless(mountObstacle(), "FR-759 a mount lives on when nobody takes its log", async () => {
+testUnless(mountObstacle(), "a mount lives on when nobody takes its log [FR-759]", async () => {
   await using scene = await open();
   const extra = ["--log-sink", `syslog:${scene.dirPath}/nowhere`];
   await using mount = await scene.mount("TOTL9U", { extra });
@@ -161,7 +161,7 @@ testUnless(mountObstacle(), "FR-759 a mount lives on when nobody takes its log",
   await mount.unmount();
 });
 
-testUnless(mountObstacle(), "FR-757 log options that make no sense are refused", async () => {
+testUnless(mountObstacle(), "log options that make no sense are refused [FR-757]", async () => {
   await using scene = await open();
   for (
     const extra of [

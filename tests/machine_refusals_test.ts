@@ -34,7 +34,7 @@ async function mountAfter(hide: string) {
   return { code, stderr: new TextDecoder().decode(stderr) };
 }
 
-testUnless(obstacle, "FR-352 a machine without /dev/fuse is told so", async () => {
+testUnless(obstacle, "a machine without /dev/fuse is told so [FR-352]", async () => {
   const devices = "null c 1 3,zero c 1 5,random c 1 8,urandom c 1 9";
   const make = devices.split(",").map((device) => `mknod -m 666 /dev/${device}`);
   const links = "ln -s /proc/self/fd /dev/fd; mkdir /dev/shm";
@@ -45,7 +45,7 @@ testUnless(obstacle, "FR-352 a machine without /dev/fuse is told so", async () =
   assert.match(stderr, /\/dev\/fuse/);
 });
 
-testUnless(obstacle, "FR-352 a machine without libfuse3 is told so", async () => {
+testUnless(obstacle, "a machine without libfuse3 is told so [FR-352]", async () => {
   const hide =
     "for f in $(find /usr /lib /lib64 -name 'libfuse3.so.*'); do mount --bind /dev/null $f; done";
   const { code, stderr } = await mountAfter(hide);

@@ -26,7 +26,7 @@ function isThere(path: string): boolean {
   }
 }
 
-Deno.test("FR-930 help of a command that there is not is an error that names what was meant", async () => {
+Deno.test("help of a command that there is not is an error that names what was meant [FR-930]", async () => {
   const { code, stdout, stderr } = await runCli(["help", "moutn"]);
   assert.equal(code, CODES.Usage.exitCode);
   assert.equal(stdout, "");
@@ -34,7 +34,7 @@ Deno.test("FR-930 help of a command that there is not is an error that names wha
   assert.match((await runCli(["help", "mount"])).stdout, /^Usage: pbkfs mount /);
 });
 
-Deno.test("FR-931 no message has the number of an error of the system in it", async () => {
+Deno.test("no message has the number of an error of the system in it [FR-931]", async () => {
   await using dir = TempDir.make();
   const gone = `${dir.path}/nowhere`;
   for (
@@ -55,7 +55,7 @@ Deno.test("FR-931 no message has the number of an error of the system in it", as
   assert.equal(new PbkfsError("Io", { what: "No (os error 5)" }).message, "No");
 });
 
-Deno.test("FR-932 what the system does not allow is PermissionDenied, wherever it comes from", () => {
+Deno.test("what the system does not allow is PermissionDenied, wherever it comes from [FR-932]", () => {
   const denied = [
     new Deno.errors.PermissionDenied("x"),
     new PbkfsError("Io", { what: "x", errno: 13 }),
@@ -75,7 +75,7 @@ Deno.test("FR-932 what the system does not allow is PermissionDenied, wherever i
 
 testUnless(
   isRoot() ? mountObstacle("ordinary user") : "only root can make what others may not see",
-  "FR-932 permission errors of every command are 53",
+  "permission errors of every command are 53 [FR-932]",
   async () => {
     await using scene = await open();
     const user = { uid: 65534, gid: 65534 };
@@ -108,7 +108,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-933 show -i latest shows what mount would take", async () => {
+Deno.test("show -i latest shows what mount would take [FR-933]", async () => {
   await using fixture = await unpackFixture("damaged");
   const args = ["show", "-B", fixture.catalogPath, "-i", "latest"];
   const { code, stdout, stderr } = await runCli([...args, "--json"]);
@@ -122,7 +122,7 @@ Deno.test("FR-933 show -i latest shows what mount would take", async () => {
   assert.match((await runCli(args)).stdout, new RegExp(`^ +chain +.*${members.at(-1)?.id}$`, "m"));
 });
 
-testUnless(mountObstacle(), "FR-934 status --watch ends when nobody reads any more", async () => {
+testUnless(mountObstacle(), "status --watch ends when nobody reads any more [FR-934]", async () => {
   await using scene = await open();
   await using _mount = await scene.mount("TOTL9U");
   const script = `${Deno.execPath()} run -A ${CLI} status --watch 0.1 | head -n 1; ` +
@@ -145,9 +145,9 @@ async function kill(mountDir: string, signal: Deno.Signal, user: Identity | unde
 for (const ownerMounts of [false, true]) {
   testUnless(
     mountObstacle(ownerMounts ? "ordinary user" : "us"),
-    `FR-935 a missing mount directory is made, and goes with the mount, ${
+    `a missing mount directory is made, and goes with the mount, ${
       ownerMounts ? "of an ordinary user" : "of who tests"
-    }`,
+    } [FR-935]`,
     async () => {
       await using scene = await open({ ownerMounts });
       const user = ownerMounts ? scene.owner : undefined;
@@ -197,7 +197,7 @@ for (const ownerMounts of [false, true]) {
 
 testUnless(
   mountObstacle(),
-  "FR-936 a diff mounted with another catalog says whose it is",
+  "a diff mounted with another catalog says whose it is [FR-936]",
   async () => {
     await using scene = await open();
     await using other = await unpackFixture("damaged");
@@ -215,7 +215,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-937 cleanup --dry-run shows what would go, and removes nothing",
+  "cleanup --dry-run shows what would go, and removes nothing [FR-937]",
   async () => {
     await using scene = await open();
     {
@@ -230,7 +230,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-938 wrong arguments of the library are Usage, before anything is looked at", async () => {
+Deno.test("wrong arguments of the library are Usage, before anything is looked at [FR-938]", async () => {
   // deno-lint-ignore no-explicit-any -- as JavaScript would call it
   const any = (value: unknown) => value as any;
   const calls: (() => Promise<unknown>)[] = [
@@ -261,7 +261,7 @@ Deno.test("FR-938 wrong arguments of the library are Usage, before anything is l
 
 testUnless(
   mountObstacle(),
-  "FR-939 logs shows the last lines of a mount's log, escaped, and follows it when it is replaced",
+  "logs shows the last lines of a mount's log, escaped, and follows it when it is replaced [FR-939]",
   async () => {
     await using scene = await open();
     const elsewhere = `${scene.dirPath}/other.log`;
@@ -309,7 +309,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-939 logs of what has none is refused", async () => {
+Deno.test("logs of what has none is refused [FR-939]", async () => {
   await using dir = TempDir.make();
   for (
     const [args, code] of [

@@ -37,7 +37,7 @@ function parse(text: string): Map<string, number> {
 
 testUnless(
   mountObstacle(),
-  "FR-760 --metrics serves what a mount has done, in Prometheus' format",
+  "--metrics serves what a mount has done, in Prometheus' format [FR-760]",
   async () => {
     await using scene = await open();
     const port = freePort();
@@ -63,7 +63,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-760 an address that is in use is refused, and nothing stays",
+  "an address that is in use is refused, and nothing stays [FR-760]",
   async () => {
     await using scene = await open();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -73,7 +73,7 @@ for (const who of ["root", "an ordinary user"] as const) {
 
   testUnless(
     why,
-    `FR-776 unmount by ${who} names who keeps a copy, with all synced meanwhile`,
+    `unmount by ${who} names who keeps a copy, with all synced meanwhile [FR-776]`,
     async () => {
       await using scene = await open(isUser);
       await using _daemon = endingDaemon(scene);
@@ -101,7 +101,7 @@ for (const who of ["root", "an ordinary user"] as const) {
   const option = isUser ? "-d" : "-D";
   testUnless(
     why,
-    `FR-778 unmount ${option} --force by ${who} ends a daemon that is mounted nowhere`,
+    `unmount ${option} --force by ${who} ends a daemon that is mounted nowhere [FR-778]`,
     async () => {
       await using scene = await open(isUser);
       await using _daemon = endingDaemon(scene);
@@ -123,7 +123,7 @@ for (const who of ["root", "an ordinary user"] as const) {
   );
 }
 
-testUnless(obstacle, "FR-777 unmount returns as soon as the last copy is gone", async () => {
+testUnless(obstacle, "unmount returns as soon as the last copy is gone [FR-777]", async () => {
   await using scene = await open();
   await using _daemon = endingDaemon(scene);
   await using _mount = await scene.mount("TOTL9E");
@@ -143,7 +143,7 @@ testUnless(obstacle, "FR-777 unmount returns as soon as the last copy is gone", 
 
 testUnless(
   obstacle,
-  "FR-778 --force of a mount that is kept elsewhere ends it at once",
+  "--force of a mount that is kept elsewhere ends it at once [FR-778]",
   async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
@@ -161,7 +161,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-778 --force leaves alone what has been mounted at the same place since",
+  "--force leaves alone what has been mounted at the same place since [FR-778]",
   async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
@@ -179,7 +179,7 @@ testUnless(
 );
 
 for (const how of ["kept elsewhere", "detached before", "detached with users"] as const) {
-  testUnless(obstacle, `FR-779 one SIGTERM ends a daemon whose mount is ${how}`, async () => {
+  testUnless(obstacle, `one SIGTERM ends a daemon whose mount is ${how} [FR-779]`, async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
     await using _mount = await scene.mount("TOTL9E");
@@ -200,45 +200,49 @@ for (const how of ["kept elsewhere", "detached before", "detached with users"] a
   });
 }
 
-testUnless(obstacle, "FR-780 status lists a mount that is nowhere, and who keeps it", async () => {
-  await using scene = await open();
-  await using _daemon = endingDaemon(scene);
-  await using _mount = await scene.mount("TOTL9E");
-  await using namespace = await Namespace.open();
-  const { pid } = ownerOf(scene.diffDir);
-  detachByHand(scene.mountDir);
-  const holder = {
-    ...{ pid: namespace.pid, command: "sleep" },
-    ...{ namespace: namespace.id, mountPath: scene.mountDir },
-  };
-  for (const place of [[], ["-d", scene.diffDir], ["-D", scene.mountDir]]) {
-    const { code, stdout, stderr } = await runCli(["status", "--json", ...place]);
-    assert.equal(code, 0, stderr);
-    // Others may be on this machine.
-    const document = JSON.parse(stdout);
-    const isOurs = ({ diffPath }: { diffPath: string }) => diffPath === scene.diffDir;
-    const ours = JSON.stringify({ ...document, mounts: document.mounts.filter(isOurs) });
-    const [own] = parseDocument("status", ours).mounts;
-    assert.deepEqual(
-      [own?.state, own?.pid, own?.mountPath, own?.isDetached, own?.holders],
-      ["detached", pid, scene.mountDir, true, [holder]],
+testUnless(
+  obstacle,
+  "status lists a mount that is nowhere, and who keeps it [FR-780]",
+  async () => {
+    await using scene = await open();
+    await using _daemon = endingDaemon(scene);
+    await using _mount = await scene.mount("TOTL9E");
+    await using namespace = await Namespace.open();
+    const { pid } = ownerOf(scene.diffDir);
+    detachByHand(scene.mountDir);
+    const holder = {
+      ...{ pid: namespace.pid, command: "sleep" },
+      ...{ namespace: namespace.id, mountPath: scene.mountDir },
+    };
+    for (const place of [[], ["-d", scene.diffDir], ["-D", scene.mountDir]]) {
+      const { code, stdout, stderr } = await runCli(["status", "--json", ...place]);
+      assert.equal(code, 0, stderr);
+      // Others may be on this machine.
+      const document = JSON.parse(stdout);
+      const isOurs = ({ diffPath }: { diffPath: string }) => diffPath === scene.diffDir;
+      const ours = JSON.stringify({ ...document, mounts: document.mounts.filter(isOurs) });
+      const [own] = parseDocument("status", ours).mounts;
+      assert.deepEqual(
+        [own?.state, own?.pid, own?.mountPath, own?.isDetached, own?.holders],
+        ["detached", pid, scene.mountDir, true, [holder]],
+      );
+    }
+    const list = await runCli(["status"]);
+    assert.match(list.stdout, new RegExp(`^${scene.mountDir} +main/TOTL9E +15 +detached`, "m"));
+    const hint = `kept by sleep (${namespace.pid}) in mount namespace ${namespace.id}; ` +
+      `ends with them, or with: pbkfs unmount --force -d "${scene.diffDir}"`;
+    assert(list.stdout.includes(hint), list.stdout);
+    const one = await runCli(["status", "-d", scene.diffDir]);
+    assert.match(
+      one.stdout,
+      new RegExp(`^state +detached, kept by sleep \\(${namespace.pid}\\)`, "m"),
     );
-  }
-  const list = await runCli(["status"]);
-  assert.match(list.stdout, new RegExp(`^${scene.mountDir} +main/TOTL9E +15 +detached`, "m"));
-  const hint = `kept by sleep (${namespace.pid}) in mount namespace ${namespace.id}; ` +
-    `ends with them, or with: pbkfs unmount --force -d "${scene.diffDir}"`;
-  assert(list.stdout.includes(hint), list.stdout);
-  const one = await runCli(["status", "-d", scene.diffDir]);
-  assert.match(
-    one.stdout,
-    new RegExp(`^state +detached, kept by sleep \\(${namespace.pid}\\)`, "m"),
-  );
-});
+  },
+);
 
 testUnless(
   obstacle,
-  "FR-781 mount of a diff whose mount is nowhere says which process to end, and how",
+  "mount of a diff whose mount is nowhere says which process to end, and how [FR-781]",
   async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
@@ -264,7 +268,7 @@ testUnless(
 
 testUnless(
   rootObstacle,
-  "FR-785 a namespace without a process is no one to be named, but all else works",
+  "a namespace without a process is no one to be named, but all else works [FR-785]",
   async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
@@ -286,7 +290,7 @@ testUnless(
 
 testUnless(
   rootObstacle,
-  "FR-782 below a shared mount, a namespace that follows ours keeps nothing",
+  "below a shared mount, a namespace that follows ours keeps nothing [FR-782]",
   async () => {
     await using scene = await open();
     const shared = `${scene.dirPath}/shared`;
@@ -319,7 +323,7 @@ testUnless(
 
 for (const isUsed of [false, true]) {
   const title = isUsed ? "unmount --force of a busy mount hides" : "unmount takes away";
-  testUnless(rootObstacle, `FR-783 ${title} all copies in its own namespace`, async () => {
+  testUnless(rootObstacle, `${title} all copies in its own namespace [FR-783]`, async () => {
     await using scene = await open();
     await using _daemon = endingDaemon(scene);
     await using _mount = await scene.mount("TOTL9E");

@@ -37,7 +37,7 @@ function endingAll(diffDir: string): AsyncDisposable {
 testUnless(
   (isRoot() ? undefined : "only root can hide /etc/mtab") ?? mountObstacle("ordinary user") ??
     namespaceObstacle(),
-  "FR-904 without /etc/mtab, an ordinary user's mount is unmounted in every way",
+  "without /etc/mtab, an ordinary user's mount is unmounted in every way [FR-904]",
   async () => {
     const owner = ordinaryUser();
     await using scene = await Scene.open({ fixture: "zlib-chain", owner, ownerMounts: true });

@@ -34,8 +34,8 @@ for (
   testUnless(
     mountObstacle(),
     id === "FR-165"
-      ? "FR-165 mount goes on without a program that hangs, and says so"
-      : "FR-168 mount goes on without a program that fails, and says so",
+      ? "mount goes on without a program that hangs, and says so [FR-165]"
+      : "mount goes on without a program that fails, and says so [FR-168]",
     async () => {
       await using one = await sample(script);
       const { fixture: { dirPath, catalogPath }, options } = one;
@@ -62,7 +62,7 @@ for (
   );
 }
 
-Deno.test("FR-165 show lists what the control files tell when the program hangs", async () => {
+Deno.test("show lists what the control files tell when the program hangs [FR-165]", async () => {
   await using one = await sample(HANGING);
   const args = ["show", "-B", one.fixture.catalogPath, ...one.options];
   const { code, stdout, stderr } = await runCli(args);
@@ -71,7 +71,7 @@ Deno.test("FR-165 show lists what the control files tell when the program hangs"
   assert.match(stdout, /^ {2}TOTL93 +FULL .* yes$/m);
 });
 
-Deno.test("FR-168 show says what the program could not do, also as JSON", async () => {
+Deno.test("show says what the program could not do, also as JSON [FR-168]", async () => {
   await using one = await sample(FAILING);
   const args = ["show", "-B", one.fixture.catalogPath, ...one.options];
   const { code, stdout, stderr } = await runCli([...args, "--json"]);
@@ -84,7 +84,7 @@ Deno.test("FR-168 show says what the program could not do, also as JSON", async 
 });
 
 for (const [title, script] of [["hangs", HANGING], ["fails", FAILING]] as const) {
-  Deno.test(`FR-168 doctor warns of a program that ${title}, and looks at the catalog`, async () => {
+  Deno.test(`doctor warns of a program that ${title}, and looks at the catalog [FR-168]`, async () => {
     await using one = await sample(script);
     const args = ["doctor", "--json", "-B", one.fixture.catalogPath, ...one.options];
     const { findings } = parseDocument("doctor", (await runCli(args)).stdout);
@@ -102,7 +102,7 @@ for (const [title, script] of [["hangs", HANGING], ["fails", FAILING]] as const)
   });
 }
 
-Deno.test("FR-167 --pg-probackup none runs no program, in show and doctor", async () => {
+Deno.test("--pg-probackup none runs no program, in show and doctor [FR-167]", async () => {
   await using one = await sample(`touch "$0.was-run"`);
   const env = { PATH: `${one.fixture.dirPath}:${Deno.env.get("PATH")}` };
   const none = ["-B", one.fixture.catalogPath, "--pg-probackup", "none", "--json"];
@@ -123,7 +123,7 @@ Deno.test("FR-167 --pg-probackup none runs no program, in show and doctor", asyn
   );
 });
 
-Deno.test("FR-165 the time limit is told by help, and refused if it is none", async () => {
+Deno.test("the time limit is told by help, and refused if it is none [FR-165]", async () => {
   for (const command of ["mount", "show", "doctor"]) {
     const { stdout } = await runCli([command, "--help"]);
     assert.match(stdout.replaceAll(/\s+/g, " "), /--pg-probackup-timeout <SECONDS> .*default: 10/);

@@ -16,7 +16,7 @@ for (const reader of READERS) {
   testUnless(
     rootObstacle ?? mountObstacle("ordinary user") ?? serverObstacle(majorVersion) ??
       LonelyNetwork.obstacle(),
-    `FR-906 the commands of README work as they stand, with PostgreSQL ${majorVersion}`,
+    `the commands of README work as they stand, with PostgreSQL ${majorVersion} [FR-906]`,
     () =>
       tellingAll(async () => {
         await using dir = TempDir.make();

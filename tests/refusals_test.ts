@@ -121,7 +121,7 @@ function names(dirPath: string): string[] {
 
 for (const refusal of REFUSALS) {
   const { title, fixture = "damaged", backupId = "TOTLEQ", code } = refusal;
-  testUnless(mountObstacle(), `FR-350 ${title} is refused: ${code}`, async () => {
+  testUnless(mountObstacle(), `${title} is refused: ${code} [FR-350]`, async () => {
     await using scene = await Scene.open({ fixture, owner: ordinaryUser() });
     const spoiled = refusal.spoil?.(scene) ?? {};
     const before = [await snapshot(scene.catalogDir), names(scene.dirPath)];
@@ -137,7 +137,7 @@ for (const refusal of REFUSALS) {
   });
 }
 
-testUnless(mountObstacle(), "FR-351 a directory that is a mount already is refused", async () => {
+testUnless(mountObstacle(), "a directory that is a mount already is refused [FR-351]", async () => {
   await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
   await using _mount = await scene.mount("TOTLEQ");
   const again = scene.mountOptions("TOTLDZ", { diffDir: `${scene.dirPath}/diff2` });
@@ -147,7 +147,7 @@ testUnless(mountObstacle(), "FR-351 a directory that is a mount already is refus
   assert(!names(scene.dirPath).includes("diff2"));
 });
 
-testUnless(mountObstacle(), "FR-351 a diff that is in use is refused", async () => {
+testUnless(mountObstacle(), "a diff that is in use is refused [FR-351]", async () => {
   await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
   await using _mount = await scene.mount("TOTLEQ");
   const mountDir = `${scene.dirPath}/mount2`;
@@ -157,7 +157,7 @@ testUnless(mountObstacle(), "FR-351 a diff that is in use is refused", async () 
   assert.equal(fuseMounts(scene.dirPath).length, 1);
 });
 
-testUnless(mountObstacle(), "FR-351 what is not a mount cannot be unmounted", async () => {
+testUnless(mountObstacle(), "what is not a mount cannot be unmounted [FR-351]", async () => {
   await using scene = await Scene.open({ fixture: "damaged", owner: ordinaryUser() });
   const { code, stderr } = await runCli(["unmount", "-D", scene.mountDir]);
   assert.equal(code, CODES.NotMounted.exitCode, stderr);

@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { sources } from "./support/imports.ts";
 
-/** Which test files have tests that show a promise, from the tests' names. */
+/** The test files, with what their comments say left out. */
+function testFiles(): { readonly path: string; readonly code: string }[] {
+  return sources().filter(({ path }) => path.endsWith("_test.ts")).map(({ path, text }) => {
+    const code = text.replace(/^\s*\/\/.*$|\/\*\*?\s[\s\S]*?\*\//gm, "");
+    return { path, code };
+  });
+}
+
+/** Which test files have tests that show a promise, from the tags in the tests' names. */
 function testsById(): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  for (const { path, text } of sources()) {
-    if (!path.endsWith("_test.ts")) continue;
-    const names = text.matchAll(/["`](FR-\d{3,4}) /g);
-    for (const id of new Set([...names].map(([, id = ""]) => id))) {
+  for (const { path, code } of testFiles()) {
+    const tags = code.matchAll(/ \[(FR-\d{3,4})\]/g);
+    for (const id of new Set([...tags].map(([, id = ""]) => id))) {
       found.set(id, [...(found.get(id) ?? []), path]);
     }
   }
@@ -29,13 +36,20 @@ function tableOfRequirements(): Map<string, string[]> {
   );
 }
 
-Deno.test("FR-302 REQUIREMENTS.md names the tests of each promise, and every test's promise", () => {
+Deno.test("REQUIREMENTS.md names the tests of each promise, and every test's promise [FR-302]", () => {
   const sorted = (map: Map<string, string[]>) =>
     Object.fromEntries([...map].map(([id, files]) => [id, files.toSorted()] as const).toSorted());
   assert.deepEqual(sorted(tableOfRequirements()), sorted(testsById()));
 });
 
-Deno.test("FR-302 an id stands for one promise", () => {
+Deno.test("a test's name says what it shows, and only then for which promise [FR-302]", () => {
+  const wrong = testFiles().flatMap(({ path, code }) =>
+    [...code.matchAll(/["`]FR-\d{3,4}[ :].*/g)].map(([name]) => `${path}: ${name}`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("an id stands for one promise [FR-302]", () => {
   const ids = requirementLines().map((line) => Number(/^\| FR-(\d{3,4}) /.exec(line)?.[1]));
   assert.deepEqual(ids, [...new Set(ids)].sort((one, other) => one - other));
 });

@@ -87,7 +87,7 @@ async function mustBeLike(scene: Scene, dataDir: string, expected: unknown): Pro
 
 testUnless(
   obstacle,
-  "FR-178 pg_rewind turns a clone with tablespaces into a copy of a running server",
+  "pg_rewind turns a clone with tablespaces into a copy of a running server [FR-178]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     await using mount = await scene.mount(BACKUP_ID);
@@ -110,7 +110,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-178 pg_rewind turns a clone with tablespaces into a copy of another, running clone",
+  "pg_rewind turns a clone with tablespaces into a copy of another, running clone [FR-178]",
   async () => {
     await using scene = await Scene.open({ fixture, majorVersion, owner: ordinaryUser() });
     const other = { mountDir: `${scene.dirPath}/other`, diffDir: `${scene.dirPath}/other-diff` };

@@ -24,7 +24,7 @@ async function shown(catalogPath: string, ...more: string[]): Promise<Shown[]> {
 }
 
 for (const name of FIXTURES) {
-  Deno.test(`FR-752 show --json of ${name} is as its schema says, and tells what was restored`, async () => {
+  Deno.test(`show --json of ${name} is as its schema says, and tells what was restored [FR-752]`, async () => {
     await using fixture = await unpackFixture(name);
     const backups = await shown(fixture.catalogPath);
     for (const id of fixture.restoredIds) {
@@ -33,7 +33,7 @@ for (const name of FIXTURES) {
   });
 }
 
-Deno.test("FR-752 show tells each backup's chain, and why it cannot be mounted", async () => {
+Deno.test("show tells each backup's chain, and why it cannot be mounted [FR-752]", async () => {
   await using fixture = await unpackFixture("damaged");
   const backups = await shown(fixture.catalogPath);
   assert.deepEqual(backups.map(({ id, status, mountable }) => [id, status, mountable]), [
@@ -48,7 +48,7 @@ Deno.test("FR-752 show tells each backup's chain, and why it cannot be mounted",
   assert.equal(backups[2]?.problem?.exitStatus, CODES.BackupNotRestorable.exitCode);
 });
 
-Deno.test("FR-752 show for people has a line a backup, indented by its place in the chain", async () => {
+Deno.test("show for people has a line a backup, indented by its place in the chain [FR-752]", async () => {
   await using fixture = await unpackFixture("damaged");
   const { code, stdout, stderr } = await runCli(["show", "-B", fixture.catalogPath]);
   assert.equal(code, 0);
@@ -59,7 +59,7 @@ Deno.test("FR-752 show for people has a line a backup, indented by its place in 
   assert.match(stdout, /^ {2}TOTLEA: .*status CORRUPT/m);
 });
 
-Deno.test("FR-752 show -i tells the chain of one backup", async () => {
+Deno.test("show -i tells the chain of one backup [FR-752]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const backups = await shown(fixture.catalogPath, "-i", "totl9j");
   assert.deepEqual(backups.map(({ id }) => id), ["TOTL93", "TOTL9E", "TOTL9J"]);
@@ -68,7 +68,7 @@ Deno.test("FR-752 show -i tells the chain of one backup", async () => {
   assert.match(stdout, /^ {2}PostgreSQL +15$/m);
 });
 
-Deno.test("FR-752 show refuses what is not there, each with its exit status", async () => {
+Deno.test("show refuses what is not there, each with its exit status [FR-752]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const catalog = ["show", "-B", fixture.catalogPath];
   const refusals = [
@@ -86,7 +86,7 @@ Deno.test("FR-752 show refuses what is not there, each with its exit status", as
   }
 });
 
-Deno.test("FR-941 the table of show fits 60 columns, with version and age", async () => {
+Deno.test("the table of show fits 60 columns, with version and age [FR-941]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const env = { COLUMNS: "60" };
   const { stdout } = await runCli(["show", "-B", fixture.catalogPath], { env });

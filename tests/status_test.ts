@@ -23,7 +23,7 @@ async function mountIn({ mountDir }: Scene, ...more: string[]) {
 
 testUnless(
   mountObstacle(),
-  "FR-753 status tells what a mount is and has done, as its schema says",
+  "status tells what a mount is and has done, as its schema says [FR-753]",
   async () => {
     await using scene = await open();
     assert.equal(await mountIn(scene), undefined);
@@ -51,7 +51,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-753 status for people has a line a mount; of one mount, everything",
+  "status for people has a line a mount; of one mount, everything [FR-753]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9U");
@@ -75,7 +75,7 @@ testUnless(
 
 testUnless(
   sampleObstacle(),
-  "FR-755 status tells whether a server runs on a mount",
+  "status tells whether a server runs on a mount [FR-755]",
   async () => {
     await using scene = await Scene.open({ ...CHAIN, owner: ordinaryUser() });
     await using _mount = await scene.mount(CHAIN.backupId);
@@ -94,7 +94,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-753 a dead mount is listed as such, and nothing waits for it",
+  "a dead mount is listed as such, and nothing waits for it [FR-753]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9U", { restart: false });
@@ -114,7 +114,7 @@ testUnless(
   },
 );
 
-testUnless(mountObstacle(), "FR-753 a mount that does not answer is listed as such", async () => {
+testUnless(mountObstacle(), "a mount that does not answer is listed as such [FR-753]", async () => {
   await using scene = await open();
   await using _mount = await scene.mount("TOTL9U");
   const { pid } = await mountIn(scene);
@@ -130,7 +130,7 @@ testUnless(mountObstacle(), "FR-753 a mount that does not answer is listed as su
 
 testUnless(
   mountObstacle(),
-  "FR-753 status --watch prints again and again, a line each time with --json",
+  "status --watch prints again and again, a line each time with --json [FR-753]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9U");
@@ -150,7 +150,7 @@ testUnless(
   },
 );
 
-Deno.test("FR-753 status of what is not mounted is refused", async () => {
+Deno.test("status of what is not mounted is refused [FR-753]", async () => {
   await using dir = TempDir.make();
   for (const place of [["-D", dir.path], ["-d", dir.path]]) {
     const { code, stdout } = await runCli(["status", ...place, "--json"]);

@@ -52,7 +52,7 @@ for (const ownerMounts of isRoot() ? [false, true] : [true]) {
   const who = ownerMounts ? "its owner" : "root";
   testUnless(
     mountObstacle(ownerMounts ? "ordinary user" : "us"),
-    `FR-716 mounted by ${who}: every member lists a process that its owner may signal, until unmount`,
+    `mounted by ${who}: every member lists a process that its owner may signal, until unmount [FR-716]`,
     async () => {
       await using scene = await open(ownerMounts);
       const before = await snapshot(scene.catalogDir);
@@ -76,7 +76,7 @@ for (const ownerMounts of isRoot() ? [false, true] : [true]) {
 
 testUnless(
   mountObstacle(),
-  "FR-716 a process that has a backup to itself is waited for, and named",
+  "a process that has a backup to itself is waited for, and named [FR-716]",
   async () => {
     await using scene = await open();
     const holder = sleeper();
@@ -107,7 +107,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-716 unmount does not wait for a process that waits for the mount",
+  "unmount does not wait for a process that waits for the mount [FR-716]",
   async () => {
     await using scene = await open();
     const holder = sleeper();
@@ -127,7 +127,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-716 what a crash leaves in the lists, the next mount drops",
+  "what a crash leaves in the lists, the next mount drops [FR-716]",
   async () => {
     await using scene = await open();
     await scene.mount("TOTL9E", { restart: false });
@@ -165,7 +165,7 @@ function replace(path: string, text: string): void {
 
 testUnless(
   mountObstacle(),
-  "FR-717 with --no-store-lock nothing in the catalog is touched",
+  "with --no-store-lock nothing in the catalog is touched [FR-717]",
   async () => {
     await using scene = await open();
     const before = await snapshot(scene.catalogDir, { locks: true });
@@ -180,7 +180,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-717 without locks, reads fail clearly once a backup is being deleted",
+  "without locks, reads fail clearly once a backup is being deleted [FR-717]",
   async () => {
     await using scene = await open();
     await using mount = await scene.mount("TOTL9E", { extra: ["--no-store-lock"] });
@@ -190,7 +190,7 @@ testUnless(
 
 testUnless(
   mountObstacle("ordinary user"),
-  "FR-717 a catalog that we may not write to is watched instead, and that is said once",
+  "a catalog that we may not write to is watched instead, and that is said once [FR-717]",
   async () => {
     await using scene = await open(true);
     for (const id of CHAIN) Deno.chmodSync(backupDir(scene, id), 0o500);
@@ -205,7 +205,7 @@ testUnless(
 
 testUnless(
   mountObstacle() ?? (isRoot() ? undefined : "only root may make a file system read-only"),
-  "FR-717 a catalog on a file system that is read-only can be mounted",
+  "a catalog on a file system that is read-only can be mounted [FR-717]",
   async () => {
     await using scene = await open();
     const cli = `${Deno.execPath()} run -A ${new URL("../cli.ts", import.meta.url).pathname}`;
@@ -228,7 +228,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-718 a lock that cannot be read is refused, and says what helps",
+  "a lock that cannot be read is refused, and says what helps [FR-718]",
   async () => {
     await using scene = await open();
     Deno.mkdirSync(`${backupDir(scene, "TOTL93")}/backup_ro.pid`);

@@ -39,7 +39,7 @@ function tablespaceAnswer(server: PostgresServer): Promise<string> {
 
 testUnless(
   obstacle,
-  "FR-320 \\db+ shows the tablespaces, with their sizes",
+  "\\db+ shows the tablespaces, with their sizes [FR-320]",
   () =>
     withClone(async (_scene, server) => {
       const { stdout } = await server.run("psql", ["-XAt", "-c", "\\db+"]);
@@ -56,7 +56,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-177 who walks the directory comes to each file of a tablespace once, through pg_tblspc",
+  "who walks the directory comes to each file of a tablespace once, through pg_tblspc [FR-177]",
   async () => {
     await using scene = await open();
     await using mount = await scene.mount(BACKUP_ID);
@@ -90,7 +90,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-321 tables and indexes are created and dropped in the tablespaces",
+  "tables and indexes are created and dropped in the tablespaces [FR-321]",
   () =>
     withClone(async (scene, server) => {
       const pages = await server.query("select pg_relation_filepath('in_ts1')");
@@ -110,7 +110,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-321 a tablespace is added outside the mount, and one inside is dropped",
+  "a tablespace is added outside the mount, and one inside is dropped [FR-321]",
   () =>
     withClone(async (scene, server) => {
       const outside = `${scene.dirPath}/ts3`;
@@ -130,7 +130,7 @@ testUnless(
 for (const format of ["plain", "tar"] as const) {
   testUnless(
     obstacle,
-    `FR-322 pg_basebackup (${format}) of the clone gives a cluster that runs`,
+    `pg_basebackup (${format}) of the clone gives a cluster that runs [FR-322]`,
     () =>
       withClone(async (scene, server) => {
         await server.query("update accounts set balance = 1 where id = 1");

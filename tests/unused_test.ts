@@ -47,14 +47,14 @@ function exported(): { readonly from: Worded; readonly name: string }[] {
     .flatMap((from) => exportedValues(from).map((name) => ({ from, name })));
 }
 
-Deno.test("FR-1021 what a file of the product exports, another file names", () => {
+Deno.test("what a file of the product exports, another file names [FR-1021]", () => {
   const unused = exported().filter(({ from, name }) =>
     !files.some((file) => file.path !== from.path && !isDoor(file) && file.words.has(name))
   );
   assert.deepEqual(unused.map(({ from, name }) => `${from.path} ${name}`), []);
 });
 
-Deno.test("FR-1021 what only tests name, the product uses as well", () => {
+Deno.test("what only tests name, the product uses as well [FR-1021]", () => {
   const others = files.filter((file) => isOfProduct(file) && !isDoor(file));
   const unused = exported().filter(({ from, name }) =>
     from.words.get(name) === 1 &&
@@ -64,7 +64,7 @@ Deno.test("FR-1021 what only tests name, the product uses as well", () => {
   assert.deepEqual(found, Object.keys(FOR_RIGS).sort());
 });
 
-Deno.test("FR-1022 every task leads to files and tasks that there are", () => {
+Deno.test("every task leads to files and tasks that there are [FR-1022]", () => {
   for (const [name, command] of Object.entries(config.tasks)) {
     const paths = command.match(/[\w./]+\.ts\b/g) ?? [];
     for (const path of paths) assert(existsSync(new URL(path, ROOT)), `${name} runs ${path}`);

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { atomicRecord, layoutOf, plainRecord } from "./mod.ts";
 
-Deno.test("FR-1005 parts of shared memory lie one behind the other", () => {
+Deno.test("parts of shared memory lie one behind the other [FR-1005]", () => {
   const { at, size } = layoutOf({ head: 1, slots: 64, tail: 2, none: 0 });
   assert.deepEqual([at, size], [{ head: 0, slots: 1, tail: 65, none: 67 }, 67]);
 });
 
-Deno.test("FR-1005 what is written as a record is read as it, and nothing beside it is touched", () => {
+Deno.test("what is written as a record is read as it, and nothing beside it is touched [FR-1005]", () => {
   const names = fc.uniqueArray(fc.stringMatching(/^[a-z]\w{0,8}$/), {
     minLength: 1,
     maxLength: 12,
@@ -27,7 +27,7 @@ Deno.test("FR-1005 what is written as a record is read as it, and nothing beside
   }));
 });
 
-Deno.test("FR-1005 a plain record keeps numbers of eight bytes", () => {
+Deno.test("a plain record keeps numbers of eight bytes [FR-1005]", () => {
   const { write, read, size } = plainRecord(["offsetBytes", "time"]);
   const cells = new Float64Array(new SharedArrayBuffer(size * 8));
   const record = { offsetBytes: 2 ** 44 + 1, time: 0.125 };
@@ -35,7 +35,7 @@ Deno.test("FR-1005 a plain record keeps numbers of eight bytes", () => {
   assert.deepEqual(read(cells, 0), record);
 });
 
-Deno.test("FR-1005 a name of a cell is a name, and nothing else", () => {
+Deno.test("a name of a cell is a name, and nothing else [FR-1005]", () => {
   for (const name of ["", "a b", "a; b", "0", "a-b", "(x)"]) {
     assert.throws(() => plainRecord([name]), TypeError);
   }

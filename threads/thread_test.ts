@@ -12,7 +12,7 @@ function setupOf(parts: Partial<SampleSetup> = {}): SampleSetup {
   return { buffer: new ArrayBuffer(8), news: [], runs: false, ...parts };
 }
 
-Deno.test("FR-1004 a thread loads, begins with what is handed over, tells its news, and ends", async () => {
+Deno.test("a thread loads, begins with what is handed over, tells its news, and ends [FR-1004]", async () => {
   const thread = await sample().load(true);
   const news: string[] = [];
   const setup = setupOf({ news: ["one", "two"], runs: true });
@@ -26,7 +26,7 @@ Deno.test("FR-1004 a thread loads, begins with what is handed over, tells its ne
   thread.terminate();
 });
 
-Deno.test("FR-1004 a thread that cannot begin tells why, with the code of its error", async () => {
+Deno.test("a thread that cannot begin tells why, with the code of its error [FR-1004]", async () => {
   const thread = await sample().load(true);
   await assert.rejects(thread.begin(setupOf({ failsAt: "begin" })), (error) => {
     assert(error instanceof PbkfsError);
@@ -35,13 +35,13 @@ Deno.test("FR-1004 a thread that cannot begin tells why, with the code of its er
   });
 });
 
-Deno.test("FR-1004 a thread that cannot load its code tells why", async () => {
+Deno.test("a thread that cannot load its code tells why [FR-1004]", async () => {
   await assert.rejects(sample().load(false), /no such codec/);
   const nowhere = new URL("./there_is_no_such_thread.ts", import.meta.url);
   await assert.rejects(new Thread(nowhere).load(undefined), PbkfsError);
 });
 
-Deno.test("FR-1004 what fails in a thread at work is told to who waits for its end", async () => {
+Deno.test("what fails in a thread at work is told to who waits for its end [FR-1004]", async () => {
   const running = await sample().load(true);
   await running.begin(setupOf({ failsAt: "run", runs: true }));
   await assert.rejects(running.ended, { code: "DiffInUse" });

@@ -45,7 +45,7 @@ function mustRefuse(change: Parameters<typeof resolveWith>[0], message: RegExp) 
   return assert.rejects(resolveWith(change), { code: "StoreDamaged", message });
 }
 
-Deno.test("FR-984 a base backup with all files of its manifest is accepted, whatever their names", async () => {
+Deno.test("a base backup with all files of its manifest is accepted, whatever their names [FR-984]", async () => {
   await resolveWith(() => {});
   await resolveWith(({ dirPath }, files) => {
     Deno.writeTextFileSync(`${dirPath}/käse`, "x");
@@ -57,7 +57,7 @@ Deno.test("FR-984 a base backup with all files of its manifest is accepted, what
   });
 });
 
-Deno.test("FR-984 a file that is missing, too much, or of another length is named", async () => {
+Deno.test("a file that is missing, too much, or of another length is named [FR-984]", async () => {
   await mustRefuse(({ dirPath }) => Deno.removeSync(`${dirPath}/base/5/1259`), /1259" is missing/);
   await mustRefuse(
     ({ dirPath }) => Deno.writeTextFileSync(`${dirPath}/more`, "x"),
@@ -73,14 +73,14 @@ Deno.test("FR-984 a file that is missing, too much, or of another length is name
   );
 });
 
-Deno.test("FR-984 without its backup_label a base backup is refused: it would come up corrupt", async () => {
+Deno.test("without its backup_label a base backup is refused: it would come up corrupt [FR-984]", async () => {
   await mustRefuse(
     ({ dirPath }) => Deno.removeSync(`${dirPath}/backup_label`),
     /"backup_label" is missing/,
   );
 });
 
-Deno.test("FR-984 a manifest that is torn, changed, or of another cluster is refused", async () => {
+Deno.test("a manifest that is torn, changed, or of another cluster is refused [FR-984]", async () => {
   await mustRefuse(() => "{", /cannot be read/);
   await mustRefuse(
     (_, files) => manifestText(files).replace("8192", "8193"),
@@ -92,14 +92,14 @@ Deno.test("FR-984 a manifest that is torn, changed, or of another cluster is ref
   );
 });
 
-Deno.test("FR-984 all WAL that the manifest says is needed must be there", async () => {
+Deno.test("all WAL that the manifest says is needed must be there [FR-984]", async () => {
   await assert.rejects(
     resolveWith(({ dirPath }) => Deno.removeSync(`${dirPath}/pg_wal/000000010000000000000003`)),
     { code: "WalMissing", message: /segment 000000010000000000000003/ },
   );
 });
 
-Deno.test("FR-984 once a server has run there, the manifest says nothing any more", async () => {
+Deno.test("once a server has run there, the manifest says nothing any more [FR-984]", async () => {
   const { notes } = await resolveWith(({ dirPath }) => {
     Deno.renameSync(`${dirPath}/backup_label`, `${dirPath}/backup_label.old`);
     Deno.writeTextFileSync(`${dirPath}/more`, "x");

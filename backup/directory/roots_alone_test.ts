@@ -10,7 +10,7 @@ const REFUSED = { code: "PermissionDenied" };
 
 testUnless(
   obstacle,
-  "FR-989 root's data directory is refused where somebody else could replace it",
+  "root's data directory is refused where somebody else could replace it [FR-989]",
   async () => {
     await using sample = handDirectory();
     const backup = await DIRECTORY.resolve({ dirPath: sample.dirPath });
@@ -29,7 +29,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-989 root is led to a data directory by links of root's, or of its owner's, only",
+  "root is led to a data directory by links of root's, or of its owner's, only [FR-989]",
   async () => {
     await using sample = handDirectory();
     await using dir = TempDir.make();

@@ -19,7 +19,7 @@ import { DIRECTORY } from "./source.ts";
 const BACKUP_ID = "TOTLB5";
 const LAYOUT = { mountPath: "/mnt" as ByteString, restoredAt: 0, settings: [] };
 
-testSource("FR-981 directory", async () => {
+testSource("directory [FR-981]", async () => {
   const { dirPath, topPath, [Symbol.asyncDispose]: dispose } = handDirectory();
   const backup = await DIRECTORY.resolve({ dirPath });
   const look = () => snapshot(topPath);
@@ -27,7 +27,7 @@ testSource("FR-981 directory", async () => {
   return { backup, storePath: topPath, look, spoil, [Symbol.asyncDispose]: dispose };
 });
 
-Deno.test("FR-983 a restored directory has the files, bytes and modes of the backup's own tree", async () => {
+Deno.test("a restored directory has the files, bytes and modes of the backup's own tree [FR-983]", async () => {
   await using fixture = await unpackFixture("mixed-compression");
   const dirPath = await restoreDirectory(fixture, BACKUP_ID, fixture.dirPath);
   const { catalogPath } = fixture;
@@ -51,7 +51,7 @@ Deno.test("FR-983 a restored directory has the files, bytes and modes of the bac
   expected.close();
 });
 
-Deno.test("FR-983 what belongs to the server that ran there is left out, and a moved directory is the same", async () => {
+Deno.test("what belongs to the server that ran there is left out, and a moved directory is the same [FR-983]", async () => {
   await using sample = handDirectory();
   const before = await DIRECTORY.resolve({ dirPath: sample.dirPath });
   const moved = `${sample.topPath}/moved`;
@@ -66,7 +66,7 @@ Deno.test("FR-983 what belongs to the server that ran there is left out, and a m
   assert.deepEqual({ ...after.identity, catalogPath: "" }, { ...before.identity, catalogPath: "" });
 });
 
-Deno.test("FR-983 a file that was added, taken away or written is another backup", async () => {
+Deno.test("a file that was added, taken away or written is another backup [FR-983]", async () => {
   await using sample = handDirectory();
   const { dirPath } = sample;
   const crcOf = async () => (await DIRECTORY.resolve({ dirPath })).identity.members[0]?.contentCrc;
@@ -133,18 +133,18 @@ const refusals: Record<
 };
 
 for (const [what, [spoil, expected]] of Object.entries(refusals)) {
-  Deno.test(`FR-985 a data directory is refused: ${what}`, async () => {
+  Deno.test(`a data directory is refused: ${what} [FR-985]`, async () => {
     await using sample = handDirectory();
     spoil(sample.dirPath);
     await assert.rejects(DIRECTORY.resolve({ dirPath: sample.dirPath }), expected);
   });
 }
 
-Deno.test("FR-985 what is no directory is refused as missing", async () => {
+Deno.test("what is no directory is refused as missing [FR-985]", async () => {
   await assert.rejects(DIRECTORY.resolve({ dirPath: "/nowhere" }), { code: "CatalogMissing" });
 });
 
-Deno.test("FR-986 a file that is written after it was listed is not read, open or not", async () => {
+Deno.test("a file that is written after it was listed is not read, open or not [FR-986]", async () => {
   await using sample = handDirectory();
   const { dirPath } = sample;
   const backup = await DIRECTORY.resolve({ dirPath });
@@ -165,7 +165,7 @@ Deno.test("FR-986 a file that is written after it was listed is not read, open o
   base.close();
 });
 
-Deno.test("FR-986 a server that starts is noticed by what it writes first; a directory that is gone, too", async () => {
+Deno.test("a server that starts is noticed by what it writes first; a directory that is gone, too [FR-986]", async () => {
   await using sample = handDirectory();
   const { dirPath } = sample;
   const backup = await DIRECTORY.resolve({ dirPath });
@@ -180,7 +180,7 @@ Deno.test("FR-986 a server that starts is noticed by what it writes first; a dir
   assert.match(await DIRECTORY.change(backup) ?? "", /cannot be looked at any more/);
 });
 
-Deno.test("FR-986 what has changed between the command and the mount is refused", async () => {
+Deno.test("what has changed between the command and the mount is refused [FR-986]", async () => {
   await using sample = handDirectory();
   const { dirPath } = sample;
   const backup = await DIRECTORY.resolve({ dirPath });
@@ -207,23 +207,23 @@ async function walOf(options: HandOptions, change: (dirPath: string) => void = (
 
 const segments = (...numbers: number[]) => numbers.map((one) => `00000001000000000000000${one}`);
 
-Deno.test("FR-988 a base backup brings its WAL from where recovery begins, and the histories", async () => {
+Deno.test("a base backup brings its WAL from where recovery begins, and the histories [FR-988]", async () => {
   assert.deepEqual(await walOf({}), ["00000001.history", ...segments(2, 3, 4)]);
 });
 
-Deno.test("FR-988 a cluster that was shut down brings the segment of its checkpoint, and the next", async () => {
+Deno.test("a cluster that was shut down brings the segment of its checkpoint, and the next [FR-988]", async () => {
   const options = { state: STATE.shutDown, hasLabel: false };
   assert.deepEqual(await walOf(options), ["00000001.history", ...segments(2, 3)]);
 });
 
-Deno.test("FR-988 a cluster that has crashed brings all from its last checkpoint on, as for any start", async () => {
+Deno.test("a cluster that has crashed brings all from its last checkpoint on, as for any start [FR-988]", async () => {
   const wal = await walOf({ hasLabel: false }, (dirPath) => {
     Deno.writeFileSync(`${dirPath}/pg_wal/000000020000000000000005`, new Uint8Array(SEGMENT_BYTES));
   });
   assert.deepEqual(wal, ["00000001.history", ...segments(2, 3, 4), "000000020000000000000005"]);
 });
 
-Deno.test("FR-988 pg_wal may be a link to another disk", async () => {
+Deno.test("pg_wal may be a link to another disk [FR-988]", async () => {
   const wal = await walOf({}, (dirPath) => {
     Deno.renameSync(`${dirPath}/pg_wal`, `${dirPath}.wal`);
     Deno.symlinkSync(`${dirPath}.wal`, `${dirPath}/pg_wal`);

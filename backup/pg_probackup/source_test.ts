@@ -3,7 +3,7 @@ import { snapshot } from "../../tests/support/snapshot.ts";
 import { testSource } from "../../testing/backup/source_suite.ts";
 import { PG_PROBACKUP } from "./source.ts";
 
-testSource("FR-981 pg_probackup", async () => {
+testSource("pg_probackup [FR-981]", async () => {
   const fixture = await unpackFixture("mixed-compression");
   const { catalogPath, instancePath } = fixture;
   const control = `${instancePath}/TOTLB5/backup.control`;

@@ -59,7 +59,7 @@ const pages = fc.array(
 });
 
 for (const codec of COMPRESSED) {
-  Deno.test(`FR-121 ${codec}: libraries and built-in decoders give the page back`, () => {
+  Deno.test(`${codec}: libraries and built-in decoders give the page back [FR-121]`, () => {
     fc.assert(
       fc.property(pages, (page) => {
         const payload = encodePage(codec, page);
@@ -71,7 +71,7 @@ for (const codec of COMPRESSED) {
     );
   });
 
-  Deno.test(`FR-122 ${codec}: damaged payloads give the same, or nothing, with all decoders`, () => {
+  Deno.test(`${codec}: damaged payloads give the same, or nothing, with all decoders [FR-122]`, () => {
     const damage = fc.array(fc.record({ at: fc.nat(), byte: fc.nat(255) }), { maxLength: 3 });
     const cut = fc.option(fc.nat(), { nil: undefined });
     fc.assert(
@@ -94,7 +94,7 @@ for (const codec of COMPRESSED) {
     );
   });
 
-  Deno.test(`FR-122 ${codec}: noise, no bytes, and pages of another length are refused`, () => {
+  Deno.test(`${codec}: noise, no bytes, and pages of another length are refused [FR-122]`, () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (payload) => {
         assert.equal(decode(system, codec, payload), undefined);
@@ -110,12 +110,12 @@ for (const codec of COMPRESSED) {
   });
 }
 
-Deno.test("FR-121 without libraries everything is built in", () => {
+Deno.test("without libraries everything is built in [FR-121]", () => {
   assert.deepEqual(Object.values(portable.origins), Array(5).fill("built in"));
   assert.match(system.origins.zlib, /libdeflate|libz|built in/);
 });
 
-Deno.test("FR-123 pglz: what PostgreSQL writes, and its rules for the end", () => {
+Deno.test("pglz: what PostgreSQL writes, and its rules for the end [FR-123]", () => {
   const expand = (source: number[], length: number) => {
     const target = new Uint8Array(length);
     return decodePglz(Uint8Array.from(source), target) ? [...target] : undefined;
@@ -139,7 +139,7 @@ Deno.test("FR-123 pglz: what PostgreSQL writes, and its rules for the end", () =
   }));
 });
 
-Deno.test("FR-123 lz4: a block of literals only, and the rules for its end", () => {
+Deno.test("lz4: a block of literals only, and the rules for its end [FR-123]", () => {
   const target = new Uint8Array(16);
   const literals = (count: number) => Uint8Array.of(0xf0, count - 15, ...Array(count).fill(5));
   assert(isLz4BlockOf(literals(16), target.length));
@@ -152,7 +152,7 @@ Deno.test("FR-123 lz4: a block of literals only, and the rules for its end", () 
   );
 });
 
-Deno.test("FR-123 zstd: a frame that claims another size is not given to any library", () => {
+Deno.test("zstd: a frame that claims another size is not given to any library [FR-123]", () => {
   const head = (...bytes: number[]) => Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, ...bytes);
   const claims = (frame: Uint8Array) => isZstdFrameOf(frame, BLOCK);
   assert(claims(head(0x60, 0x00, 0x1f)), "two bytes, 256 less");

@@ -16,7 +16,7 @@ function expected(paths: readonly string[]): number[] {
     .sort((a, b) => paths[a]! < paths[b]! ? -1 : paths[a]! > paths[b]! ? 1 : a - b);
 }
 
-Deno.test("FR-150 paths are sorted bytewise, and the same ones stay in their order", () => {
+Deno.test("paths are sorted bytewise, and the same ones stay in their order [FR-150]", () => {
   const part = fc.string({ unit: fc.constantFrom("a", "b", "-", "1", "\u00ff", "\u0001") });
   const path = fc.array(part, { maxLength: 4 }).map((parts) => parts.join("/"));
   fc.assert(fc.property(fc.array(path, { maxLength: 300, size: "max" }), (paths) => {
@@ -24,7 +24,7 @@ Deno.test("FR-150 paths are sorted bytewise, and the same ones stay in their ord
   }));
 });
 
-Deno.test("FR-150 paths are sorted however long, many, or alike they are", () => {
+Deno.test("paths are sorted however long, many, or alike they are [FR-150]", () => {
   const lists = [
     Array.from({ length: 20_000 }, (_, n) => `base/16384/${(n * 7919) % 20_000}`),
     Array.from({ length: 20_000 }, (_, n) => `base/${20_000 - n}`),

@@ -36,7 +36,7 @@ async function withFile(bytes: Uint8Array, use: (fd: Fd) => void): Promise<void>
   }
 }
 
-Deno.test("FR-140 pieces of all kinds, one after another", async () => {
+Deno.test("pieces of all kinds, one after another [FR-140]", async () => {
   const page = handPage(3);
   const payload = encodePage("zlib", page);
   const stored = Uint8Array.of(...payload, 1, 2, 3, 4);
@@ -65,7 +65,7 @@ Deno.test("FR-140 pieces of all kinds, one after another", async () => {
   });
 });
 
-Deno.test("FR-140 past the end of a file of the diff there are zeros, of the store damage", async () => {
+Deno.test("past the end of a file of the diff there are zeros, of the store damage [FR-140]", async () => {
   await withFile(Uint8Array.of(1, 2, 3), (fd) => {
     const reader = new PieceReader({ libc, codecs });
     const target = allocate(10);
@@ -82,7 +82,7 @@ Deno.test("FR-140 past the end of a file of the diff there are zeros, of the sto
   });
 });
 
-Deno.test("FR-140 pages stored as they are, side by side, are few reads, and as many as there are", async () => {
+Deno.test("pages stored as they are, side by side, are few reads, and as many as there are [FR-140]", async () => {
   const pages = Array.from({ length: 300 }, (_, block) => handPage(block));
   const header = 8;
   const stored = new Uint8Array(pages.length * (header + BLOCK));
@@ -117,7 +117,7 @@ Deno.test("FR-140 pages stored as they are, side by side, are few reads, and as 
   });
 });
 
-Deno.test("FR-140 where the cache has a part of the pages, those that it lacks are told by EAGAIN", async () => {
+Deno.test("where the cache has a part of the pages, those that it lacks are told by EAGAIN [FR-140]", async () => {
   const range = (block: number) => ({ offsetBytes: block * BLOCK, sizeBytes: BLOCK });
   await withFile(new Uint8Array(4 * BLOCK).fill(7), (fd) => {
     const plan = [0, 1, 2, 3].map((block): Piece => ({
@@ -143,7 +143,7 @@ Deno.test("FR-140 where the cache has a part of the pages, those that it lacks a
 });
 
 for (const padded of [true, false]) {
-  Deno.test(`FR-140 records side by side are one read${padded ? ", padded or not" : ""}`, async () => {
+  Deno.test(`records side by side are one read${padded ? ", padded or not" : ""} [FR-140]`, async () => {
     const pages = Array.from({ length: 40 }, (_, block) => handPage(block));
     const records = pages.map((page, block) => ({ block, payload: encodePage("lz4", page) }));
     const { stored, positions } = handStream(records, { padded });
@@ -173,7 +173,7 @@ for (const padded of [true, false]) {
   });
 }
 
-Deno.test("FR-140 long runs of records take several reads of bounded size", async () => {
+Deno.test("long runs of records take several reads of bounded size [FR-140]", async () => {
   const payload = new Uint8Array(8000).fill(5);
   const records = Array.from({ length: 60 }, (_, block) => ({ block, payload }));
   const { stored, positions } = handStream(records, { padded: false });
@@ -195,7 +195,7 @@ Deno.test("FR-140 long runs of records take several reads of bounded size", asyn
   });
 });
 
-Deno.test("FR-140 a target that is too small is not written beyond", () => {
+Deno.test("a target that is too small is not written beyond [FR-140]", () => {
   const reader = new PieceReader({ libc, codecs });
   const target = allocate(4);
   assert.throws(() => reader.read([{ in: "zeros", sizeBytes: 5 }], target), RangeError);
@@ -246,7 +246,7 @@ const parts = fc.array(
 
 for (const isSystem of [true, false]) {
   const whose = isSystem ? "the system's libraries" : "what comes with pbkfs";
-  Deno.test(`FR-991 records of any length are read, whole and in part, with ${whose}`, async () => {
+  Deno.test(`records of any length are read, whole and in part, with ${whose} [FR-991]`, async () => {
     const codecs = await loadCodecs({ system: isSystem });
     await withUnits((plan) => {
       const reader = new PieceReader({ libc, codecs });
@@ -273,7 +273,7 @@ for (const isSystem of [true, false]) {
   });
 }
 
-Deno.test("FR-991 a record that gives other than it should is damaged, whole and in part", async () => {
+Deno.test("a record that gives other than it should is damaged, whole and in part [FR-991]", async () => {
   await withUnits((plan) => {
     const reader = new PieceReader({ libc, codecs });
     const target = allocate(512 * 1024);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StoreAlarm } from "./store_alarm.ts";
 
-Deno.test("FR-446 an alarm tells its last text, also none and a long one, until it is off", () => {
+Deno.test("an alarm tells its last text, also none and a long one, until it is off [FR-446]", () => {
   const here = new StoreAlarm();
   const there = new StoreAlarm(here.shared);
   there.check();

@@ -45,7 +45,7 @@ for (const [kernel, make] of [["openat2", systemLibc], ["no openat2", oldLibc]] 
     await body({ path, open });
   };
 
-  Deno.test(`FR-838 a file of a store is opened, what is none is refused at once (${kernel})`, async () => {
+  Deno.test(`a file of a store is opened, what is none is refused at once (${kernel}) [FR-838]`, async () => {
     await inStore(({ path, open }) => {
       assert.equal(open("sub/file"), "inside");
       run("mkfifo", `${path}/sub/fifo`);
@@ -63,7 +63,7 @@ for (const [kernel, make] of [["openat2", systemLibc], ["no openat2", oldLibc]] 
     });
   });
 
-  Deno.test(`FR-838 no link leads out of a store, as a file or on the way (${kernel})`, async () => {
+  Deno.test(`no link leads out of a store, as a file or on the way (${kernel}) [FR-838]`, async () => {
     await inStore(({ path, open }) => {
       Deno.symlinkSync("../outside", `${path}/link`);
       Deno.symlinkSync("sub/file", `${path}/inner`);
@@ -86,7 +86,7 @@ for (const [kernel, make] of [["openat2", systemLibc], ["no openat2", oldLibc]] 
 
   testUnless(
     notRoot,
-    `FR-839 root reads for a user only what the user may read (${kernel})`,
+    `root reads for a user only what the user may read (${kernel}) [FR-839]`,
     async () => {
       await inStore(({ path }) => {
         const libc = make();
@@ -117,7 +117,7 @@ for (const [kernel, make] of [["openat2", systemLibc], ["no openat2", oldLibc]] 
 
   testUnless(
     notRoot,
-    `FR-839 a link to a directory counts if it is root's, or leads to what its owner has (${kernel})`,
+    `a link to a directory counts if it is root's, or leads to what its owner has (${kernel}) [FR-839]`,
     async () => {
       await inStore(({ path }) => {
         const target = `${path}/sub`;

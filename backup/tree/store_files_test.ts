@@ -31,7 +31,7 @@ function file(key: number, sizeBytes = 10): StoredFile {
   return { key, path, sizeBytes, of: { path, backupId: "QX1" } };
 }
 
-Deno.test("FR-134 the store is opened for reading only, a bounded number of files at a time", () => {
+Deno.test("the store is opened for reading only, a bounded number of files at a time [FR-134]", () => {
   const { store, libc, open } = accounting();
   const files = new StoreFiles(store, libc, newCounters(), 3);
   for (const key of [1, 2, 3, 1, 4, 5]) {
@@ -43,7 +43,7 @@ Deno.test("FR-134 the store is opened for reading only, a bounded number of file
   assert.equal(open.size, 0);
 });
 
-Deno.test("FR-134 a plan keeps its descriptors, even more of them than the bound", () => {
+Deno.test("a plan keeps its descriptors, even more of them than the bound [FR-134]", () => {
   const { store, libc, open } = accounting();
   const files = new StoreFiles(store, libc, newCounters(), 2);
   files.unpin();
@@ -56,7 +56,7 @@ Deno.test("FR-134 a plan keeps its descriptors, even more of them than the bound
   files.close();
 });
 
-Deno.test("FR-134 a stored file of another size is damage, and is closed again", () => {
+Deno.test("a stored file of another size is damage, and is closed again [FR-134]", () => {
   const { store, libc, open } = accounting();
   const files = new StoreFiles(store, libc, newCounters(), 2);
   assert.throws(() => files.descriptor(file(1, 11)), (error) => {
@@ -68,7 +68,7 @@ Deno.test("FR-134 a stored file of another size is damage, and is closed again",
   assert.equal(open.size, 0);
 });
 
-Deno.test("FR-134 a missing stored file is damage; no permission and no descriptors are not", () => {
+Deno.test("a missing stored file is damage; no permission and no descriptors are not [FR-134]", () => {
   const codes = {
     2: "StoreDamaged",
     20: "StoreDamaged",

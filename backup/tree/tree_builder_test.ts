@@ -21,7 +21,7 @@ function namesIn(tree: TreeEntries, directory: EntryIndex | undefined): string[]
   });
 }
 
-Deno.test("FR-150 each directory has its names, each entry its directory, whatever the names", () => {
+Deno.test("each directory has its names, each entry its directory, whatever the names [FR-150]", () => {
   const part = fc.string({ unit: fc.constantFrom("a", "b", "-", "0"), minLength: 1, maxLength: 3 });
   const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
   fc.assert(fc.property(fc.uniqueArray(path, { maxLength: 60, size: "max" }), (paths) => {
@@ -49,7 +49,7 @@ Deno.test("FR-150 each directory has its names, each entry its directory, whatev
   }));
 });
 
-Deno.test("FR-150 a directory may be named twice, a file may not, and holds nothing", () => {
+Deno.test("a directory may be named twice, a file may not, and holds nothing [FR-150]", () => {
   const twice = builder();
   twice.addDirectory("d", 0o750);
   twice.addDirectory("d", 0o700);

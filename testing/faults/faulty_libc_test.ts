@@ -17,7 +17,7 @@ function outcomes(plan: string, count: number, path = ""): number[] {
   });
 }
 
-Deno.test("FR-600 a plan of faults is read: calls, paths, ranges and actions", () => {
+Deno.test("a plan of faults is read: calls, paths, ranges and actions [FR-600]", () => {
   const rules = parseFaults("fdatasync:/data/@3-=EIO; commit@2=kill-after;open@1-4=EMFILE");
   assert.deepEqual(rules.map(({ call, path, first, last }) => [call, path, first, last]), [
     ["fdatasync", "/data/", 3, Infinity],
@@ -29,7 +29,7 @@ Deno.test("FR-600 a plan of faults is read: calls, paths, ranges and actions", (
   assert.deepEqual(parseFaults(" "), []);
 });
 
-Deno.test("FR-600 what is no plan is refused, naming the rule", () => {
+Deno.test("what is no plan is refused, naming the rule [FR-600]", () => {
   for (
     const text of [
       "pread",
@@ -48,7 +48,7 @@ Deno.test("FR-600 what is no plan is refused, naming the rule", () => {
   }
 });
 
-Deno.test("FR-600 the calls of a plan fail, and no others", () => {
+Deno.test("the calls of a plan fail, and no others [FR-600]", () => {
   assert.deepEqual(outcomes("pread@2=EIO", 3), [0, ERRNO.EIO, 0]);
   assert.deepEqual(outcomes("pread@2-3=ESTALE", 4), [0, ERRNO.ESTALE, ERRNO.ESTALE, 0]);
   assert.deepEqual(outcomes("pread@2-=EIO", 3), [0, ERRNO.EIO, ERRNO.EIO]);
@@ -57,7 +57,7 @@ Deno.test("FR-600 the calls of a plan fail, and no others", () => {
   assert.deepEqual(outcomes("pread:/data/@1=EIO", 1, "/store/base/1"), [0]);
 });
 
-Deno.test("FR-600 a faulty libc knows the path behind a descriptor; a plan of none changes nothing", () => {
+Deno.test("a faulty libc knows the path behind a descriptor; a plan of none changes nothing [FR-600]", () => {
   const libc = systemLibc();
   assert.equal(new Faults([]).libc(libc), libc);
   const path = Deno.makeTempFileSync({ prefix: "pbkfs-faults-" });
@@ -72,7 +72,7 @@ Deno.test("FR-600 a faulty libc knows the path behind a descriptor; a plan of no
   }
 });
 
-Deno.test("FR-600 a plan can kill the process before a call, or after it", async () => {
+Deno.test("a plan can kill the process before a call, or after it [FR-600]", async () => {
   for (const [moment, expected] of [["kill-before", ""], ["kill-after", "made"]] as const) {
     const code = `
       import { Faults, parseFaults } from ${

@@ -91,7 +91,7 @@ function check({ path: basePath, content: untouched }: BaseFile, synced: Synced)
 for (const wal of ["outside", "inside"] as const) {
   testUnless(
     mountObstacle(),
-    `FR-611 pg_wal ${wal}: killed before and after each step of a commit, what was synced is there`,
+    `pg_wal ${wal}: killed before and after each step of a commit, what was synced is there [FR-611]`,
     async () => {
       await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
       const before = await snapshot(scene.catalogDir);

@@ -7,7 +7,7 @@ import { Clone } from "./clone.ts";
 
 testUnless(
   mountObstacle() ?? serverObstacle(15),
-  "FR-888 a server of the crash tests syncs, though the sample that it runs on says otherwise",
+  "a server of the crash tests syncs, though the sample that it runs on says otherwise [FR-888]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const options = scene.mountOptions("TOTL9U");

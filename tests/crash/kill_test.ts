@@ -10,7 +10,7 @@ const obstacle = sampleObstacle();
 for (const [index, wal] of ["outside", "inside"].entries()) {
   testUnless(
     obstacle,
-    `FR-610 pg_wal ${wal}: servers and daemons are killed, and no acknowledged commit is lost`,
+    `pg_wal ${wal}: servers and daemons are killed, and no acknowledged commit is lost [FR-610]`,
     () => killLife({ seed: 20, first: index * CYCLES_A_LIFE, cycles: 2, say: () => {} }),
   );
 }

@@ -12,7 +12,7 @@ const obstacle = sampleObstacle() ?? rootObstacle;
 for (const [index, wal] of ["outside", "inside"].entries()) {
   testUnless(
     obstacle,
-    `FR-612 pg_wal ${wal}: the power is cut, and no acknowledged commit is lost`,
+    `pg_wal ${wal}: the power is cut, and no acknowledged commit is lost [FR-612]`,
     () => powerLife({ seed: 21, first: index * CYCLES_A_LIFE, cycles: 2, say: () => {} }),
   );
 }

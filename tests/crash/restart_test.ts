@@ -40,7 +40,7 @@ for (const story of STORIES) {
   const { ownerMounts, wal } = story;
   testUnless(
     sampleObstacle(ownerMounts ? "ordinary user" : "us"),
-    `FR-775 pg_wal ${wal}: after a death under load the server starts again, and has all (seed ${SEED})`,
+    `pg_wal ${wal}: after a death under load the server starts again, and has all (seed ${SEED}) [FR-775]`,
     () => tellingAll(() => play(story)),
   );
 }

@@ -72,7 +72,7 @@ function baseFiles(mountDir: string): string[] {
 
 test(
   mountObstacle() ?? rootObstacle,
-  "FR-620 the diff's disk is full: ENOSPC, nothing earlier is lost, and work goes on when it is not",
+  "the diff's disk is full: ENOSPC, nothing earlier is lost, and work goes on when it is not [FR-620]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const diskDir = `${scene.dirPath}/small`;
@@ -97,7 +97,7 @@ test(
 
 test(
   mountObstacle() ?? rootObstacle,
-  "FR-620 on a full disk, deleting files in the mount gives their space back",
+  "on a full disk, deleting files in the mount gives their space back [FR-620]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const diskDir = `${scene.dirPath}/small`;
@@ -125,7 +125,7 @@ test(
 
 test(
   mountObstacle(),
-  "FR-621 EIO from the diff reaches who syncs, and the mount goes on",
+  "EIO from the diff reaches who syncs, and the mount goes on [FR-621]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await mountFaulty(scene, "pwrite:/data/@3=EIO;commit@3=EIO");
@@ -137,7 +137,7 @@ test(
 
 test(
   mountObstacle() ?? gatherObstacle,
-  "FR-621 what a quota refuses now and then takes reserved space, and nobody hears of it",
+  "what a quota refuses now and then takes reserved space, and nobody hears of it [FR-621]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const faults = "pwrite:/data/@3=EDQUOT;commit@3=EDQUOT";
@@ -173,7 +173,7 @@ async function errnosOfFive(scene: Scene): Promise<number[]> {
 
 test(
   mountObstacle(),
-  "FR-625 a sync that has failed fails once for each process, and then the file goes on",
+  "a sync that has failed fails once for each process, and then the file goes on [FR-625]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await mountFaulty(scene, "fdatasync:/data/@2=EIO");
@@ -198,7 +198,7 @@ test(
 
 test(
   mountObstacle() ?? gatherObstacle,
-  "FR-625 what the kernel could not write back is told once to each who has the file open",
+  "what the kernel could not write back is told once to each who has the file open [FR-625]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await mountFaulty(scene, "pwrite:/data/@2=EIO");
@@ -217,7 +217,7 @@ test(
 for (const errno of ["EIO", "ESTALE"] as const) {
   test(
     mountObstacle(),
-    `FR-622 ${errno} from the store reaches the reader, and other reads go on`,
+    `${errno} from the store reaches the reader, and other reads go on [FR-622]`,
     async () => {
       await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
       let victim: string;
@@ -244,7 +244,7 @@ for (const errno of ["EIO", "ESTALE"] as const) {
 
 test(
   mountObstacle(),
-  "FR-623 a stored file that shrinks or disappears under the mount: EIO, a line in the log, no more",
+  "a stored file that shrinks or disappears under the mount: EIO, a line in the log, no more [FR-623]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using mount = await mountFaulty(scene, "");
@@ -277,7 +277,7 @@ test(
 
 test(
   mountObstacle(),
-  "FR-624 a daemon that may open few files serves thousands of them",
+  "a daemon that may open few files serves thousands of them [FR-624]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const arguments_ = mountArguments(scene.mountOptions("TOTL9U"));
@@ -330,7 +330,7 @@ test(
 
 test(
   mountObstacle() ?? rootObstacle,
-  "FR-626 a log that cannot be written to keeps nobody waiting",
+  "a log that cannot be written to keeps nobody waiting [FR-626]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const diskDir = `${scene.dirPath}/small`;

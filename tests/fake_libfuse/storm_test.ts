@@ -19,7 +19,7 @@ async function storm(options: { readonly seconds: number; readonly seed: number 
   return JSON.parse(text.decode(stdout)) as StormReport;
 }
 
-Deno.test("FR-447 in a storm of short reads each request is answered once, with its bytes", async () => {
+Deno.test("in a storm of short reads each request is answered once, with its bytes [FR-447]", async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   const { asked, handedOver, ...faults } = await storm({ seconds: 4, seed });
   Deno.stdout.writeSync(new TextEncoder().encode(`seed ${seed}: ${asked} reads\n`));
@@ -29,7 +29,7 @@ Deno.test("FR-447 in a storm of short reads each request is answered once, with 
   });
 });
 
-Deno.test("FR-447 the fake libfuse tells of answers that are wrong", () => {
+Deno.test("the fake libfuse tells of answers that are wrong [FR-447]", () => {
   const fuse = new FakeLibfuse();
   const { bytes, view, address, sizeBytes } = allocate(PAGE_BYTES);
   const fill = (page: number) => {

@@ -60,7 +60,7 @@ function editList({ backupDir }: Spoilt, path: string, key: string, value: strin
   Deno.writeTextFileSync(`${backupDir}/backup_content.control`, lines.join("\n"));
 }
 
-Deno.test("FR-846 a list of a terabyte, or of 20 GB with a CRC, is refused unread", async () => {
+Deno.test("a list of a terabyte, or of 20 GB with a CRC, is refused unread [FR-846]", async () => {
   for (const sizeBytes of [TIB, 20 * GIB]) {
     await using spoilt = await unpack();
     Deno.truncateSync(`${spoilt.backupDir}/backup_content.control`, sizeBytes);
@@ -69,7 +69,7 @@ Deno.test("FR-846 a list of a terabyte, or of 20 GB with a CRC, is refused unrea
   }
 });
 
-testUnless(mountObstacle(), "FR-846 mount tells so with a status of its own", async () => {
+testUnless(mountObstacle(), "mount tells so with a status of its own [FR-846]", async () => {
   await using spoilt = await unpack();
   const { fixture, backupDir } = spoilt;
   Deno.truncateSync(`${backupDir}/backup_content.control`, TIB);
@@ -81,7 +81,7 @@ testUnless(mountObstacle(), "FR-846 mount tells so with a status of its own", as
   assert.equal(code, CODES.StoreDamaged.exitCode, stderr);
 });
 
-Deno.test("FR-847 numbers beyond 2^53, and such as no file has, are damage", async () => {
+Deno.test("numbers beyond 2^53, and such as no file has, are damage [FR-847]", async () => {
   const numbers = {
     size: ["9007199254740993", "9223372036854775807", "9223372036854775808", "9".repeat(400), "-2"],
     mode: ["99999999999"],
@@ -101,7 +101,7 @@ Deno.test("FR-847 numbers beyond 2^53, and such as no file has, are damage", asy
   }
 });
 
-Deno.test("FR-847 numbers that could be, and are not, make a read fail, in bounded memory", async () => {
+Deno.test("numbers that could be, and are not, make a read fail, in bounded memory [FR-847]", async () => {
   const numbers = {
     size: ["9007199254740991", "1"],
     n_blocks: ["4294967294", "1000000000"],
@@ -137,7 +137,7 @@ Deno.test("FR-847 numbers that could be, and are not, make a read fail, in bound
   await assert.rejects(openChain(spec, { codecs, layout: LAYOUT }), { code: "StoreDamaged" });
 });
 
-Deno.test("FR-848 control files of a gigabyte are refused unread", async () => {
+Deno.test("control files of a gigabyte are refused unread [FR-848]", async () => {
   await using spoilt = await unpack();
   Deno.truncateSync(`${spoilt.backupDir}/backup.control`, GIB);
   await assert.rejects(spoilt.spec(), { code: "CatalogUnreadable", message: /1048576 at most/ });
@@ -146,7 +146,7 @@ Deno.test("FR-848 control files of a gigabyte are refused unread", async () => {
   await assert.rejects(other.spec(), { code: "CatalogUnreadable", message: /1048576 at most/ });
 });
 
-Deno.test("FR-848 a backup that needs all WAL there could be is refused", async () => {
+Deno.test("a backup that needs all WAL there could be is refused [FR-848]", async () => {
   for (const name of ["zlib-chain", "archive-wal"] as const) {
     await using fixture = await unpackFixture(name);
     const id = fixture.restoredIds[0]!;
@@ -159,7 +159,7 @@ Deno.test("FR-848 a backup that needs all WAL there could be is refused", async 
   }
 });
 
-Deno.test("FR-848 packed WAL, and histories, that are far too long are refused unread", async () => {
+Deno.test("packed WAL, and histories, that are far too long are refused unread [FR-848]", async () => {
   await using fixture = await unpackFixture("archive-wal");
   const { catalogPath } = fixture;
   const backupId = fixture.restoredIds.at(-1)!;
@@ -177,7 +177,7 @@ Deno.test("FR-848 packed WAL, and histories, that are far too long are refused u
   await assert.rejects(copy, { code: "StoreDamaged", message: /more than 1048576/ });
 });
 
-Deno.test("FR-849 thousands of backups in one chain are listed, and those beyond 1000 refused", async () => {
+Deno.test("thousands of backups in one chain are listed, and those beyond 1000 refused [FR-849]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, instancePath } = fixture;
   const [full, increment] = ["TOTL93", "TOTL9E"].map((id) =>

@@ -58,7 +58,7 @@ async function whileCut(path: string, sizeBytes: number, body: () => Promise<voi
 
 testUnless(
   mountObstacle(),
-  "FR-869 a data file that is too short, or gone, is told at the mount by the name of the clone's file",
+  "a data file that is too short, or gone, is told at the mount by the name of the clone's file [FR-869]",
   async () => {
     await using scene = await open();
     {
@@ -96,7 +96,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-870 bytes that a data file loses while it is mounted are an I/O error, not zeros",
+  "bytes that a data file loses while it is mounted are an I/O error, not zeros [FR-870]",
   async () => {
     await using scene = await open();
     let path: string;

@@ -58,7 +58,7 @@ async function endBySignal(scene: Scene): Promise<void> {
 
 testUnless(
   mountObstacle(),
-  "FR-859 verify waits for no pipe in the place of a file of a diff, and tells",
+  "verify waits for no pipe in the place of a file of a diff, and tells [FR-859]",
   async () => {
     await using scene = await open();
     const pipe = TRAPS.find(({ what }) => what === "a pipe")!;
@@ -80,7 +80,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-859 what is no file in the place of one that a diff has is told, with a status, or done without",
+  "what is no file in the place of one that a diff has is told, with a status, or done without [FR-859]",
   async () => {
     await using scene = await open();
     const keptDir = `${scene.dirPath}/kept`;
@@ -105,7 +105,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-859 a data file that is none is never read as something else, and SIGTERM works",
+  "a data file that is none is never read as something else, and SIGTERM works [FR-859]",
   async () => {
     for (const trap of TRIED) {
       await using scene = await open();
@@ -131,7 +131,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-859 a pipe among the WAL of a diff does not hold up a mount that takes it in",
+  "a pipe among the WAL of a diff does not hold up a mount that takes it in [FR-859]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const options = scene.mountOptions(BACKUP, { extra: ["--wal", "inside"] });

@@ -59,7 +59,7 @@ async function without(path: string, body: () => Promise<void>): Promise<void> {
 
 testUnless(
   mountObstacle(),
-  "FR-865 a diff without its metadata is damaged, and keeps its data files",
+  "a diff without its metadata is damaged, and keeps its data files [FR-865]",
   async () => {
     await using scene = await open();
     const store = `${scene.diffDir}/metadata.sqlite`;
@@ -98,7 +98,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-866 after a kill, metadata whose log is lost, cut or damaged is damaged, and stays as it is",
+  "after a kill, metadata whose log is lost, cut or damaged is damaged, and stays as it is [FR-866]",
   async () => {
     await using scene = await open();
     const log = `${scene.diffDir}/metadata.sqlite-wal`;
@@ -140,7 +140,7 @@ const strays = ({ diffDir }: Scene) =>
 
 testUnless(
   mountObstacle(),
-  "FR-867 data files that nothing names go to lost+found, which is told, counted, and cleaned up",
+  "data files that nothing names go to lost+found, which is told, counted, and cleaned up [FR-867]",
   async () => {
     await using scene = await open();
     {
@@ -182,7 +182,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-868 what was deleted, and committed as such, is deleted at the next mount, and is no stray",
+  "what was deleted, and committed as such, is deleted at the next mount, and is no stray [FR-868]",
   async () => {
     await using scene = await open();
     const faults = "unlink:/data/@1=kill-before";
@@ -220,7 +220,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-877 a diff that has lost its binding is not taken for the rest of an attempt",
+  "a diff that has lost its binding is not taken for the rest of an attempt [FR-877]",
   async () => {
     await using scene = await open();
     {

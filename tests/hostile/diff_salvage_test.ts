@@ -32,7 +32,7 @@ const salvaged = { extra: ["--salvage"] };
 
 testUnless(
   mountObstacle(),
-  "FR-872 of a diff without metadata, the backup is served with the data files in lost+found",
+  "of a diff without metadata, the backup is served with the data files in lost+found [FR-872]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const nothing = await runCli(mountArguments(scene.mountOptions(BACKUP, salvaged)));
@@ -64,7 +64,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-873 of a diff with an older copy of its metadata, and damaged data files, the rest is served",
+  "of a diff with an older copy of its metadata, and damaged data files, the rest is served [FR-873]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const store = `${scene.diffDir}/metadata.sqlite`;

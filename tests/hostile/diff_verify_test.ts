@@ -35,7 +35,7 @@ async function whileChanged(
 
 testUnless(
   mountObstacle() ?? serverObstacle(15),
-  "FR-871 verify finds flipped bits, lost lengths and lost metadata of a diff, and changes nothing",
+  "verify finds flipped bits, lost lengths and lost metadata of a diff, and changes nothing [FR-871]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     let table: string;

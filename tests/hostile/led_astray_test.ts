@@ -41,7 +41,7 @@ function mustBeRoots(path: string): void {
 
 testUnless(
   obstacle,
-  "FR-855 a link that the owner laid where a mount or its diff goes does not lead root to root's directory",
+  "a link that the owner laid where a mount or its diff goes does not lead root to root's directory [FR-855]",
   async () => {
     await using scene = await open();
     await using rooted = new Rooted();
@@ -63,7 +63,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-855 a diff names the mount directory for root only if that is its owner's",
+  "a diff names the mount directory for root only if that is its owner's [FR-855]",
   async () => {
     await using scene = await open();
     await using rooted = new Rooted();
@@ -87,7 +87,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-855 root removes no directory of its own because a diff says that it was made for the mount",
+  "root removes no directory of its own because a diff says that it was made for the mount [FR-855]",
   async () => {
     await using scene = await open();
     await using rooted = new Rooted();
@@ -106,7 +106,7 @@ testUnless(
 
 testUnless(
   onlyRoot,
-  "FR-856 root runs pg_probackup as the owner of the catalog, with nothing of root's",
+  "root runs pg_probackup as the owner of the catalog, with nothing of root's [FR-856]",
   async () => {
     await using scene = await open();
     await using dir = TempDir.make(scene.owner);
@@ -129,7 +129,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-856 a backup of root's in somebody else's catalog is not mounted",
+  "a backup of root's in somebody else's catalog is not mounted [FR-856]",
   async () => {
     await using scene = await open();
     const backupDir = `${scene.catalogDir}/backups/main/${BACKUP}`;
@@ -173,7 +173,7 @@ function liar(path: string, victim: { readonly path: string; readonly device: st
 
 testUnless(
   obstacle,
-  "FR-857 unmount as root unmounts what the kernel calls a mount of the diff, and nothing else",
+  "unmount as root unmounts what the kernel calls a mount of the diff, and nothing else [FR-857]",
   async () => {
     await using scene = await open();
     const victim = `${scene.dirPath}/victim`;
@@ -199,7 +199,7 @@ testUnless(
 
 testUnless(
   onlyRoot,
-  "FR-857 a link in the place of the control socket leads root to nobody",
+  "a link in the place of the control socket leads root to nobody [FR-857]",
   async () => {
     await using scene = await open();
     Deno.mkdirSync(scene.diffDir);

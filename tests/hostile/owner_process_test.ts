@@ -24,7 +24,7 @@ const PRYING = (pid: number): Record<string, string[]> => ({
 
 testUnless(
   obstacle,
-  "FR-858 the owner cannot trace the process behind root's mount, read its memory or set its limits",
+  "the owner cannot trace the process behind root's mount, read its memory or set its limits [FR-858]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await scene.mount(BACKUP);
@@ -63,7 +63,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-858 the owner can end root's mount, but not its guardian, which mounts again in his name",
+  "the owner can end root's mount, but not its guardian, which mounts again in his name [FR-858]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await scene.mount(BACKUP);
@@ -87,7 +87,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-858 for whom root mounts does not change when the catalog changes hands",
+  "for whom root mounts does not change when the catalog changes hands [FR-858]",
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     await using _mount = await scene.mount(BACKUP);

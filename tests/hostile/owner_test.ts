@@ -32,7 +32,7 @@ function overAndOver(script: string, owner: Identity): AsyncDisposable {
 
 testUnless(
   obstacle,
-  "FR-850 the process behind root's mount has the rights of the backup's owner, in every thread",
+  "the process behind root's mount has the rights of the backup's owner, in every thread [FR-850]",
   async () => {
     const owner = ordinaryUser();
     await using scene = await Scene.open({ fixture: "zlib-chain", owner });
@@ -59,7 +59,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-851 a data file of the diff that is a link gives the owner nothing that he could not have",
+  "a data file of the diff that is a link gives the owner nothing that he could not have [FR-851]",
   async () => {
     const owner = ordinaryUser();
     await using scene = await Scene.open({ fixture: "zlib-chain", owner });
@@ -93,7 +93,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-851 whatever the owner does to a diff while root mounts it and cleans it up, root's files stay",
+  "whatever the owner does to a diff while root mounts it and cleans it up, root's files stay [FR-851]",
   async () => {
     const owner = ordinaryUser();
     await using scene = await Scene.open({ fixture: "archive-wal", owner });
@@ -120,7 +120,7 @@ testUnless(
 
 testUnless(
   obstacle,
-  "FR-852 a mount directory that its owner swaps for a link does not lead a mount elsewhere",
+  "a mount directory that its owner swaps for a link does not lead a mount elsewhere [FR-852]",
   async () => {
     const owner = ordinaryUser();
     await using scene = await Scene.open({ fixture: "zlib-chain", owner });
@@ -144,7 +144,7 @@ testUnless(
   },
 );
 
-testUnless(obstacle, "FR-853 root does not mount with a diff of another user", async () => {
+testUnless(obstacle, "root does not mount with a diff of another user [FR-853]", async () => {
   await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
   Deno.mkdirSync(scene.diffDir, { mode: 0o777 });
   Deno.chownSync(scene.diffDir, 65534, 65534);

@@ -15,7 +15,7 @@ function assertHarmless({ stdout, stderr }: CliOutcome): void {
   }
 }
 
-Deno.test("FR-837 instances, notes, values and paths of a catalog are printed escaped", async () => {
+Deno.test("instances, notes, values and paths of a catalog are printed escaped [FR-837]", async () => {
   await using fixture = await unpackFixture("damaged");
   const [id = ""] = fixture.restoredIds;
   const control = `${fixture.instancePath}/${id}/backup.control`;
@@ -45,7 +45,7 @@ Deno.test("FR-837 instances, notes, values and paths of a catalog are printed es
   assertHarmless(await runCli(["doctor", ...catalog, ...place]));
 });
 
-Deno.test("FR-837 what pg_probackup says is printed escaped, in a line", async () => {
+Deno.test("what pg_probackup says is printed escaped, in a line [FR-837]", async () => {
   await using fixture = await unpackFixture("damaged");
   await using dir = TempDir.make();
   const program = `${dir.path}/probackup`;

@@ -28,7 +28,7 @@ function attempt(use: () => void): { readonly code?: string } | undefined {
 
 testUnless(
   mountObstacle(),
-  "FR-840 a stored file that is none fails with EIO, the others are served, and SIGTERM works",
+  "a stored file that is none fails with EIO, the others are served, and SIGTERM works [FR-840]",
   async () => {
     await using scene = await open();
     const secret = `${scene.dirPath}/secret`;
@@ -123,7 +123,7 @@ for (const [at, { what, path, code }] of PLACES.entries()) {
   const traps = TRAPS.filter((_, index) => index === 0 || index % PLACES.length === at + 1);
   testUnless(
     mountObstacle(),
-    `FR-841 ${what} that is no file is refused at once: ${code}`,
+    `${what} that is no file is refused at once: ${code} [FR-841]`,
     async () => {
       await using scene = await open();
       const secret = `${scene.dirPath}/secret`;

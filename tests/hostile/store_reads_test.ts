@@ -59,7 +59,7 @@ function isRefusal(error: unknown, trap: Trap): true {
   return true;
 }
 
-Deno.test("FR-842 whatever lies where a stored file or page_header_map should be, a read fails", async () => {
+Deno.test("whatever lies where a stored file or page_header_map should be, a read fails [FR-842]", async () => {
   await using fixture = await unpack("zlib-chain");
   const spec = await chainOf(fixture, "TOTL93");
   const [info] = spec.members;
@@ -80,7 +80,7 @@ Deno.test("FR-842 whatever lies where a stored file or page_header_map should be
   base.close();
 });
 
-Deno.test("FR-842 a directory on the way that is a link is not gone through", async () => {
+Deno.test("a directory on the way that is a link is not gone through [FR-842]", async () => {
   await using fixture = await unpack("zlib-chain");
   const spec = await chainOf(fixture, "TOTL93");
   const dirPath = spec.members[0]!.dirPath;
@@ -106,7 +106,7 @@ Deno.test("FR-842 a directory on the way that is a link is not gone through", as
   }
 });
 
-Deno.test("FR-843 whatever lies in the archive in place of WAL or a history, it is refused", async () => {
+Deno.test("whatever lies in the archive in place of WAL or a history, it is refused [FR-843]", async () => {
   await using fixture = await unpack("archive-wal");
   const spec = await chainOf(fixture, fixture.restoredIds.at(-1)!);
   const archive = `${fixture.catalogPath}/wal/main`;
@@ -132,7 +132,7 @@ Deno.test("FR-843 whatever lies in the archive in place of WAL or a history, it 
   });
 });
 
-Deno.test("FR-844 an instance, and its archive, may be a link to another disk; a backup may not", async () => {
+Deno.test("an instance, and its archive, may be a link to another disk; a backup may not [FR-844]", async () => {
   await using fixture = await unpack("archive-wal");
   const elsewhere = `${fixture.dirPath}/disk1`;
   Deno.mkdirSync(elsewhere);

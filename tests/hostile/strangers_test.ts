@@ -26,7 +26,7 @@ function freePort(): number {
 
 testUnless(
   mountObstacle(),
-  "FR-830 strangers on the metrics port do not stop a mount under load, nor Prometheus",
+  "strangers on the metrics port do not stop a mount under load, nor Prometheus [FR-830]",
   async () => {
     await using scene = await open();
     const port = freePort();
@@ -61,7 +61,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-830 who connects to the control socket and asks nothing does not make a mount silent",
+  "who connects to the control socket and asks nothing does not make a mount silent [FR-830]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9U", { descriptorsMax: DESCRIPTORS });
@@ -85,7 +85,7 @@ const notRoot = isRoot() ? undefined : "only root can be another user than the o
 
 testUnless(
   mountObstacle() ?? notRoot,
-  "FR-831 nobody but the owner and root can connect to the control socket",
+  "nobody but the owner and root can connect to the control socket [FR-831]",
   async () => {
     await using scene = await open();
     await using _mount = await scene.mount("TOTL9U");
@@ -103,7 +103,7 @@ testUnless(
 for (const limit of [24, 64]) {
   testUnless(
     mountObstacle(),
-    `FR-832 with ${limit} descriptors a mount is refused with a status of its own`,
+    `with ${limit} descriptors a mount is refused with a status of its own [FR-832]`,
     async () => {
       await using scene = await open();
       const args = mountArguments(scene.mountOptions("TOTL9U"));

@@ -18,7 +18,7 @@ const WRONG: Readonly<Record<string, RegExp>> = {
 };
 
 for (const [name, expected] of Object.entries(WRONG)) {
-  Deno.test(`FR-441 the explorer finds what is wrong with ${name}, and tells the steps`, async () => {
+  Deno.test(`the explorer finds what is wrong with ${name}, and tells the steps [FR-441]`, async () => {
     for (const options of [{}, { interruptionsMax: 1 }]) {
       const { failure = "" } = await inClassics(name, options);
       assert.match(failure, expected);
@@ -28,7 +28,7 @@ for (const [name, expected] of Object.entries(WRONG)) {
 }
 
 for (const name of ["keptUpdate", "keptWakeUp", "handedOver", "peterson"]) {
-  Deno.test(`FR-441 the explorer finds nothing wrong with ${name}`, async () => {
+  Deno.test(`the explorer finds nothing wrong with ${name} [FR-441]`, async () => {
     for (const options of [{}, { interruptionsMax: 3 }]) {
       const { failure, isComplete, schedules } = await inClassics(name, options);
       assert.equal(failure, undefined);
@@ -37,7 +37,7 @@ for (const name of ["keptUpdate", "keptWakeUp", "handedOver", "peterson"]) {
   });
 }
 
-Deno.test("FR-441 without interruptions, faults that need one are not found", async () => {
+Deno.test("without interruptions, faults that need one are not found [FR-441]", async () => {
   const { failure, isComplete } = await inClassics("lostUpdate", { interruptionsMax: 0 });
   assert(isComplete && failure === undefined);
 });
@@ -68,7 +68,7 @@ async function endsOf(program: Operation[][], options: Partial<Exploration>): Pr
   return ends;
 }
 
-Deno.test("FR-441 leaving out schedules that differ in independent steps only loses no outcome", async () => {
+Deno.test("leaving out schedules that differ in independent steps only loses no outcome [FR-441]", async () => {
   let outcomes = 0;
   await fc.assert(
     fc.asyncProperty(programs, async (program) => {

@@ -6,7 +6,7 @@ import { boundText, BROKEN_QUEUE, limitOf, OLD_ORDER, PROTOCOLS, UNCHECKED } fro
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 
 for (const { protocol, file, name, inSuite } of PROTOCOLS) {
-  Deno.test(`FR-442 ${protocol}, ${name}: what is promised holds in ${boundText(inSuite)}`, async () => {
+  Deno.test(`${protocol}, ${name}: what is promised holds in ${boundText(inSuite)} [FR-442]`, async () => {
     const { schedules, failure, isComplete } = await explore({ file, name, ...limitOf(inSuite) });
     say(`${protocol}, ${name}: ${schedules} schedules`);
     assert.equal(failure, undefined);
@@ -168,7 +168,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 for (const [what, { file, name, files, found }] of Object.entries(FAULTS)) {
-  Deno.test(`FR-443 it is found if ${what}`, async () => {
+  Deno.test(`it is found if ${what} [FR-443]`, async () => {
     await using mutants = await makeMutants(files);
     const { failure = "", schedules } = await explore({ file, name, replaced: mutants.replaced });
     say(`found in schedule ${schedules}`);
@@ -176,7 +176,7 @@ for (const [what, { file, name, files, found }] of Object.entries(FAULTS)) {
   });
 }
 
-Deno.test("FR-444 a queue that gives out what nobody added is told of, and all reads are answered", async () => {
+Deno.test("a queue that gives out what nobody added is told of, and all reads are answered [FR-444]", async () => {
   await using mutants = await makeMutants(OLD_ORDER);
   let broken = 0;
   const { failure, schedules } = await explore({

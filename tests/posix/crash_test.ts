@@ -41,7 +41,7 @@ function write(path: string, bytes: Uint8Array<ArrayBuffer>, at: number): void {
 
 testUnless(
   mountObstacle(),
-  "FR-450 when the daemon is killed, a remount shows all that was synced, and nothing that never was",
+  "when the daemon is killed, a remount shows all that was synced, and nothing that never was [FR-450]",
   async () => {
     const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
     await using scene = await Scene.open({ fixture: "zlib-chain", owner });
@@ -94,7 +94,7 @@ testUnless(
 
 testUnless(
   mountObstacle(),
-  "FR-451 a file whose pages are lost does not hide the other files of its directory",
+  "a file whose pages are lost does not hide the other files of its directory [FR-451]",
   async () => {
     const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
     await using scene = await Scene.open({ fixture: "zlib-chain", owner });

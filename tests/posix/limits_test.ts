@@ -55,7 +55,7 @@ function hasLimit(dirPath: string): boolean {
 
 testUnless(
   mountObstacle(),
-  "FR-470 a size beyond 16 TiB, or beyond what is counted exactly, is refused at once with EFBIG",
+  "a size beyond 16 TiB, or beyond what is counted exactly, is refused at once with EFBIG [FR-470]",
   async () => {
     await using dir = await TempDir.make();
     Deno.writeFileSync(`${dir.path}/plain`, fill(20_000));
@@ -92,8 +92,8 @@ testUnless(
 for (const without of ["", "write_back"]) {
   testUnless(
     mountObstacle(),
-    "FR-471 a write beyond 16 TiB fails with EFBIG: at once, or, if the kernel has gathered it, " +
-      `when it is synced; nothing of it is stored${without && `, without ${without}`}`,
+    "a write beyond 16 TiB fails with EFBIG: at once, or, if the kernel has gathered it, " +
+      `when it is synced; nothing of it is stored${without && `, without ${without}`} [FR-471]`,
     async () => {
       const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
       await using scene = await Scene.open({ fixture: "zlib-chain", owner });

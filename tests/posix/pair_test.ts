@@ -33,7 +33,7 @@ function thinOut(dirPath: string, below = ""): void {
 for (let part = 1; part <= PARTS; part++) {
   testUnless(
     mountObstacle(),
-    `FR-440 whatever is done to a mount, a plain directory looks the same, part ${part} of ${PARTS}`,
+    `whatever is done to a mount, a plain directory looks the same, part ${part} of ${PARTS} [FR-440]`,
     async () => {
       const seed = SEED === undefined ? {} : { seed: Number(SEED) };
       await using scene = await Scene.open({ fixture: "zlib-chain", owner: ownIdentity() });

@@ -40,7 +40,7 @@ function makeBases(dirPath: string): string[] {
   });
 }
 
-Deno.test("FR-430 a plain directory behaves as the suite expects", async (test) => {
+Deno.test("a plain directory behaves as the suite expects [FR-430]", async (test) => {
   await using dir = await TempDir.make();
   const bases = makeBases(dir.path);
   let count = 0;
@@ -78,6 +78,6 @@ async function runOnMounts(): Promise<string[]> {
 
 testUnless(
   mountObstacle(),
-  "FR-431 a mount behaves as a plain directory does, and is the same after a remount",
+  "a mount behaves as a plain directory does, and is the same after a remount [FR-431]",
   async () => assert.deepEqual(await runOnMounts(), []),
 );

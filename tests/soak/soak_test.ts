@@ -5,7 +5,7 @@ import { soak } from "./soak.ts";
 
 testUnless(
   mountObstacle(),
-  "FR-448 mounts that are read and written at random give the right bytes, and nothing hangs",
+  "mounts that are read and written at random give the right bytes, and nothing hangs [FR-448]",
   async () => {
     const seed = Math.floor(Math.random() * 1_000_000);
     const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

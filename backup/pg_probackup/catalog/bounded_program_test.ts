@@ -42,7 +42,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-Deno.test("FR-166 a program that ends gives its output, its talk and its status", async () => {
+Deno.test("a program that ends gives its output, its talk and its status [FR-166]", async () => {
   const end = await shell("echo data; echo talk >&2; exit 3");
   assert(end.kind === "exited");
   assert.deepEqual([end.code, end.signal], [3, null]);
@@ -52,13 +52,13 @@ Deno.test("FR-166 a program that ends gives its output, its talk and its status"
   assert.deepEqual([killed.code, killed.signal], [null, "SIGKILL"]);
 });
 
-Deno.test("FR-166 a program that cannot be started says why", async () => {
+Deno.test("a program that cannot be started says why [FR-166]", async () => {
   await assert.rejects(runBounded("/none", [], LIMITS), Deno.errors.NotFound);
   await assert.rejects(runBounded("pbkfs-no-such-program", [], LIMITS), Deno.errors.NotFound);
   await assert.rejects(runBounded("/etc/passwd", [], LIMITS), /EACCES/);
 });
 
-Deno.test("FR-166 a program that ignores signals is killed, and so are those that it started", async () => {
+Deno.test("a program that ignores signals is killed, and so are those that it started [FR-166]", async () => {
   await mustBeGone(
     await ended(
       `trap '' TERM INT HUP; sleep 1000 & echo $! >> $PIDS; (sleep 1001 & echo $! >> $PIDS)
@@ -69,7 +69,7 @@ Deno.test("FR-166 a program that ignores signals is killed, and so are those tha
   );
 });
 
-Deno.test("FR-166 a stopped program is killed, and a child that left its session", async () => {
+Deno.test("a stopped program is killed, and a child that left its session [FR-166]", async () => {
   await mustBeGone(
     await ended(
       `setsid sleep 1000 & echo $! >> $PIDS; echo $$ >> $PIDS; kill -STOP $$`,
@@ -79,7 +79,7 @@ Deno.test("FR-166 a stopped program is killed, and a child that left its session
   );
 });
 
-Deno.test("FR-166 who holds the output of a program that has ended is not waited for", async () => {
+Deno.test("who holds the output of a program that has ended is not waited for [FR-166]", async () => {
   const path = await Deno.makeTempFile({ prefix: "pbkfs-pids-" });
   const end = await shell(`echo all; sleep 1000 & echo $! > ${path}`);
   const holder = Number(await Deno.readTextFile(path));
@@ -91,7 +91,7 @@ Deno.test("FR-166 who holds the output of a program that has ended is not waited
   assert.equal(text.decode(end.stdout), "all\n");
 });
 
-Deno.test("FR-166 output without end is cut short; talk without end takes no memory", async () => {
+Deno.test("output without end is cut short; talk without end takes no memory [FR-166]", async () => {
   await mustBeGone(await ended("echo $$ >> $PIDS; exec yes", "endless", 1));
   assert.equal((await shell("yes | head -c 1048576")).kind, "exited");
   assert.equal((await shell("yes | head -c 1048577")).kind, "endless");
@@ -102,7 +102,7 @@ Deno.test("FR-166 output without end is cut short; talk without end takes no mem
   assert(text.decode(end.stderr).endsWith("the end\n"));
 });
 
-Deno.test("FR-166 who interrupts us ends the program as well", async () => {
+Deno.test("who interrupts us ends the program as well [FR-166]", async () => {
   const module = new URL("bounded_program.ts", import.meta.url);
   const path = await Deno.makeTempFile({ prefix: "pbkfs-pids-" });
   const code = `import { runBounded } from ${JSON.stringify(module)};

@@ -16,7 +16,7 @@ function specOf({ catalogPath }: Fixture) {
   return resolveChain({ catalogPath, backupId: "TOTL9E", useProbackup: false });
 }
 
-Deno.test("FR-715 a chain that is as it was, or only has a note or another good status, is the same", async () => {
+Deno.test("a chain that is as it was, or only has a note or another good status, is the same [FR-715]", async () => {
   assert.equal(await told((text) => text), undefined);
   assert.equal(
     await told((text) => `${text}note = 'keep'\nexpire-time = '2030-01-01 00:00:00+00'\n`),
@@ -25,7 +25,7 @@ Deno.test("FR-715 a chain that is as it was, or only has a note or another good 
   assert.equal(await told((text) => text.replace(/^status = .*/m, "status = DONE")), undefined);
 });
 
-Deno.test("FR-715 a status that is not good, another file list, id or parent is told", async () => {
+Deno.test("a status that is not good, another file list, id or parent is told [FR-715]", async () => {
   const status = (is: string) => told((text) => text.replace(/^status = .*/m, `status = ${is}`));
   for (const is of ["DELETING", "MERGING", "CORRUPT", "ORPHAN", "ERROR"]) {
     assert.equal(await status(is), `Backup TOTL93 is ${is} now`);
@@ -40,7 +40,7 @@ Deno.test("FR-715 a status that is not good, another file list, id or parent is 
   assert.match(parent ?? "", /parent of backup TOTL93 is ABCDEF now/);
 });
 
-Deno.test("FR-715 a backup that is gone is told", async () => {
+Deno.test("a backup that is gone is told [FR-715]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const spec = await specOf(fixture);
   Deno.removeSync(`${fixture.instancePath}/TOTL93`, { recursive: true });

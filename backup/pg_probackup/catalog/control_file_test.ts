@@ -12,7 +12,7 @@ function parse(text: string): Record<string, string> {
   return Object.fromEntries(values as ControlValues);
 }
 
-Deno.test("FR-116 a control file: comments, blanks, quotes, keys written in several ways", () => {
+Deno.test("a control file: comments, blanks, quotes, keys written in several ways [FR-116]", () => {
   assert.deepEqual(parse("#Configuration\n\n  backup-mode = FULL\r\nstatus=OK"), {
     "backup-mode": "FULL",
     status: "OK",
@@ -29,7 +29,7 @@ Deno.test("FR-116 a control file: comments, blanks, quotes, keys written in seve
   });
 });
 
-Deno.test("FR-116 quotes inside a quoted value: doubled, or as pg_probackup writes them", () => {
+Deno.test("quotes inside a quoted value: doubled, or as pg_probackup writes them [FR-116]", () => {
   assert.deepEqual(parse("a = 'it''s'\nb = 'it's'\nc = 'a'b'c'"), {
     a: "it's",
     b: "it's",
@@ -37,14 +37,14 @@ Deno.test("FR-116 quotes inside a quoted value: doubled, or as pg_probackup writ
   });
 });
 
-Deno.test("FR-116 a line of another form is named", () => {
+Deno.test("a line of another form is named [FR-116]", () => {
   for (const text of ["no sign", "= 3", "a = 'open", `a = ${"x".repeat(5000)}`]) {
     const result = parseControlFile(bytesOf(`ok = 1\n${text}\n` as ByteString));
     assert("badLine" in result && result.badLine === 2, text);
   }
 });
 
-Deno.test("FR-116 any values survive writing and reading", () => {
+Deno.test("any values survive writing and reading [FR-116]", () => {
   const key = fc.stringMatching(/^[a-z][a-z-]{0,20}$/);
   const value = fc.string({ unit: "binary-ascii", maxLength: 80 })
     .map((text) => text.replace(/[\n\r]/g, ""));
@@ -56,14 +56,14 @@ Deno.test("FR-116 any values survive writing and reading", () => {
   }));
 });
 
-Deno.test("FR-116 no bytes whatever confuse the reader", () => {
+Deno.test("no bytes whatever confuse the reader [FR-116]", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
     parseControlFile(bytes);
   }));
   assert.equal(controlKey("Primary_Conn info"), "primary-conn-info");
 });
 
-Deno.test("FR-117 times are read with offsets of hours and minutes, and written back", () => {
+Deno.test("times are read with offsets of hours and minutes, and written back [FR-117]", () => {
   const utc = Date.UTC(2026, 10, 20, 21, 34, 15);
   assert.equal(parseTime("2026-11-20 21:34:15+00"), utc);
   assert.equal(parseTime("2026-11-20 21:34:15"), utc);
@@ -79,7 +79,7 @@ Deno.test("FR-117 times are read with offsets of hours and minutes, and written 
   }));
 });
 
-Deno.test("FR-117 places in the WAL and versions are read, or refused", () => {
+Deno.test("places in the WAL and versions are read, or refused [FR-117]", () => {
   assert.equal(parseLsn("0/16B3748"), 0x16b3748n);
   assert.equal(parseLsn("A/ff"), 0xa000000ffn);
   for (const text of ["", "0", "0/", "/0", "0/123456789", "x/1", "0/1 "]) {

@@ -44,7 +44,7 @@ function only(id: string, change: Backup): (backups: Backup[]) => Backup[] {
 /** The newest backup of the sample, and the one before it. */
 const [PARENT, DEST] = ["TOTL9J", "TOTL9U"];
 
-Deno.test("FR-165 a program that hangs is killed after its time, and the control files are read", async () => {
+Deno.test("a program that hangs is killed after its time, and the control files are read [FR-165]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath } = fixture;
   const probackup = await standIn(dirPath, "trap '' TERM; while :; do sleep 1; done");
@@ -60,7 +60,7 @@ Deno.test("FR-165 a program that hangs is killed after its time, and the control
   assert.match(note, /--pg-probackup-timeout .*--pg-probackup none/);
 });
 
-Deno.test("FR-165 a program that hangs is waited for once, however many instances there are", async () => {
+Deno.test("a program that hangs is waited for once, however many instances there are [FR-165]", async () => {
   await using store = await HandStore.make();
   await store.add({});
   for (const name of ["other", "third"]) await Deno.mkdir(`${store.catalogPath}/backups/${name}`);
@@ -72,7 +72,7 @@ Deno.test("FR-165 a program that hangs is waited for once, however many instance
   assert.deepEqual(listing.instances.map(({ backups }) => backups.length), [1, 0, 0]);
 });
 
-Deno.test("FR-166 a program that prints without end does not fill our memory", async () => {
+Deno.test("a program that prints without end does not fill our memory [FR-166]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath } = fixture;
   const probackup = await standIn(dirPath, "exec yes '[{'");
@@ -80,7 +80,7 @@ Deno.test("FR-166 a program that prints without end does not fill our memory", a
   assert.match(spec.notes?.[0] ?? "", /printed more than 64 MiB, and was killed/);
 });
 
-Deno.test("FR-167 a program that is switched off is not run", async () => {
+Deno.test("a program that is switched off is not run [FR-167]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath } = fixture;
   const probackup = await standIn(dirPath, `touch "${dirPath}/was-run"`);
@@ -89,7 +89,7 @@ Deno.test("FR-167 a program that is switched off is not run", async () => {
   await assert.rejects(Deno.stat(`${dirPath}/was-run`), Deno.errors.NotFound);
 });
 
-Deno.test("FR-168 a note that pg_probackup cannot read any more does not keep us from its catalog", async () => {
+Deno.test("a note that pg_probackup cannot read any more does not keep us from its catalog [FR-168]", async () => {
   await using store = await HandStore.make();
   const id = await store.add({ control: { note: "'it's ours'" } });
   // What the program says of such a file, and of all the instance.
@@ -105,7 +105,7 @@ Deno.test("FR-168 a note that pg_probackup cannot read any more does not keep us
   assert.deepEqual(listing.instances[0]?.backups.map(({ restorable }) => restorable), [true]);
 });
 
-Deno.test("FR-168 where neither the program nor we can read, both reasons are told", async () => {
+Deno.test("where neither the program nor we can read, both reasons are told [FR-168]", async () => {
   await using store = await HandStore.make();
   const { catalogPath } = store;
   const id = await store.add({});
@@ -120,7 +120,7 @@ Deno.test("FR-168 where neither the program nor we can read, both reasons are to
   assert.match(withLink, /bad weather/, "a link is listed with its reason, and hides nothing");
 });
 
-Deno.test("FR-169 a backup is not served if either says that it is not OK, whatever the other says", async () => {
+Deno.test("a backup is not served if either says that it is not OK, whatever the other says [FR-169]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, instancePath } = fixture;
   const path = `${instancePath}/${PARENT}/backup.control`;
@@ -138,7 +138,7 @@ Deno.test("FR-169 a backup is not served if either says that it is not OK, whate
   }
 });
 
-Deno.test("FR-169 what the program and the control files do not tell alike is refused, with both", async () => {
+Deno.test("what the program and the control files do not tell alike is refused, with both [FR-169]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath } = fixture;
   const changes: [string, Backup][] = [
@@ -169,7 +169,7 @@ Deno.test("FR-169 what the program and the control files do not tell alike is re
   }
 });
 
-Deno.test("FR-169 a backup that only one of the two knows is listed, and refused", async () => {
+Deno.test("a backup that only one of the two knows is listed, and refused [FR-169]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath } = fixture;
   const without = await showing(fixture, (all) => all.filter((one) => one["id"] !== DEST));
@@ -192,7 +192,7 @@ Deno.test("FR-169 a backup that only one of the two knows is listed, and refused
   assert.match(extra?.problem?.message ?? "", /no directory of the instance holds it/);
 });
 
-Deno.test("FR-169 what an older program does not tell is taken from the control files", async () => {
+Deno.test("what an older program does not tell is taken from the control files [FR-169]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath } = fixture;
   const probackup = await showing(

@@ -32,7 +32,7 @@ function withoutSource(spec: ChainSpec): Omit<ChainSpec, "source"> {
 }
 
 for (const name of FIXTURES) {
-  Deno.test(`FR-101 pg_probackup show and the control files give the same chains: ${name}`, async () => {
+  Deno.test(`pg_probackup show and the control files give the same chains: ${name} [FR-101]`, async () => {
     await using fixture = await unpackFixture(name);
     const { catalogPath } = fixture;
     const probackup = await standIn(fixture.dirPath, `cat "${fixture.showPath}"`);
@@ -48,7 +48,7 @@ for (const name of FIXTURES) {
   });
 }
 
-Deno.test("FR-101 the program is asked for one instance, and found on PATH if there", async () => {
+Deno.test("the program is asked for one instance, and found on PATH if there [FR-101]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath, showPath } = fixture;
   const probackup = await standIn(dirPath, `echo "$*" > "${dirPath}/args"; cat "${showPath}"`);
@@ -59,7 +59,7 @@ Deno.test("FR-101 the program is asked for one instance, and found on PATH if th
   );
 });
 
-Deno.test("FR-102 the only instance needs no name; among several it does", async () => {
+Deno.test("the only instance needs no name; among several it does [FR-102]", async () => {
   await using store = await HandStore.make();
   const { catalogPath } = store;
   await store.add({});
@@ -76,7 +76,7 @@ Deno.test("FR-102 the only instance needs no name; among several it does", async
   assert.match(unknown, /"\.\.\/main".*"main", "other one"/);
 });
 
-Deno.test("FR-102 a directory without backups is no catalog", async () => {
+Deno.test("a directory without backups is no catalog [FR-102]", async () => {
   await using store = await HandStore.make();
   for (const catalogPath of [`${store.catalogPath}/backups`, `${store.catalogPath}/none`]) {
     await refused("CatalogMissing", () => resolveChain({ catalogPath }));
@@ -87,7 +87,7 @@ Deno.test("FR-102 a directory without backups is no catalog", async () => {
   });
 });
 
-Deno.test("FR-103 latest is the newest backup of which the whole chain can be served", async () => {
+Deno.test("latest is the newest backup of which the whole chain can be served [FR-103]", async () => {
   await using fixture = await unpackFixture("damaged");
   const { catalogPath, restoredIds } = fixture;
   const spec = await resolveChain({ catalogPath, useProbackup: false });
@@ -97,7 +97,7 @@ Deno.test("FR-103 latest is the newest backup of which the whole chain can be se
   assert.equal(spec.catalogPath, await Deno.realPath(catalogPath));
 });
 
-Deno.test("FR-103 without any backup that can be served, latest says why", async () => {
+Deno.test("without any backup that can be served, latest says why [FR-103]", async () => {
   await using store = await HandStore.make();
   await refused("BackupMissing", () => store.resolve());
   const id = await store.add({ control: { status: "CORRUPT" } });
@@ -105,7 +105,7 @@ Deno.test("FR-103 without any backup that can be served, latest says why", async
   assert.match(message, new RegExp(`None of the 1 .*${id} has status CORRUPT`));
 });
 
-Deno.test("FR-104 an id is found in any case, under whatever name the directory has", async () => {
+Deno.test("an id is found in any case, under whatever name the directory has [FR-104]", async () => {
   await using store = await HandStore.make();
   const id = await store.add({});
   await Deno.rename(store.dirOf(id), store.dirOf("RENAMED"));
@@ -121,7 +121,7 @@ Deno.test("FR-104 an id is found in any case, under whatever name the directory 
   );
 });
 
-Deno.test("FR-104 one backup in two directories is refused, but not beside its merged rest", async () => {
+Deno.test("one backup in two directories is refused, but not beside its merged rest [FR-104]", async () => {
   await using store = await HandStore.make();
   const id = await store.add({});
   await Deno.mkdir(store.dirOf("COPY"));
@@ -148,7 +148,7 @@ for (
     "WHATEVER",
   ]
 ) {
-  Deno.test(`FR-105 status ${status} is refused, in dest and in an ancestor`, async () => {
+  Deno.test(`status ${status} is refused, in dest and in an ancestor [FR-105]`, async () => {
     await using store = await HandStore.make();
     const bad = await store.add({ control: { status } });
     assert.match(await refused("BackupNotRestorable", () => store.resolve(bad)), /OK or DONE/);
@@ -158,7 +158,7 @@ for (
   });
 }
 
-Deno.test("FR-105 OK and DONE are served, in any case of letters", async () => {
+Deno.test("OK and DONE are served, in any case of letters [FR-105]", async () => {
   await using store = await HandStore.make();
   const full = await store.add({ control: { status: "Done" } });
   const child = await store.add({ mode: "delta", parent: full.toLowerCase() });
@@ -166,7 +166,7 @@ Deno.test("FR-105 OK and DONE are served, in any case of letters", async () => {
   assert.deepEqual(members.map(({ id, mode }) => [id, mode]), [[full, "FULL"], [child, "DELTA"]]);
 });
 
-Deno.test("FR-106 a chain with a missing member, a cycle or no FULL is refused", async () => {
+Deno.test("a chain with a missing member, a cycle or no FULL is refused [FR-106]", async () => {
   await using store = await HandStore.make();
   const orphan = await store.add({ mode: "PAGE", parent: "NONE" });
   assert.match(await refused("ChainBroken", () => store.resolve(orphan)), /NONE is missing/);
@@ -194,7 +194,7 @@ const FORMATS: [string, Record<string, string>, Code][] = [
   ["timelineid", { timelineid: "0" }, "CatalogUnreadable"],
 ];
 for (const [what, control, code] of FORMATS) {
-  Deno.test(`FR-107 a control file with a wrong ${what} is refused, naming file and value`, async () => {
+  Deno.test(`a control file with a wrong ${what} is refused, naming file and value [FR-107]`, async () => {
     await using store = await HandStore.make();
     const id = await store.add({ control });
     const message = await refused(code, () => store.resolve(id));
@@ -203,14 +203,14 @@ for (const [what, control, code] of FORMATS) {
   });
 }
 
-Deno.test("FR-107 lz4, zstd and zstandard are known", async () => {
+Deno.test("lz4, zstd and zstandard are known [FR-107]", async () => {
   await using store = await HandStore.make();
   for (const name of ["lz4", "zstd", "zstandard", "PGLZ"]) {
     await store.resolve(await store.add({ control: { "compress-alg": name } }));
   }
 });
 
-Deno.test("FR-107 chains that pg_probackup restores with loss of data are refused", async () => {
+Deno.test("chains that pg_probackup restores with loss of data are refused [FR-107]", async () => {
   await using store = await HandStore.make();
   const full = await store.add({ version: "2.2.7" });
   const page = await store.add({ mode: "PAGE", version: "2.2.7", parent: full });
@@ -221,7 +221,7 @@ Deno.test("FR-107 chains that pg_probackup restores with loss of data are refuse
   await store.resolve(await store.add({ mode: "PAGE", version: "2.4.0", parent: full }));
 });
 
-Deno.test("FR-108 what pg_probackup complains about is passed on", async () => {
+Deno.test("what pg_probackup complains about is passed on [FR-108]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath } = fixture;
   const probackup = await standIn(dirPath, "echo 'ERROR: bad weather' >&2; exit 3");
@@ -236,7 +236,7 @@ Deno.test("FR-108 what pg_probackup complains about is passed on", async () => {
   assert.match(await noteOf(), /was ended by SIGKILL: no message/);
 });
 
-Deno.test("FR-108 a program that was named and cannot be run is refused", async () => {
+Deno.test("a program that was named and cannot be run is refused [FR-108]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, showPath } = fixture;
   for (const probackup of ["/none", showPath]) {
@@ -248,7 +248,7 @@ Deno.test("FR-108 a program that was named and cannot be run is refused", async 
   }
 });
 
-Deno.test("FR-108 the program's output need not be UTF-8", async () => {
+Deno.test("the program's output need not be UTF-8 [FR-108]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const { catalogPath, dirPath, showPath } = fixture;
   const script = `sed 's/"status"/"note": "\\xff\\\\"", "status"/' "${showPath}"`;
@@ -257,7 +257,7 @@ Deno.test("FR-108 the program's output need not be UTF-8", async () => {
   assert.equal(destOf(spec).note, '\ufffd"');
 });
 
-Deno.test("FR-109 a list tells of every backup whether it can be served, or why not", async () => {
+Deno.test("a list tells of every backup whether it can be served, or why not [FR-109]", async () => {
   await using fixture = await unpackFixture("damaged");
   const { catalogPath, instancePath } = fixture;
   await Deno.mkdir(`${instancePath}/EMPTY`);
@@ -282,7 +282,7 @@ Deno.test("FR-109 a list tells of every backup whether it can be served, or why 
   assert.match(bad!.problem!.message, /line 2 of .*BAD\/backup\.control.* key = value/);
 });
 
-Deno.test("FR-109 pg_probackup.conf: units, defaults, and values that make no sense", async () => {
+Deno.test("pg_probackup.conf: units, defaults, and values that make no sense [FR-109]", async () => {
   await using store = await HandStore.make();
   const path = `${store.catalogPath}/backups/main/pg_probackup.conf`;
   const id = await store.add({});

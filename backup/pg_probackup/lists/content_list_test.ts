@@ -66,7 +66,7 @@ const LINE = '{"path":"base/5/16497", "size":"115", "mode":"33152", "is_datafile
   '"dbOid":"5","full_size":"8192","segno":"0","n_blocks":"1","n_headers":"2",' +
   '"hdr_crc":"886276124","hdr_off":"3","hdr_size":"23"}\n';
 
-Deno.test("FR-118 a line of a file list, as pg_probackup writes it", () => {
+Deno.test("a line of a file list, as pg_probackup writes it [FR-118]", () => {
   assert.deepEqual(scan(LINE), [{
     path: "base/5/16497",
     pathHash: hashPath("base/5/16497" as ByteString),
@@ -87,14 +87,14 @@ Deno.test("FR-118 a line of a file list, as pg_probackup writes it", () => {
   }]);
 });
 
-Deno.test("FR-118 what JSON would not read: backslashes, control characters, any bytes", () => {
+Deno.test("what JSON would not read: backslashes, control characters, any bytes [FR-118]", () => {
   for (const path of ["back\\slash", "tab\there", "\u00ff\u0080", "a}b, c{", "\\u0041", "a:b"]) {
     const [seen] = scan(`{"path":"${path}", "size":"0", "mode":"33152"}\n`);
     assert.equal(seen?.path, path);
   }
 });
 
-Deno.test("FR-118 sizes of -1, also as early versions print it, and unknown keys", () => {
+Deno.test("sizes of -1, also as early versions print it, and unknown keys [FR-118]", () => {
   const size = (text: string) =>
     scan(`{"path":"a","later":"x y","size":"${text}"}\n`)[0]!.sizeBytes;
   assert.equal(size("-1"), -1);
@@ -102,7 +102,7 @@ Deno.test("FR-118 sizes of -1, also as early versions print it, and unknown keys
   assert.equal(size("1099511627776"), 2 ** 40);
 });
 
-Deno.test("FR-118 a line that cannot be read is named", () => {
+Deno.test("a line that cannot be read is named [FR-118]", () => {
   const bad = [
     "",
     "path",
@@ -132,7 +132,7 @@ Deno.test("FR-118 a line that cannot be read is named", () => {
 const paths = fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 30 })
   .map((bytes) => byteString(Uint8Array.from(bytes)).replace(/["\n]/g, "_"));
 
-Deno.test("FR-118 whatever a list says is read back", () => {
+Deno.test("whatever a list says is read back [FR-118]", () => {
   const entry = fc.record({
     path: paths,
     size: fc.integer({ min: -1, max: 2 ** 31 }),
@@ -157,7 +157,7 @@ Deno.test("FR-118 whatever a list says is read back", () => {
   }));
 });
 
-Deno.test("FR-118 no bytes whatever confuse the scanner", () => {
+Deno.test("no bytes whatever confuse the scanner [FR-118]", () => {
   const pieces = fc.constantFrom(
     ...'{}":, \n-19\\',
     "path",
@@ -174,7 +174,7 @@ Deno.test("FR-118 no bytes whatever confuse the scanner", () => {
   );
 });
 
-Deno.test("FR-118 paths are found again among many, by bytes and external directory", () => {
+Deno.test("paths are found again among many, by bytes and external directory [FR-118]", () => {
   const key = fc.record({ path: paths, external: fc.nat(3) });
   const many = fc.uniqueArray(key, {
     selector: ({ path, external }) => `${external} ${path}`,
@@ -211,7 +211,7 @@ Deno.test("FR-118 paths are found again among many, by bytes and external direct
   );
 });
 
-Deno.test("FR-119 CRC32C: the check value, and the same however the bytes are cut", () => {
+Deno.test("CRC32C: the check value, and the same however the bytes are cut [FR-119]", () => {
   assert.equal(crc32c(bytesOf("123456789" as ByteString)), 0xe3069283);
   assert.equal(crc32c(new Uint8Array()), 0);
   assert.equal(crc32c(new Uint8Array(32)), 0x8a9136aa);
@@ -231,7 +231,7 @@ function naiveCrc(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-Deno.test("FR-119 paths that lead elsewhere are no paths", () => {
+Deno.test("paths that lead elsewhere are no paths [FR-119]", () => {
   const isSafe = (path: string) =>
     isSafePath(bytesOf(`/..${path}..` as ByteString), { pathStart: 3, pathEnd: 3 + path.length });
   for (const path of ["a", "a/b", "..a", "a..", "a.b/.c", "..."]) {
@@ -286,7 +286,7 @@ const REFUSED: [string, (list: string) => string, RegExp][] = [
   ["a line cut off", (list) => list.slice(0, -2), /cut off/],
 ];
 for (const [what, editList, message] of REFUSED) {
-  Deno.test(`FR-119 a file list with ${what} is refused`, async () => {
+  Deno.test(`a file list with ${what} is refused [FR-119]`, async () => {
     await using store = await HandStore.make();
     await store.add({ editList });
     await assert.rejects(store.open(), (error) => {
@@ -298,7 +298,7 @@ for (const [what, editList, message] of REFUSED) {
   });
 }
 
-Deno.test("FR-119 a list that does not fit its CRC, or is missing, is refused", async () => {
+Deno.test("a list that does not fit its CRC, or is missing, is refused [FR-119]", async () => {
   await using store = await HandStore.make();
   const bad = await store.add({ control: { "content-crc": 12345 } });
   await assert.rejects(store.open(bad), /CRC of ".*backup_content.control" is \d+.* 12345/);
@@ -311,7 +311,7 @@ Deno.test("FR-119 a list that does not fit its CRC, or is missing, is refused", 
   await assert.rejects(store.open(missing), { code: "StoreDamaged" });
 });
 
-Deno.test("FR-119 a file that is lost on the way to its last change is refused", async () => {
+Deno.test("a file that is lost on the way to its last change is refused [FR-119]", async () => {
   await using store = await HandStore.make();
   const full = await store.add({});
   const child = await store.add({

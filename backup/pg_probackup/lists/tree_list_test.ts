@@ -22,7 +22,7 @@ function list(base: Base): string[] {
 const USUAL = ["directory 700 base", "directory 700 global", "file 644 global/pg_control"];
 const CONF = "file 600 postgresql.auto.conf";
 
-Deno.test("FR-150 tablespaces of the map lie beside, in-place ones stay, and the maps are not shown", async () => {
+Deno.test("tablespaces of the map lie beside, in-place ones stay, and the maps are not shown [FR-150]", async () => {
   await using store = await HandStore.make();
   await store.add({
     files: [
@@ -59,7 +59,7 @@ Deno.test("FR-150 tablespaces of the map lie beside, in-place ones stay, and the
   base.close();
 });
 
-Deno.test("FR-150 external directories have their numbers by name, and are there when empty", async () => {
+Deno.test("external directories have their numbers by name, and are there when empty [FR-150]", async () => {
   await using store = await HandStore.make();
   const id = await store.add({
     control: { "external-dirs": "'/srv/b/:/srv//a'" },
@@ -85,7 +85,7 @@ Deno.test("FR-150 external directories have their numbers by name, and are there
   base.close();
 });
 
-Deno.test("FR-172 special mode bits are those that a restore leaves: on what it wrote only sticky ones", async () => {
+Deno.test("special mode bits are those that a restore leaves: on what it wrote only sticky ones [FR-172]", async () => {
   await using store = await HandStore.make();
   const control = { "external-dirs": "/srv/x" };
   const modes = [0o1644, 0o2745, 0o2755, 0o4755, 0o6711, 0o7777];
@@ -120,7 +120,7 @@ Deno.test("FR-172 special mode bits are those that a restore leaves: on what it 
   await expect("file", untouched);
 });
 
-Deno.test("FR-150 directories that are not listed are made, the root's mode is that of the first", async () => {
+Deno.test("directories that are not listed are made, the root's mode is that of the first [FR-150]", async () => {
   await using store = await HandStore.make();
   await store.add({
     files: [directory("aa", 0o750), { path: "not/listed/f", stored: new Uint8Array(1) }],
@@ -138,7 +138,7 @@ Deno.test("FR-150 directories that are not listed are made, the root's mode is t
   base.close();
 });
 
-Deno.test("FR-150 names are bytes: what is no UTF-8 can be found and read", async () => {
+Deno.test("names are bytes: what is no UTF-8 can be found and read [FR-150]", async () => {
   await using store = await HandStore.make();
   const name = "base/back\\slash \u00e4\t";
   await store.add({ files: [{ path: name, stored: new Uint8Array(5) }] });
@@ -149,7 +149,7 @@ Deno.test("FR-150 names are bytes: what is no UTF-8 can be found and read", asyn
   base.close();
 });
 
-Deno.test("FR-151 auto.conf loses recovery settings, wherever the words stand", () => {
+Deno.test("auto.conf loses recovery settings, wherever the words stand [FR-151]", () => {
   const rewrite = (text: string, settings: string[] = []) =>
     new TextDecoder().decode(
       rewriteAutoConf(encoder.encode(text), { backupId: "QX1", restoredAt: 0, settings }),
@@ -166,7 +166,7 @@ Deno.test("FR-151 auto.conf loses recovery settings, wherever the words stand", 
   assert.equal(rewrite("", ["x = 'ä'"]), `${header}x = 'ä'\n`);
 });
 
-Deno.test("FR-151 before PostgreSQL 12 auto.conf only gets our settings", async () => {
+Deno.test("before PostgreSQL 12 auto.conf only gets our settings [FR-151]", async () => {
   const append = (text: string, settings: string[]) =>
     new TextDecoder().decode(appendSettings(encoder.encode(text), settings));
   assert.equal(append("restore_command = 1", []), "restore_command = 1");
@@ -183,7 +183,7 @@ Deno.test("FR-151 before PostgreSQL 12 auto.conf only gets our settings", async 
   base.close();
 });
 
-Deno.test("FR-151 a tablespace map has an oid and a path in each line", () => {
+Deno.test("a tablespace map has an oid and a path in each line [FR-151]", () => {
   const map = parseTablespaceMap(encoder.encode("1 /a b\nnonsense\n22 /c\r\n3 \n4 /d"));
   assert.deepEqual([...map], [["1", "/a b"], ["22", "/c"], ["4", "/d"]]);
 });

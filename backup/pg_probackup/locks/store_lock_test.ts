@@ -52,7 +52,7 @@ async function end(process: Deno.ChildProcess): Promise<void> {
   await process.status;
 }
 
-Deno.test("FR-710 our pid is in the list of every member, and gone after release", async () => {
+Deno.test("our pid is in the list of every member, and gone after release [FR-710]", async () => {
   using store = new Store();
   const lock = await store.take();
   assert.deepEqual(store.files, ["FULL", "PAGE1", "PAGE2"].map((id) => `${id}/backup_ro.pid`));
@@ -63,7 +63,7 @@ Deno.test("FR-710 our pid is in the list of every member, and gone after release
   assert.deepEqual(store.files, []);
 });
 
-Deno.test("FR-710 other live pids stay in the list, dead ones are dropped", async () => {
+Deno.test("other live pids stay in the list, dead ones are dropped [FR-710]", async () => {
   using store = new Store();
   const { live, dead } = await liveAndDead();
   try {
@@ -83,7 +83,7 @@ function placeOf(path: string): string {
   return path.replace(/^\/proc\/self\/fd\/\d+/, (link) => Deno.readLinkSync(link));
 }
 
-Deno.test("FR-710 members are locked oldest first, with the exclusive lock held meanwhile", async () => {
+Deno.test("members are locked oldest first, with the exclusive lock held meanwhile [FR-710]", async () => {
   using store = new Store();
   const made: string[] = [];
   const libc: Libc = { ...systemLibc() };
@@ -105,7 +105,7 @@ Deno.test("FR-710 members are locked oldest first, with the exclusive lock held 
   await lock.release();
 });
 
-Deno.test("FR-711 the exclusive lock of a dead process, of nobody, or of our own pid is removed", async () => {
+Deno.test("the exclusive lock of a dead process, of nobody, or of our own pid is removed [FR-711]", async () => {
   using store = new Store();
   const { live, dead } = await liveAndDead();
   await end(live);
@@ -117,7 +117,7 @@ Deno.test("FR-711 the exclusive lock of a dead process, of nobody, or of our own
   }
 });
 
-Deno.test("FR-711 an empty exclusive lock is being written, and after a while it is stale", async () => {
+Deno.test("an empty exclusive lock is being written, and after a while it is stale [FR-711]", async () => {
   using store = new Store();
   Deno.writeTextFileSync(store.path("FULL", "backup.pid"), "");
   await assert.rejects(store.take({ waitMs: 100 }), { code: "StoreLocked" });
@@ -126,7 +126,7 @@ Deno.test("FR-711 an empty exclusive lock is being written, and after a while it
   assert.deepEqual(store.files, []);
 });
 
-Deno.test("FR-711 a live process with the exclusive lock is waited for", async () => {
+Deno.test("a live process with the exclusive lock is waited for [FR-711]", async () => {
   using store = new Store();
   const { live } = await liveAndDead();
   Deno.writeTextFileSync(store.path("PAGE2", "backup.pid"), `${live.pid}\n`);
@@ -137,7 +137,7 @@ Deno.test("FR-711 a live process with the exclusive lock is waited for", async (
   assert.deepEqual(store.files, []);
 });
 
-Deno.test("FR-711 one that does not let go in time is named, and no lock of ours stays", async () => {
+Deno.test("one that does not let go in time is named, and no lock of ours stays [FR-711]", async () => {
   using store = new Store();
   const { live } = await liveAndDead();
   try {
@@ -152,7 +152,7 @@ Deno.test("FR-711 one that does not let go in time is named, and no lock of ours
   }
 });
 
-Deno.test("FR-711 waiting can be given up, and leaves nothing", async () => {
+Deno.test("waiting can be given up, and leaves nothing [FR-711]", async () => {
   using store = new Store();
   const { live } = await liveAndDead();
   try {
@@ -165,7 +165,7 @@ Deno.test("FR-711 waiting can be given up, and leaves nothing", async () => {
   }
 });
 
-Deno.test("FR-712 release does not wait for somebody who waits for us", async () => {
+Deno.test("release does not wait for somebody who waits for us [FR-712]", async () => {
   using store = new Store();
   const { live } = await liveAndDead();
   try {
@@ -185,7 +185,7 @@ Deno.test("FR-712 release does not wait for somebody who waits for us", async ()
 });
 
 Deno.test({
-  name: "FR-713 as root, lock files belong to the owner of the backup, who can read them",
+  name: "as root, lock files belong to the owner of the backup, who can read them [FR-713]",
   ignore: !isRoot,
   async fn() {
     using store = new Store();
@@ -205,7 +205,7 @@ Deno.test({
   },
 });
 
-Deno.test("FR-713 links that lie where lock files go are not followed", async () => {
+Deno.test("links that lie where lock files go are not followed [FR-713]", async () => {
   using store = new Store();
   const target = `${store.dirPath}/target`;
   Deno.writeTextFileSync(target, "precious");
@@ -215,7 +215,7 @@ Deno.test("FR-713 links that lie where lock files go are not followed", async ()
   assert.equal(Deno.readTextFileSync(target), "precious");
 });
 
-Deno.test("FR-714 a catalog that cannot be written to is told by its errno", async () => {
+Deno.test("a catalog that cannot be written to is told by its errno [FR-714]", async () => {
   for (const errno of [ERRNO.EROFS, ERRNO.EACCES]) {
     using store = new Store();
     const libc: Libc = { ...systemLibc() };

@@ -142,7 +142,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 for (const [version, markers] of [["2.5.16", false], ["2.3.5", false], ["2.2.7", true]] as const) {
-  Deno.test(`FR-130 files are put together as a restore by ${version} would`, async () => {
+  Deno.test(`files are put together as a restore by ${version} would [FR-130]`, async () => {
     const many = fc.array(histories({ markers }), { minLength: 40, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(many, async (all) => {
@@ -157,7 +157,7 @@ for (const [version, markers] of [["2.5.16", false], ["2.3.5", false], ["2.2.7",
   });
 }
 
-Deno.test("FR-131 any range of any file reads like that part of the whole", async () => {
+Deno.test("any range of any file reads like that part of the whole [FR-131]", async () => {
   await using store = await HandStore.make();
   const all = fc.sample(histories({ markers: false }), 30);
   await write(store, all, "2.5.16");
@@ -182,7 +182,7 @@ Deno.test("FR-131 any range of any file reads like that part of the whole", asyn
   base.close();
 });
 
-Deno.test("FR-472 a hole of the base is what a plan has no piece of the store for", async () => {
+Deno.test("a hole of the base is what a plan has no piece of the store for [FR-472]", async () => {
   await using store = await HandStore.make();
   const all = fc.sample(histories({ markers: false }), 40);
   await write(store, all, "2.5.16");
@@ -206,7 +206,7 @@ Deno.test("FR-472 a hole of the base is what a plan has no piece of the store fo
   base.close();
 });
 
-Deno.test("FR-132 the length is not always what n_blocks says, and cut blocks stay cut", async () => {
+Deno.test("the length is not always what n_blocks says, and cut blocks stay cut [FR-132]", async () => {
   await using store = await HandStore.make();
   const page = (fill: number) => ({ payload: handPage(fill) });
   const full = await store.add({
@@ -239,7 +239,7 @@ Deno.test("FR-132 the length is not always what n_blocks says, and cut blocks st
   base.close();
 });
 
-Deno.test("FR-132 before 2.0.23 a payload as long as a page may be compressed", async () => {
+Deno.test("before 2.0.23 a payload as long as a page may be compressed [FR-132]", async () => {
   await using store = await HandStore.make();
   // Compressed with stored blocks only, a page would be longer; a shorter one is padded here to
   // show the rule, since zlib ignores what follows the end of its stream.
@@ -261,7 +261,7 @@ Deno.test("FR-132 before 2.0.23 a payload as long as a page may be compressed", 
   later.close();
 });
 
-Deno.test("FR-132 a marker met under a newer dest is refused, where it shows", async () => {
+Deno.test("a marker met under a newer dest is refused, where it shows [FR-132]", async () => {
   await using store = await HandStore.make();
   const marker = { block: 1, payload: new Uint8Array(), sizeSaid: -2 };
   const full = await store.add({
@@ -285,7 +285,7 @@ Deno.test("FR-132 a marker met under a newer dest is refused, where it shows", a
   base.close();
 });
 
-Deno.test("FR-132 non-data files, CFS files among them, come whole from where they changed", async () => {
+Deno.test("non-data files, CFS files among them, come whole from where they changed [FR-132]", async () => {
   await using store = await HandStore.make();
   const bytes = (fill: number) => new Uint8Array(300).fill(fill);
   const full = await store.add({

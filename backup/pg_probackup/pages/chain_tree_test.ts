@@ -13,7 +13,7 @@ import {
   StoreAlarm,
 } from "../../mod.ts";
 
-Deno.test("FR-134 a plan made of several keeps the descriptors of all, even with room for one", async () => {
+Deno.test("a plan made of several keeps the descriptors of all, even with room for one [FR-134]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const codecs = await loadCodecs();
   const spec = await resolveChain({ catalogPath: fixture.catalogPath, useProbackup: false });
@@ -40,7 +40,7 @@ Deno.test("FR-134 a plan made of several keeps the descriptors of all, even with
   base.close();
 });
 
-Deno.test("FR-446 while the alarm is on no read is planned, of any file, and names are told", async () => {
+Deno.test("while the alarm is on no read is planned, of any file, and names are told [FR-446]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const codecs = await loadCodecs();
   const spec = await resolveChain({ catalogPath: fixture.catalogPath, useProbackup: false });

@@ -173,7 +173,7 @@ const DAMAGES: readonly Damage[] = [
 ];
 
 for (const { what, version, file, after, message, code } of DAMAGES) {
-  Deno.test(`FR-135 a store with ${what} is told from a sound one, naming the file`, async () => {
+  Deno.test(`a store with ${what} is told from a sound one, naming the file [FR-135]`, async () => {
     await using store = await HandStore.make();
     const sound = store.padded("base/1", []);
     const id = await store.add({
@@ -199,7 +199,7 @@ for (const { what, version, file, after, message, code } of DAMAGES) {
   });
 }
 
-Deno.test("FR-135 a stored file that shrinks while it is open is damage, not zeros", async () => {
+Deno.test("a stored file that shrinks while it is open is damage, not zeros [FR-135]", async () => {
   await using store = await HandStore.make();
   const id = await store.add({
     files: [
@@ -217,7 +217,7 @@ Deno.test("FR-135 a stored file that shrinks while it is open is damage, not zer
   base.close();
 });
 
-Deno.test("FR-135 one flipped byte of a real backup costs one file, and is told", async () => {
+Deno.test("one flipped byte of a real backup costs one file, and is told [FR-135]", async () => {
   await using fixture = await unpackFixture("damaged");
   const { catalogPath, instancePath } = fixture;
   const id = fixture.restoredIds[0]!;

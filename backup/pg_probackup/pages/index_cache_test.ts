@@ -9,7 +9,7 @@ function indexOf(blockCount: number) {
   return builder.build();
 }
 
-Deno.test("FR-133 page indexes stay within their budget, the least recently used go first", () => {
+Deno.test("page indexes stay within their budget, the least recently used go first [FR-133]", () => {
   const cache = new IndexCache(3 * (8 * 1000 + 256));
   const made: number[] = [];
   const use = (row: number) =>
@@ -24,14 +24,14 @@ Deno.test("FR-133 page indexes stay within their budget, the least recently used
   assert.equal(cache.memoryBytes, 0);
 });
 
-Deno.test("FR-133 an index larger than the budget is used, and goes when the next one comes", () => {
+Deno.test("an index larger than the budget is used, and goes when the next one comes [FR-133]", () => {
   const cache = new IndexCache(100);
   assert.equal(cache.get(1 as Row, () => indexOf(50)).blockCount, 50);
   cache.get(2 as Row, () => indexOf(1));
   assert.equal(cache.memoryBytes, 8 + 256);
 });
 
-Deno.test("FR-133 an index costs eight bytes a block", () => {
+Deno.test("an index costs eight bytes a block [FR-133]", () => {
   assert.equal(indexOf(131072).memoryBytes, 131072 * 8);
   const builder = new PageIndexBuilder(1);
   builder.add(9, { member: 3, offsetBytes: 2 ** 32 - 1, sizeBytes: 8192, isCompressed: true });

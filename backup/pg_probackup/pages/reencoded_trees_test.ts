@@ -22,7 +22,7 @@ const CHAINS: readonly (readonly Codec[])[] = [
 ];
 
 for (const codecs of CHAINS) {
-  Deno.test(`FR-124 a chain stored with ${codecs.join(", ")} is the same tree`, async () => {
+  Deno.test(`a chain stored with ${codecs.join(", ")} is the same tree [FR-124]`, async () => {
     await using fixture = await unpackFixture("zlib-chain");
     const { catalogPath } = fixture;
     const layout = { mountPath: "/m" as ByteString, restoredAt: 0, settings: [] };

@@ -94,7 +94,7 @@ async function expectedTree(fixture: Fixture, base: ChainTree): Promise<Restored
 }
 
 for (const name of FIXTURES) {
-  Deno.test(`FR-110 every entry of every restorable backup equals the restore: ${name}`, async () => {
+  Deno.test(`every entry of every restorable backup equals the restore: ${name} [FR-110]`, async () => {
     await using fixture = await unpackFixture(name);
     assert(fixture.restoredIds.length > 0);
     for (const id of fixture.restoredIds) {
@@ -114,7 +114,7 @@ function ownerOf(path: string): { uid: number; gid: number } {
   return { uid: uid ?? -1, gid: gid ?? -1 };
 }
 
-Deno.test("FR-110 entries are sorted, and each can be found by its path", async () => {
+Deno.test("entries are sorted, and each can be found by its path [FR-110]", async () => {
   await using fixture = await unpackFixture("mixed-compression");
   const base = await open(fixture, fixture.restoredIds[1]!);
   const paths = base.entries.map((entry) => entry.path);
@@ -126,7 +126,7 @@ Deno.test("FR-110 entries are sorted, and each can be found by its path", async 
 
 // A restore of an archived backup appends settings of its own, which we leave out on purpose.
 for (const name of FIXTURES.filter((name) => name !== "archive-wal")) {
-  Deno.test(`FR-111 auto.conf has the bytes of the restore, whose time is found by trying: ${name}`, async () => {
+  Deno.test(`auto.conf has the bytes of the restore, whose time is found by trying: ${name} [FR-111]`, async () => {
     await using fixture = await unpackFixture(name);
     const newest = await open(fixture, fixture.restoredIds.at(-1)!);
     const end = destOf(newest.spec).endTime!;
@@ -148,7 +148,7 @@ for (const name of FIXTURES.filter((name) => name !== "archive-wal")) {
   });
 }
 
-Deno.test("FR-112 one block of the largest table costs the bytes of one record", async () => {
+Deno.test("one block of the largest table costs the bytes of one record [FR-112]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const base = await open(fixture, fixture.restoredIds.at(-1)!);
   const largest = base.entries.map((_, index) => index as EntryIndex)
@@ -169,7 +169,7 @@ Deno.test("FR-112 one block of the largest table costs the bytes of one record",
   base.close();
 });
 
-Deno.test("FR-113 reading a store changes nothing in it", async () => {
+Deno.test("reading a store changes nothing in it [FR-113]", async () => {
   await using fixture = await unpackFixture("pg17-chain");
   const before = snapshot(fixture.catalogPath);
   const base = await open(fixture, fixture.restoredIds.at(-1)!);
@@ -188,7 +188,7 @@ function snapshot(dir: string): string[] {
   });
 }
 
-Deno.test("FR-114 with a WAL link, pg_wal is the link, and what it held is still known", async () => {
+Deno.test("with a WAL link, pg_wal is the link, and what it held is still known [FR-114]", async () => {
   await using fixture = await unpackFixture("zlib-chain");
   const base = await open(fixture, fixture.restoredIds[0]!, {
     walLink: "/var/diff/wal" as ByteString,
@@ -203,7 +203,7 @@ Deno.test("FR-114 with a WAL link, pg_wal is the link, and what it held is still
   base.close();
 });
 
-Deno.test("FR-115 settings follow the header of the restore in auto.conf", async () => {
+Deno.test("settings follow the header of the restore in auto.conf [FR-115]", async () => {
   await using fixture = await unpackFixture("archive-wal");
   const base = await open(fixture, fixture.restoredIds[0]!, {
     settings: ["port = 5433", "archive_mode = off"],

@@ -30,7 +30,7 @@ function filesIn(dir: string): Record<string, { size: number; mode: number; sha2
   }));
 }
 
-Deno.test("FR-160 streamed backups: the WAL that a restore writes, owner-only", async () => {
+Deno.test("streamed backups: the WAL that a restore writes, owner-only [FR-160]", async () => {
   for (const name of ["zlib-chain", "pg17-chain"] as const) {
     await using fixture = await unpackFixture(name);
     for (const backupId of fixture.restoredIds) {
@@ -56,7 +56,7 @@ Deno.test("FR-160 streamed backups: the WAL that a restore writes, owner-only", 
   }
 });
 
-Deno.test("FR-161 archived backups: the segments from start to stop, unpacked, with the history", async () => {
+Deno.test("archived backups: the segments from start to stop, unpacked, with the history [FR-161]", async () => {
   await using fixture = await unpackFixture("archive-wal");
   const { catalogPath } = fixture;
   const names: Record<string, string[]> = {};
@@ -108,7 +108,7 @@ const segment = new Uint8Array(SEGMENT).fill(1);
 const TWO = "000000010000000000000002";
 const THREE = "000000010000000000000003";
 
-Deno.test("FR-162 a segment that is not there is named", async () => {
+Deno.test("a segment that is not there is named [FR-162]", async () => {
   await using one = await archive({ [TWO]: segment });
   await assert.rejects(one.plan(), { code: "WalMissing", message: new RegExp(THREE) });
   await using none = await archive({});
@@ -119,12 +119,12 @@ Deno.test("FR-162 a segment that is not there is named", async () => {
   await assert.rejects(temporary.plan(), { code: "WalMissing" });
 });
 
-Deno.test("FR-162 a stop where a segment begins needs nothing of that segment", async () => {
+Deno.test("a stop where a segment begins needs nothing of that segment [FR-162]", async () => {
   await using store = await archive({ [TWO]: segment }, { "stop-lsn": "0/300000" });
   assert.deepEqual((await store.plan()).files.map(({ name }) => name), [TWO]);
 });
 
-Deno.test("FR-162 a partial segment is taken for the last one, if there is nothing better", async () => {
+Deno.test("a partial segment is taken for the last one, if there is nothing better [FR-162]", async () => {
   await using plain = await archive({ [TWO]: segment, [`${THREE}.partial`]: segment });
   const [, last] = (await plain.plan()).files;
   assert.equal(last!.name, THREE);
@@ -133,14 +133,14 @@ Deno.test("FR-162 a partial segment is taken for the last one, if there is nothi
   await assert.rejects(first.plan(), { code: "WalMissing", message: new RegExp(TWO) });
 });
 
-Deno.test("FR-162 lz4 is refused, unless the segment is there in another form", async () => {
+Deno.test("lz4 is refused, unless the segment is there in another form [FR-162]", async () => {
   await using only = await archive({ [TWO]: segment, [`${THREE}.lz4`]: segment });
   await assert.rejects(only.plan(), { code: "CodecUnsupported", message: new RegExp(THREE) });
   await using both = await archive({ [TWO]: segment, [THREE]: segment, [`${THREE}.lz4`]: "x" });
   assert.equal((await both.plan()).files.length, 2);
 });
 
-Deno.test("FR-162 on a switch of timelines, each segment comes from the newest that has it", async () => {
+Deno.test("on a switch of timelines, each segment comes from the newest that has it [FR-162]", async () => {
   const history = "1\t0/280000\tno recovery target specified\n";
   const [newTwo, newThree] = [TWO, THREE].map((name) => `00000002${name.slice(8)}`);
   const control = { timelineid: 2 };
@@ -176,7 +176,7 @@ Deno.test("FR-162 on a switch of timelines, each segment comes from the newest t
   await assert.rejects(nonsense.plan(), { code: "StoreDamaged", message: /history/ });
 });
 
-Deno.test("FR-163 what cannot be unpacked, or has another length, leaves nothing behind", async () => {
+Deno.test("what cannot be unpacked, or has another length, leaves nothing behind [FR-163]", async () => {
   const packed = gzipSync(segment);
   const bad: Record<string, Uint8Array> = {
     "garbage": new Uint8Array(500).fill(9),
@@ -222,7 +222,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-Deno.test("FR-174 a packed segment is read whole, of however many members it is", async () => {
+Deno.test("a packed segment is read whole, of however many members it is [FR-174]", async () => {
   // Noise, so that members are longer than what is read at a time.
   const noise = new Uint8Array(SEGMENT);
   for (let at = 0; at < SEGMENT; at += 65536) {
@@ -241,7 +241,7 @@ Deno.test("FR-174 a packed segment is read whole, of however many members it is"
   }
 });
 
-Deno.test("FR-174 a packed segment that is cut off, damaged or followed by something is refused", async () => {
+Deno.test("a packed segment that is cut off, damaged or followed by something is refused [FR-174]", async () => {
   const [first, second] = [segment.subarray(0, 5000), segment.subarray(5000)];
   const [one, two] = [gzipSync(first), gzipSync(second)];
   const sound = joined([one, two]);
@@ -268,7 +268,7 @@ Deno.test("FR-174 a packed segment that is cut off, damaged or followed by somet
   }
 });
 
-Deno.test("FR-175 a packed partial segment is not taken, and the message says so", async () => {
+Deno.test("a packed partial segment is not taken, and the message says so [FR-175]", async () => {
   await using packed = await archive({
     [TWO]: segment,
     [`${THREE}.gz.partial`]: gzipSync(segment),
@@ -284,7 +284,7 @@ Deno.test("FR-175 a packed partial segment is not taken, and the message says so
   assert(last!.sourcePath.endsWith(`${THREE}.partial`));
 });
 
-Deno.test("FR-163 a streamed backup without its WAL, or with short segments, is refused", async () => {
+Deno.test("a streamed backup without its WAL, or with short segments, is refused [FR-163]", async () => {
   await using store = await HandStore.make();
   const control = { "start-lsn": "0/200028", "stop-lsn": "0/300100" };
   const file = (name: string, size: number) => ({
@@ -307,7 +307,7 @@ Deno.test("FR-163 a streamed backup without its WAL, or with short segments, is 
   assert.equal((await plan(sound)).files.length, 2);
 });
 
-Deno.test("FR-173 stored WAL gets the mode that it has in the list, but never more than the group's", async () => {
+Deno.test("stored WAL gets the mode that it has in the list, but never more than the group's [FR-173]", async () => {
   await using store = await HandStore.make();
   const modes = { [TWO]: 0o100640, [THREE]: 0o100666, "00000002.history": 0o100600 };
   const id = await store.add({
@@ -331,7 +331,7 @@ Deno.test("FR-173 stored WAL gets the mode that it has in the list, but never mo
   base.close();
 });
 
-Deno.test("FR-164 segments have PostgreSQL's names and bounds", () => {
+Deno.test("segments have PostgreSQL's names and bounds [FR-164]", () => {
   const name = (number: bigint, segmentBytes: number) =>
     segmentName({ timeline: 26, segment: number as SegmentNumber, segmentBytes });
   assert.equal(name(255n, 16 * SEGMENT), "0000001A00000000000000FF");
@@ -347,7 +347,7 @@ Deno.test("FR-164 segments have PostgreSQL's names and bounds", () => {
   }));
 });
 
-Deno.test("FR-164 a history gives the timelines back to the first", () => {
+Deno.test("a history gives the timelines back to the first [FR-164]", () => {
   assert.deepEqual(parseHistory("# made up\n\n1\t0/100\tx\n2 1/0 y\n", 5), [
     { timeline: 5, begin: parseLsn("1/0") },
     { timeline: 2, begin: parseLsn("0/100") },

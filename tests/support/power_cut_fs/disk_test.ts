@@ -43,7 +43,7 @@ function contentOf(root: LeftNode, path: string): Uint8Array | undefined {
   return content;
 }
 
-Deno.test("FR-601 the disk of the power-cut tests keeps a synced file, its length and its path", () => {
+Deno.test("the disk of the power-cut tests keeps a synced file, its length and its path [FR-601]", () => {
   for (const seed of SEEDS) {
     const disk = new Disk();
     const directory = addDirectory(disk, disk.root, "d");
@@ -56,7 +56,7 @@ Deno.test("FR-601 the disk of the power-cut tests keeps a synced file, its lengt
   }
 });
 
-Deno.test("FR-601 of what was not synced each page is old or new, and both happen", () => {
+Deno.test("of what was not synced each page is old or new, and both happen [FR-601]", () => {
   const seen = new Set<string>();
   for (const seed of SEEDS) {
     const disk = new Disk();
@@ -71,7 +71,7 @@ Deno.test("FR-601 of what was not synced each page is old or new, and both happe
   assert.deepEqual([...seen].sort(), ["11", "12", "21", "22"]);
 });
 
-Deno.test("FR-601 what was cut off does not come back behind a cut that was kept", () => {
+Deno.test("what was cut off does not come back behind a cut that was kept [FR-601]", () => {
   for (const seed of SEEDS) {
     const disk = new Disk();
     const { node, file } = addFile(disk, disk.root, "f");
@@ -86,7 +86,7 @@ Deno.test("FR-601 what was cut off does not come back behind a cut that was kept
   }
 });
 
-Deno.test("FR-601 names of a directory become durable in order, a rename as one", () => {
+Deno.test("names of a directory become durable in order, a rename as one [FR-601]", () => {
   const seen = new Set<string>();
   for (const seed of SEEDS) {
     const disk = new Disk();
@@ -106,7 +106,7 @@ Deno.test("FR-601 names of a directory become durable in order, a rename as one"
   assert.deepEqual([...seen].sort(), ["", "a/first", "b/second", "b/second b/third"]);
 });
 
-Deno.test("FR-601 a synced directory keeps its names, a synced file the one it has now", () => {
+Deno.test("a synced directory keeps its names, a synced file the one it has now [FR-601]", () => {
   for (const seed of SEEDS) {
     const disk = new Disk();
     addFile(disk, disk.root, "f");

@@ -48,8 +48,11 @@ export class FakeStore {
   constructor(files: readonly FakeFile[]) {
     const parts: Uint8Array[] = [];
     let end = 0;
-    const store = (codec: "none" | "zlib", decoded: Uint8Array): Stored => {
-      const bytes = codec === "none" ? decoded : deflateSync(decoded, { level: 1 });
+    const store = (
+      codec: "none" | "zlib",
+      decoded: Uint8Array,
+      bytes = decoded,
+    ): Stored => {
       parts.push(bytes);
       end += bytes.length;
       const range = { offsetBytes: end - bytes.length, sizeBytes: bytes.length };
@@ -61,10 +64,10 @@ export class FakeStore {
       const storeUnit = (_: unknown, unit: number): Stored | undefined => {
         if (isHole(file, unit)) return undefined;
         const part = bytes.subarray(unit * unitBytes, (unit + 1) * unitBytes);
-        if (!isDataFile) return store(unit % 2 === 0 ? "zlib" : "none", part);
-        const page = new Uint8Array(PAGE_SIZE_BYTES);
-        page.set(part);
-        return store(unit % 2 === 0 ? "none" : "zlib", page);
+        const whole = isDataFile ? new Uint8Array(PAGE_SIZE_BYTES) : part;
+        if (isDataFile) whole.set(part);
+        const isPacked = isDataFile ? unit % 2 === 1 : unit % 4 === 0;
+        return isPacked ? store("zlib", whole, packed(file, unit, whole)) : store("none", whole);
       };
       const stored = Array.from({ length: Math.ceil(bytes.length / unitBytes) }, storeUnit);
       this.#stored.set(file, stored);
@@ -109,4 +112,16 @@ export class FakeStore {
 
 function unitBytesOf({ isDataFile }: FakeFile): number {
   return isDataFile ? PAGE_SIZE_BYTES : LONG_UNIT_BYTES;
+}
+
+const known = new WeakMap<Uint8Array, Map<string, Uint8Array>>();
+
+/** A unit, compressed. Many stores are made of the same files, so it is done once. */
+function packed({ bytes, isDataFile }: FakeFile, unit: number, decoded: Uint8Array): Uint8Array {
+  let units = known.get(bytes);
+  if (units === undefined) known.set(bytes, units = new Map());
+  const key = `${isDataFile} ${unit}`;
+  let found = units.get(key);
+  if (found === undefined) units.set(key, found = deflateSync(decoded, { level: 1 }));
+  return found;
 }

@@ -29,8 +29,8 @@ testUnless(
   async () => {
     await using scene = await Scene.open({ fixture: "zlib-chain", owner: ordinaryUser() });
     const { mountDir, diffDir } = scene;
-    const env = { PBKFS_FAULTS: "dup@1=ENOMEM" }; // A commit has a descriptor of its own of each file.
-    await using mount = await scene.mount("TOTL9U", { env });
+    const faults = "dup@1=ENOMEM"; // A commit has a descriptor of its own of each file.
+    await using mount = await scene.mount("TOTL9U", { faults });
     Deno.truncateSync(`${mountDir}/postgresql.conf`, 10);
     const failed = await untilTask(mountDir, "commit", ({ failures }) => failures > 0);
     // It is tried again after five seconds, which a busy machine may need to ask.

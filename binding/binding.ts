@@ -1,6 +1,7 @@
 /**
- * Which backup a diff belongs to. A diff holds changed pages of one particular base: on another
- * one they would be nonsense, so the first mount writes down which it was.
+ * The binding of a diff: the record of the backup that the diff belongs to. A diff holds changed
+ * pages of one particular base: on another one they would be nonsense, so the first mount writes
+ * down which it was.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What is in a diff directory, by name, and what of it is ours to remove.
+ * The contents of a diff directory, by name: which files are ours to remove, and which are not.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Who has a diff: the text of its lock file, and what it tells when the kernel has let go of it.
+ * The owner of a diff: the process that its lock file names, and what became of that process when
+ * the kernel has let go of the lock.
  *
  * The lock itself is the kernel's (flock), so it dies with its process. The text is for people, and
  * for the one case in which the kernel cannot answer: a network file system whose locks do not

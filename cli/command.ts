@@ -1,5 +1,5 @@
 /**
- * What describes a command: parser, help, completions and man page are made from this.
+ * The description of a command: parser, help, completions and man page are made from this.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * What completion scripts find out by themselves: the instances and backups of the catalog that the
- * command line names, and the mounts of this machine. One function for each `Offer`, in each shell.
+ * Shell functions by which completion scripts find values out by themselves: the instances and
+ * backups of the catalog that the command line names, and the mounts of this machine. One function
+ * for each `Offer`, in each shell.
  *
  * The kernel writes a blank in a path as `\040`, and a backslash as `\134`.
  *

@@ -1,5 +1,5 @@
 /**
- * What is told of exit statuses, from the one table in `errors.ts`.
+ * The part of a help text on exit statuses, from the one table in `errors.ts`.
  *
  * @module
  */

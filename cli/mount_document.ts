@@ -1,5 +1,5 @@
 /**
- * What `pbkfs mount --json` prints. `schemas/mount.json` describes it.
+ * The JSON document that `pbkfs mount --json` prints. `schemas/mount.json` describes it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Which pg_probackup a command asks, as its options say.
+ * The options that tell which pg_probackup a command asks.
  *
  * @module
  */

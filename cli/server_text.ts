@@ -1,5 +1,5 @@
 /**
- * How to start a server, and stop it, as people read it.
+ * The text on how to start and stop a server, as people read it.
  *
  * @module
  */

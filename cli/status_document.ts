@@ -1,5 +1,5 @@
 /**
- * What `pbkfs status --json` prints. `schemas/status.json` describes it.
+ * The JSON document that `pbkfs status --json` prints. `schemas/status.json` describes it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How wide text is on a terminal.
+ * The width of text on a terminal.
  *
  * @module
  * @see Unicode Standard Annex #11, East Asian Width

@@ -1,7 +1,7 @@
 /**
- * Whose rights root's mounts and cleanups have: those of who owns what they are about. Catalog, diff
- * and mount belong to that user, who can lay out there what he likes, at any moment; so what pbkfs
- * does with them must be no more than he could do himself.
+ * The rights that root's mounts and cleanups have: those of the user who owns what they are about.
+ * Catalog, diff and mount belong to that user, who can lay out there what he likes, at any moment;
+ * so what pbkfs does with them must be no more than he could do himself.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Which backup a diff belongs to: checked for a known diff, laid down for a new one.
+ * Binding a diff to its backup: checked for a known diff, laid down for a new one.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * How the process behind a mount died, and whether it is worth another try.
+ * The deaths of the process behind a mount: how each came about, and whether another try is worth
+ * it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How many files a mount may keep open, and what for.
+ * The budget of file descriptors of a mount: how many it may keep open, and what for.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a diff takes on disk, and what lies in it that nothing names.
+ * The size of a diff on disk, and of the data files in it that nothing names.
  *
  * To know, each of its files is looked at, of which there may be very many. So it is counted a little
  * at a time, and who asks gets an answer soon: the last count, and how old it is.

@@ -1,5 +1,6 @@
 /**
- * How much the kernel gathers of a mount before it makes writers wait.
+ * The dirty limit of a mount: how many written bytes the kernel gathers before it makes writers
+ * wait.
  *
  * A FUSE mount may have one per cent of what all file systems together may have, unless somebody
  * sets another part of it (`max_ratio`). Source: fuse_bdi_init(), balance_dirty_pages() of Linux;

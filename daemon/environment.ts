@@ -1,5 +1,5 @@
 /**
- * What a mount needs from the machine, checked before anything is made.
+ * Checks of what a mount needs from the machine, before anything is made.
  *
  * @module
  */

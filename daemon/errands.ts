@@ -1,7 +1,7 @@
 /**
- * What the main thread asks of the thread that serves the kernel, which never looks up from its
- * work: to bring to disk what it has, to commit what has changed, and to end although the kernel
- * still has the mount.
+ * Errands: requests of the main thread to the thread that serves the kernel, which never looks up
+ * from its work: to bring to disk what it has, to commit what has changed, and to end although the
+ * kernel still has the mount.
  *
  * Numbers in shared memory say what is wanted; a byte in a pipe wakes a thread that waits for the
  * kernel. Only the main thread writes the numbers, and they only grow.

@@ -1,6 +1,6 @@
 /**
- * What makes a mount fast without changing what it does. Each can be left out, to find out which
- * part misbehaves on a machine, and to test and measure the others by themselves.
+ * The fast paths: parts that make a mount fast without changing what it does. Each can be left out,
+ * to find out which part misbehaves on a machine, and to test and measure the others by themselves.
  *
  * @module
  */

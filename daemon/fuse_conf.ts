@@ -1,5 +1,5 @@
 /**
- * Whether other users may enter a mount.
+ * The setting in `/etc/fuse.conf` that lets other users into a mount.
  *
  * @module
  */

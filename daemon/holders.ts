@@ -1,6 +1,6 @@
 /**
- * Who keeps a mount that its own namespace does not show any more: processes of other mount
- * namespaces, which have copies of it, and processes with open files in it.
+ * The processes that keep a mount which its own namespace does not show any more: those of other
+ * mount namespaces, which have copies of it, and those with open files in it.
  *
  * Paths tell nothing here, since each namespace has its own. What is compared is the device, which
  * no two file systems of a machine share. Nothing here waits for the mount: the kernel's lists are

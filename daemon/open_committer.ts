@@ -1,5 +1,5 @@
 /**
- * Who commits what changes in a mount, and what the diff's store holds at its beginning.
+ * The committer of a mount, opened together with what the diff's store holds at the beginning.
  *
  * @module
  */

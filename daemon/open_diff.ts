@@ -1,5 +1,5 @@
 /**
- * What a diff holds at the beginning of a mount, and who commits what changes.
+ * A diff opened for a mount: its checked or salvaged state, and the committer of what changes.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How this program starts itself again: as `deno run cli.ts`, or as the compiled executable.
+ * The command line that starts this program again: `deno run cli.ts`, or the compiled executable.
  *
  * @module
  */

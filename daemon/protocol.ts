@@ -1,5 +1,5 @@
 /**
- * What the parts of a mount tell each other: the command that asks for it, the daemon, and the
+ * The messages between the parts of a mount: the command that asks for it, the daemon, and the
  * thread that serves the kernel. All of it is plain data.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * How far ahead the kernel reads a mount.
+ * The read-ahead of a mount: how far ahead the kernel reads it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a mount tells of the deaths of its process.
+ * The part of a mount's status that tells of deaths of its process.
  *
  * @module
  */

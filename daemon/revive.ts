@@ -1,6 +1,6 @@
 /**
- * What becomes of a mount whose process has died. The guardian has started this process, which
- * decides; see `guardian.ts`.
+ * The decision about a mount whose process has died: to mount again, to take the mount away, or to
+ * leave it as it is. The guardian has started this process, which decides; see `guardian.ts`.
  *
  * Whether the mount was wanted until now is asked of the kernel: somebody who does not want it any
  * more has unmounted it.

@@ -1,5 +1,6 @@
 /**
- * What can be saved of a diff whose metadata is damaged.
+ * The error for a diff whose metadata is damaged, completed by what is left of it and how to get at
+ * it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What a mount keeps of its diff's file system, so that a full disk is what it is elsewhere: the
- * write that does not fit fails, and what was accepted before is kept.
+ * The plan for the space that a mount keeps of its diff's file system, so that a full disk is
+ * what it is elsewhere: the write that does not fit fails, and what was accepted before is kept.
  *
  * @module
  */

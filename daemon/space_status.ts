@@ -1,5 +1,5 @@
 /**
- * How a mount is off for space.
+ * The part of a mount's status that tells of free space.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Who uses a mount.
+ * The processes that use a mount.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Whose rights this process works with.
+ * The user whose rights this process works with.
  *
  * A process that root starts can act for another user: the kernel then lets it do with files what
  * that user may do, and no more. It keeps the way back for single calls, such as mount(2), which

@@ -1,5 +1,5 @@
 /**
- * Where root mounts and unmounts for somebody else, who may own the directories on the way there:
+ * Mounting and unmounting by root for somebody else, who may own the directories on the way there:
  * they are opened through no symbolic link, and then meant by their descriptors.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * Whether a process is there.
+ * A check whether a process is alive.
  *
  * @module
  */

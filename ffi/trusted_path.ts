@@ -1,6 +1,6 @@
 /**
- * Where a path leads that root was given, if it leads through directories of others: a symbolic
- * link that somebody has laid there must not have root use what is not that user's.
+ * The resolution of a path that root was given, through directories that may belong to others: a
+ * symbolic link that somebody has laid there must not have root use what is not that user's.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What we agree with the kernel when a mount begins.
+ * The settings of a FUSE connection, as agreed with the kernel when a mount begins.
  *
  * @module
  */

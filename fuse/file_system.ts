@@ -1,5 +1,5 @@
 /**
- * What a file system must be able to do to be served. Nothing here knows what is in the files.
+ * The interface of a file system that can be served. Nothing here knows what is in the files.
  *
  * A method returns its result, or throws an error with an `errno`. It does not await: what it has
  * checked stays true until it returns.

@@ -1,5 +1,5 @@
 /**
- * How long requests took: a histogram for each kind of request, in memory that threads share.
+ * Latencies of requests: a histogram for each kind of request, in memory that threads share.
  *
  * The buckets grow with the time, four to each doubling, so that a percentile is exact to a fifth
  * and all of it takes a few kilobytes. Counting a request costs less than a microsecond.

@@ -1,6 +1,6 @@
 /**
- * What arrives from the kernel, as TypeScript values: names and structs are valid only during the
- * call, so they are copied here.
+ * A reader for the arguments of the kernel's requests, which makes TypeScript values of them: names
+ * and structs are valid only during the call, so they are copied here.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * How long requests may have been waiting for the thread that serves them, in memory that threads
- * share.
+ * The longest time that requests may have been waiting for the thread that serves them, in memory
+ * that threads share.
  *
  * The kernel does not tell when it has made a request. But one that waits has come after there was
  * none: so nobody has waited for longer than since the thread last found nothing to do.

@@ -1,6 +1,6 @@
 /**
- * What a mount's process tells: one line a life event, errors with what led to them, and, only
- * when tracing, requests.
+ * The log of a mount's process: one line a life event, errors with what led to them, and, only when
+ * tracing, requests.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where a mount's log goes, and in what form.
+ * The options of a mount's log: where its lines go, and in what form.
  *
  * @module
  */

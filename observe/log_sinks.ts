@@ -1,5 +1,6 @@
 /**
- * Where lines of a log go. What cannot be written is lost: a mount does not end for its log.
+ * The sinks of a log: the terminal, a file, syslog, journald. What cannot be written is lost: a
+ * mount does not end for its log.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a mount tells: its log, its metrics, its trace and its status.
+ * The accounts that a mount gives of itself: its log, its metrics, its trace and its status.
  *
  * @module
  */

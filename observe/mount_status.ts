@@ -1,5 +1,5 @@
 /**
- * What a mount tells of itself.
+ * The status of a mount, as it tells it of itself.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a terminal, or a reader of a log, must not take for more than text. Names and notes of a
+ * Text from others made harmless for a terminal, or for a reader of a log. Names and notes of a
  * catalog, and messages about them, are somebody else's: they may hold sequences that clear the
  * screen or answer for the user, turn the order of letters round, or begin a line that is not ours.
  *

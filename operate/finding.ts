@@ -1,5 +1,5 @@
 /**
- * What `pbkfs doctor` finds.
+ * One finding of `pbkfs doctor`: what was looked at, and how good or bad it is.
  *
  * @module
  */

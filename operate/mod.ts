@@ -1,5 +1,5 @@
 /**
- * What commands do, as functions with plain data in and out. Nothing here knows a terminal.
+ * The commands, as functions with plain data in and out. Nothing here knows a terminal.
  *
  * @module
  */

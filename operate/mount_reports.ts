@@ -1,5 +1,5 @@
 /**
- * What `pbkfs status` tells: all mounts of this host, or one.
+ * The reports of `pbkfs status`: of all mounts of this host, or of one.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * How a server is started on a mount, and stopped: by which programs, as whom, and on which port.
+ * Advice on starting and stopping a server on a mount: by which programs, as whom, and on which
+ * port.
  *
  * @module
  */

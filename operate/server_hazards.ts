@@ -1,5 +1,5 @@
 /**
- * What is dangerous about the server that runs on a mount.
+ * Dangerous settings of the server that runs on a mount.
  *
  * A running server tells its settings only to who may log in. But they come from files of the
  * mount, and from its command line, which is in one, too. A file that was changed since may not be

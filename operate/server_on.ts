@@ -1,5 +1,5 @@
 /**
- * Whether a PostgreSQL server runs on a mount.
+ * The PostgreSQL server that runs on a mount, if there is one.
  *
  * @module
  */

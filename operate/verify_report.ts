@@ -1,5 +1,5 @@
 /**
- * What checking a diff tells.
+ * The report of checking a diff.
  *
  * @module
  */

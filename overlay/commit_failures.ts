@@ -1,6 +1,6 @@
 /**
- * What has failed in the thread that commits, and which jobs fail for it: those that were made before
- * who makes them knew. Whoever waits for one of them must not be told of a success.
+ * The failures of the thread that commits, and the jobs that fail for each: those that were made
+ * before the maker of jobs knew of it. Whoever waits for one of them must not be told of a success.
  *
  * Who has to hear of a failure once it is known, `SyncFailures` knows, in the thread that makes jobs.
  *

@@ -1,5 +1,6 @@
 /**
- * How commits end, in memory that the thread that submits them shares with the one that commits.
+ * The results of commits, in memory that the thread that submits commits shares with the one that
+ * carries them out.
  *
  * Each number has one writer: `submitted` who submits, all others who commits. Sequences count jobs
  * from 1; in 32-bit cells they begin again, so they are compared by their distance.

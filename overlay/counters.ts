@@ -1,5 +1,5 @@
 /**
- * What a mount has done so far, in memory that threads share.
+ * The counters of a mount: what it has done so far, in memory that threads share.
  *
  * @module
  */

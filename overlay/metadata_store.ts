@@ -1,5 +1,6 @@
 /**
- * What a diff remembers besides the bytes of files: names, attributes, and which pages it holds.
+ * The interface of a metadata store: it keeps what a diff remembers besides the bytes of files,
+ * that is, names, attributes, and which pages the diff holds.
  *
  * A store is loaded once, when a diff is mounted, and from then on only told of changes.
  *

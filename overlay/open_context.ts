@@ -1,5 +1,5 @@
 /**
- * What commits to a diff work with.
+ * A diff's metadata store and data directory, opened for the thread that commits to it.
  *
  * @module
  */

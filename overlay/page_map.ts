@@ -1,5 +1,5 @@
 /**
- * Which pages of a file the diff holds.
+ * The page map of one file: a bitmap of the pages that the diff holds.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where inodes are in the tree, for messages: before there is an overlay, or without one.
+ * Paths of inodes, for messages: before there is an overlay, or without one.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * How everything is read: a plan tells where the bytes lie, and is then carried out, by this thread
- * or, for a request of the kernel, by read workers.
+ * The one way in which everything is read: a plan tells where the bytes lie, and is then carried
+ * out, by this thread or, for a request of the kernel, by read workers.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What the parts of a read have in common, in shared memory: who asked, the memory for the answer,
- * and how many parts are left. Who finishes the last part answers.
+ * The reads that read workers have under way, in shared memory: for each, who asked, the memory for
+ * the answer, and how many parts are left. Who finishes the last part answers.
  *
  * A job is used for one read after another, which are numbered. What is left and the number are one
  * cell, so that a part of an earlier read can never count for a later one.

@@ -1,6 +1,6 @@
 /**
- * What can be had of a diff that is damaged: what its metadata still tells, and data files that it
- * does not name, in a directory of their own.
+ * The salvage of a damaged diff: what its metadata still tells, and data files that it does not
+ * name, in a directory of their own.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What a read worker does with the parts that it takes: reads them, answers the kernel when a read
- * is complete, and goes on, whatever happens, until the queue is closed.
+ * The loop of a read worker: it takes parts of reads, reads them, answers the kernel when a read is
+ * complete, and goes on, whatever happens, until the queue is closed.
  *
  * @module
  */

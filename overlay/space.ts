@@ -1,5 +1,5 @@
 /**
- * How much room the diff's file system has, and what follows from it.
+ * The free space of the diff's file system, as one of four states, and what follows from each.
  *
  * - `room`: the kernel gathers writes without asking.
  * - `near`: a file that the diff does not have yet asks before its first write, which then makes its

@@ -1,6 +1,6 @@
 /**
- * Whether what a store holds fits together, and fits the base: each record may be as it should, and
- * a directory still lie in itself.
+ * The check of a store's records against each other and against the base: each record may be as it
+ * should, and a directory still lie in itself.
  *
  * @module
  */

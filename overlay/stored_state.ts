@@ -1,6 +1,6 @@
 /**
- * What a store holds, as columns of numbers: a diff may have very many files, of which few are
- * asked for. It can be handed from thread to thread without a copy.
+ * The contents of a metadata store as columns of numbers: a diff may have very many files, of which
+ * few are asked for. It can be handed from thread to thread without a copy.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Which process asks for a sync.
+ * The process that asks for a sync, and when it was started.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What the threads that help the dispatcher tell while they work.
+ * The messages that read workers and the commit thread send to the dispatcher while they work.
  *
  * @module
  */

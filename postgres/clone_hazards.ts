@@ -1,6 +1,6 @@
 /**
- * What in a configuration makes a clone dangerous for production, although `clone_settings.ts` is
- * there: the operator is told.
+ * Settings of a configuration that make a clone dangerous for production, although
+ * `clone_settings.ts` is there: the operator is told.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What is set in a clone so that it cannot harm the server that the backup was taken from. The
+ * The settings of a clone that keep it from harming the server that the backup was taken from. The
  * backup's own settings are production's: they name its archive, its primary, its files. See
  * `guard.ts` for where they are written.
  *

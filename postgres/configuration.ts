@@ -1,5 +1,5 @@
 /**
- * What the configuration files of a data directory say together, `include` lines followed.
+ * The configuration of a data directory: what its files say together, `include` lines followed.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Where a clone's settings are written so that they stay. PostgreSQL reads `postgresql.conf` and
- * all that it includes, then `postgresql.auto.conf`, and of each setting the last line counts.
+ * The files that hold a clone's settings, written so that they stay. PostgreSQL reads
+ * `postgresql.conf` and all that it includes, then `postgresql.auto.conf`, and of each setting the
+ * last line counts.
  *
  * - At the end of `postgresql.auto.conf` they win over everything in files. But that file is
  *   PostgreSQL's own: ALTER SYSTEM RESET ALL empties it.

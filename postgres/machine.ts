@@ -1,5 +1,6 @@
 /**
- * What this machine has of what a backup's configuration names.
+ * Questions to this machine: whether it has what a backup's configuration names, such as
+ * directories, libraries and locales.
  *
  * The paths are somebody else's, and who asks may be the process that serves the mount: one that
  * leads into the mount, or to a server that is down, would make it wait for ever. So another process

@@ -1,7 +1,7 @@
 /**
- * What of a backup's configuration names things that this machine may not have: directories for
- * sockets, libraries, locales, files. A server does not start without them, so the clone gets
- * values with which it does. See `machine.ts` for how the machine is asked.
+ * Settings of a backup's configuration that name things which this machine may not have:
+ * directories for sockets, libraries, locales, files. A server does not start without them, so the
+ * clone gets values with which it does. See `machine.ts` for how the machine is asked.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a thread and who starts it tell each other.
+ * The messages between a thread and who starts it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How a thread is started, and what threads have in common.
+ * Threads: how they are started, and the shared memory by which they work together.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What `global/pg_control` tells of a cluster: who it is, how it ended, where recovery begins.
+ * The contents of `global/pg_control`: which cluster it is, how it ended, where recovery begins.
  *
  * @see ControlFileData in PostgreSQL, src/include/catalog/pg_control.h
  * @module

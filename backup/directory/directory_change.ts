@@ -1,6 +1,6 @@
 /**
- * Whether a data directory is still what it was: the files that a server writes when it starts, and
- * before it changes any other.
+ * The check that a data directory is still what it was: by the files that a server writes when it
+ * starts, and before it changes any other.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What of a data directory does not belong to a copy of it.
+ * The files of a data directory that do not belong to a copy of it.
  *
  * @see excludeFiles and excludeDirContents in PostgreSQL, src/backend/backup/basebackup.c
  * @module

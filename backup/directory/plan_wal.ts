@@ -1,5 +1,5 @@
 /**
- * Which WAL a data directory needs to become consistent.
+ * The WAL plan of a data directory: the segments that it needs to become consistent.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Whether a data directory of root's is the one that root means.
+ * The check that nobody but root could put another directory in the place of root's own.
  *
  * @module
  */

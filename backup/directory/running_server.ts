@@ -1,6 +1,6 @@
 /**
- * Whether a server has a data directory. What it writes would be read half: pages of one moment
- * beside pages of another.
+ * The check that no server runs on a data directory. What it writes would be read half: pages of one
+ * moment beside pages of another.
  *
  * @module
  */

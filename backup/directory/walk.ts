@@ -1,5 +1,5 @@
 /**
- * What is in a data directory and its tablespaces.
+ * The listing of a data directory and its tablespaces.
  *
  * @module
  */

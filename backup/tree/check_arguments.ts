@@ -1,6 +1,6 @@
 /**
- * What programs that use pbkfs as a library give to it: TypeScript sees to the types, JavaScript to
- * nothing.
+ * Checks of the arguments that programs give to pbkfs as a library: TypeScript sees to the types,
+ * JavaScript to nothing.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What was done to serve reads.
+ * Counters of the work that reading a store takes.
  *
  * @module
  */

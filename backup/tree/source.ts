@@ -1,6 +1,6 @@
 /**
- * What a kind of backup must offer, so that it can be mounted. `backup/sources.ts` has the list of
- * the kinds that there are.
+ * The interface of a backup source: what a kind of backup must offer, so that it can be mounted.
+ * `backup/sources.ts` has the list of the kinds that there are.
  *
  * @module
  */

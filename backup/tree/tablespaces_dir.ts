@@ -1,5 +1,5 @@
 /**
- * Where tablespaces lie inside a tree.
+ * The name of the directory inside a tree that holds its tablespaces.
  *
  * @module
  */

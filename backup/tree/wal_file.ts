@@ -1,5 +1,5 @@
 /**
- * What a plan says of WAL files.
+ * The WAL plan of a backup: the files that recovery needs, and where each is.
  *
  * @module
  */

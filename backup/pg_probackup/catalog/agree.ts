@@ -1,6 +1,6 @@
 /**
- * What pg_probackup says of backups, and what their control files say, as one list. What the two do
- * not say alike is served to nobody.
+ * One list of backups made of two: what pg_probackup says of them, and what their control files
+ * say. What the two do not say alike is served to nobody.
  *
  * @module
  */

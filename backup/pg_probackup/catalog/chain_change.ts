@@ -1,5 +1,6 @@
 /**
- * Whether a chain is still what it was. Its catalog lives: backups are deleted, merged, validated.
+ * The check that a chain is still what it was. Its catalog lives: backups are deleted, merged,
+ * validated.
  *
  * @module
  */

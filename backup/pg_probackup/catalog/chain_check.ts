@@ -1,5 +1,5 @@
 /**
- * Whether a backup may be served, and a chain as a whole.
+ * The checks that a backup may be served, and that a chain fits together.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What the file lists of a chain tell.
+ * The file lists of a chain, in columns by row of dest's list.
  *
  * @module
  */

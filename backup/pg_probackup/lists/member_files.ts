@@ -1,5 +1,5 @@
 /**
- * What one backup holds of each file of dest's list, in columns.
+ * The file list of one backup of a chain, in columns: what it holds of each file of dest's list.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where the files of a chain lie in the store, and which member holds each.
+ * The layout of a chain in the store: the path of each file, and the member that holds it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where the pages of one file lie in a chain.
+ * The page index of one segment: for each block, which backup holds its page, and where.
  *
  * @module
  */

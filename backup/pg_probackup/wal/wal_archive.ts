@@ -1,5 +1,6 @@
 /**
- * Which WAL a backup needs to become consistent, and where it is.
+ * The WAL plan of a pg_probackup backup: the segments that it needs to become consistent, and where
+ * they are.
  *
  * @module
  */

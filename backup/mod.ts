@@ -48,7 +48,7 @@ export {
   decodingMicros,
   loadCodecs,
 } from "./tree/codecs.ts";
-export { type Counters, newCounters } from "./tree/counters.ts";
+export { newStoreCounters, type StoreCounters } from "./tree/store_counters.ts";
 export { heldMissing, PieceReader, type PieceReaderParts, sizeOf } from "./tree/piece_reader.ts";
 export { readFile } from "./tree/read_file.ts";
 export { StoreAlarm } from "./tree/store_alarm.ts";

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { loadCodecs, newCounters, openChain, PieceReader, resolveChain } from "../backup/mod.ts";
+import {
+  loadCodecs,
+  newStoreCounters,
+  openChain,
+  PieceReader,
+  resolveChain,
+} from "../backup/mod.ts";
 import { IndexMaker } from "../backup/pg_probackup/pages/index_maker.ts";
 import { readFileLists } from "../backup/pg_probackup/lists/read_lists.ts";
 import { openInstance } from "../backup/pg_probackup/catalog/open_instance.ts";
@@ -49,7 +55,7 @@ async function measureMaking(world: World, hasHeaderMap: boolean): Promise<Row[]
   const [store, codecs, counters] = [
     new StoreLayout(spec, lists),
     await loadCodecs(),
-    newCounters(),
+    newStoreCounters(),
   ];
   const files = new StoreFiles(openInstance(spec), libc, counters, 16);
   const maker = new IndexMaker({ lists, store, files, libc, codecs, counters });

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Codecs, type Counters, type Piece, PieceReader } from "../backup/mod.ts";
+import { type Codecs, type Piece, PieceReader, type StoreCounters } from "../backup/mod.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { NativeBuffer } from "../ffi/memory.ts";
 import type { Request } from "../fuse/mod.ts";
@@ -16,7 +16,7 @@ export interface ReadEngineOptions {
   readonly libc: Libc;
   readonly codecs: Codecs;
   /** Counts what is read of the store; counted up. */
-  readonly counters?: Counters;
+  readonly counters?: StoreCounters;
   /** Take reads that would keep this thread waiting; without them it does all itself. */
   readonly workers?: Pick<ReadWorkers, "queue" | "count"> | undefined;
   /** Called after each read that was done here, or handed over. */

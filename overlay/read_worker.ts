@@ -5,7 +5,7 @@
  * @module
  */
 
-import { loadCodecs, newCounters, PieceReader } from "../backup/mod.ts";
+import { loadCodecs, newStoreCounters, PieceReader } from "../backup/mod.ts";
 import { toPbkfsError } from "../errors.ts";
 import { servingLibc } from "../ffi/serving_libc.ts";
 import { clockMs, Latencies, replyBytes, replyError, REQUEST_KINDS } from "../fuse/mod.ts";
@@ -23,7 +23,7 @@ serveThread({
   async begin(setup: ReadWorkerSetup): Promise<Begun<true>> {
     const libc = servingLibc();
     const queue = new ReadQueue(setup.queue);
-    const counters = newCounters();
+    const counters = newStoreCounters();
     const codecs = await loadCodecs({ system: setup.systemCodecs });
     const shared = new OverlayCounters(setup.counters);
     const reader = new PieceReader({ libc, codecs, counters });

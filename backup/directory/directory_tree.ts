@@ -11,7 +11,7 @@ import { type ByteRange, type Fd, type Libc, systemLibc } from "../../ffi/libc.t
 import type { Base, OpenOptions, StoredWal, TreeLayout } from "../tree/base.ts";
 import type { BaseEntry, BaseNames, EntryIndex, Piece, StoreOrigin } from "../tree/base_tree.ts";
 import type { Codecs } from "../tree/codecs.ts";
-import { newCounters } from "../tree/counters.ts";
+import { newStoreCounters } from "../tree/store_counters.ts";
 import { PathList } from "../tree/path_list.ts";
 import { appendSettings } from "../tree/setting_lines.ts";
 import { type FileOwner, StoreDirectory } from "../tree/store_directory.ts";
@@ -32,7 +32,7 @@ const AUTO_CONF_BYTES_MAX = 16 * 1024 * 1024;
 export class DirectoryTree implements Base {
   readonly rootMode: number;
   readonly owner: FileOwner;
-  readonly counters = newCounters();
+  readonly counters = newStoreCounters();
   readonly libc: Libc;
   readonly codecs: Codecs;
   /** The WAL of a clone is copied, and in no tree. */

@@ -9,7 +9,7 @@ import type { ByteString } from "../../ffi/bytes.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import type { BaseEntry, BaseTree, EntryIndex } from "./base_tree.ts";
 import type { Codecs } from "./codecs.ts";
-import type { Counters } from "./counters.ts";
+import type { StoreCounters } from "./store_counters.ts";
 import type { StoreAlarm } from "./store_alarm.ts";
 
 /** How a tree is laid out where a restore leaves a choice. */
@@ -57,7 +57,7 @@ export interface Base extends BaseTree {
   readonly rootMode: number;
   /** Who owns the backup, and by default the tree. */
   readonly owner: { readonly uid: number; readonly gid: number };
-  readonly counters: Counters;
+  readonly counters: StoreCounters;
   readonly libc: Libc;
   readonly codecs: Codecs;
   /** What the backup stores below `pg_wal`, also if the tree has a link there. Sorted by name. */

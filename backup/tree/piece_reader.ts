@@ -9,7 +9,7 @@ import { IoVectors, type Libc } from "../../ffi/libc.ts";
 import { allocate, type NativeBuffer, offset } from "../../ffi/memory.ts";
 import { BLOCK_SIZE_BYTES, type Piece, RECORD_BYTES_MAX } from "./base_tree.ts";
 import type { Codecs } from "./codecs.ts";
-import { type Counters, newCounters } from "./counters.ts";
+import { newStoreCounters, type StoreCounters } from "./store_counters.ts";
 import { originDamaged } from "./store_error.ts";
 
 /** What reading takes. */
@@ -17,7 +17,7 @@ export interface PieceReaderParts {
   readonly libc: Libc;
   readonly codecs: Codecs;
   /** Counted up. */
-  readonly counters?: Counters;
+  readonly counters?: StoreCounters;
 }
 
 type RecordPiece = Extract<Piece, { in: "record" }>;
@@ -34,7 +34,7 @@ const PAGES_A_CALL = 128;
 export class PieceReader {
   readonly #libc: Libc;
   readonly #codecs: Codecs;
-  readonly #counters: Counters;
+  readonly #counters: StoreCounters;
   /** Both grow to what the longest record so far has taken. */
   #payloads = allocate(BATCH_BYTES_MAX);
   #decoded = allocate(BLOCK_SIZE_BYTES);
@@ -44,7 +44,7 @@ export class PieceReader {
   constructor({ libc, codecs, counters }: PieceReaderParts) {
     this.#libc = libc;
     this.#codecs = codecs;
-    this.#counters = counters ?? newCounters();
+    this.#counters = counters ?? newStoreCounters();
   }
 
   /**

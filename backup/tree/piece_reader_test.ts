@@ -7,7 +7,7 @@ import { type ByteRange, type Fd, type Libc, OPEN, systemLibc } from "../../ffi/
 import { allocate } from "../../ffi/memory.ts";
 import { CODECS, type Piece, RECORD_BYTES_MAX, type StoreOrigin } from "./base_tree.ts";
 import { loadCodecs } from "./codecs.ts";
-import { newCounters } from "./counters.ts";
+import { newStoreCounters } from "./store_counters.ts";
 import { encodePage } from "../../testing/backup/encode_page.ts";
 import { handPage, handStream } from "../../testing/backup/hand_store.ts";
 import { PieceReader } from "./piece_reader.ts";
@@ -52,7 +52,7 @@ Deno.test("pieces of all kinds, one after another [FR-140]", async () => {
     ];
     const target = allocate(5 + 2 + 3 + 2 + 10 + BLOCK);
     target.bytes.fill(0xee);
-    const counters = newCounters();
+    const counters = newStoreCounters();
     const reader = new PieceReader({ libc, codecs, counters });
     assert.equal(reader.read(pieces, target, 5), target.sizeBytes - 5);
     assert.deepEqual([...target.bytes.subarray(0, 12)], [
@@ -95,7 +95,7 @@ Deno.test("pages stored as they are, side by side, are few reads, and as many as
     places.map((range, block) => ({ in: "file", fd, range, of: { ...OF, block } }));
   const target = allocate(pages.length * BLOCK + 1);
   await withFile(stored, (fd) => {
-    const counters = newCounters();
+    const counters = newStoreCounters();
     const reader = new PieceReader({ libc, codecs, counters });
     assert.equal(reader.read(plan(fd), target, 1), pages.length * BLOCK);
     pages.forEach((page, block) => {
@@ -148,7 +148,7 @@ for (const padded of [true, false]) {
     const records = pages.map((page, block) => ({ block, payload: encodePage("lz4", page) }));
     const { stored, positions } = handStream(records, { padded });
     await withFile(stored, (fd) => {
-      const counters = newCounters();
+      const counters = newStoreCounters();
       const reader = new PieceReader({ libc, codecs, counters });
       const pieces: Piece[] = records.map(({ block, payload }) => ({
         ...RECORD,
@@ -178,7 +178,7 @@ Deno.test("long runs of records take several reads of bounded size [FR-140]", as
   const records = Array.from({ length: 60 }, (_, block) => ({ block, payload }));
   const { stored, positions } = handStream(records, { padded: false });
   await withFile(stored, (fd) => {
-    const counters = newCounters();
+    const counters = newStoreCounters();
     // Stands in for a codec that hardly compresses.
     const fake = { origins: codecs.origins, decode: () => true };
     const reader = new PieceReader({ libc, codecs: fake, counters });

@@ -9,7 +9,7 @@ import type { ByteString } from "../../ffi/bytes.ts";
 import type { Fd, Libc } from "../../ffi/libc.ts";
 import type { OpenedFile } from "../../ffi/open_beneath.ts";
 import type { StoreOrigin } from "./base_tree.ts";
-import type { Counters } from "./counters.ts";
+import type { StoreCounters } from "./store_counters.ts";
 import { type StoreDirectory, StoreRefusal } from "./store_directory.ts";
 import { originDamaged } from "./store_error.ts";
 
@@ -38,7 +38,7 @@ export class StoreFiles {
   constructor(
     private readonly store: Pick<StoreDirectory, "open" | "close">,
     private readonly libc: Libc,
-    private readonly counters: Counters,
+    private readonly counters: StoreCounters,
     private readonly descriptorsMax: number,
   ) {}
 

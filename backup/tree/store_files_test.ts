@@ -3,7 +3,7 @@ import type { ByteString } from "../../ffi/bytes.ts";
 import { type Fd, type FileStatus, systemLibc } from "../../ffi/libc.ts";
 import type { OpenedFile } from "../../ffi/open_beneath.ts";
 import { PbkfsError } from "../../errors.ts";
-import { newCounters } from "./counters.ts";
+import { newStoreCounters } from "./store_counters.ts";
 import { type StoredFile, StoreFiles } from "./store_files.ts";
 
 /** A store that keeps account of what is open. */
@@ -33,7 +33,7 @@ function file(key: number, sizeBytes = 10): StoredFile {
 
 Deno.test("the store is opened for reading only, a bounded number of files at a time [FR-134]", () => {
   const { store, libc, open } = accounting();
-  const files = new StoreFiles(store, libc, newCounters(), 3);
+  const files = new StoreFiles(store, libc, newStoreCounters(), 3);
   for (const key of [1, 2, 3, 1, 4, 5]) {
     files.unpin();
     files.descriptor(file(key));
@@ -45,7 +45,7 @@ Deno.test("the store is opened for reading only, a bounded number of files at a 
 
 Deno.test("a plan keeps its descriptors, even more of them than the bound [FR-134]", () => {
   const { store, libc, open } = accounting();
-  const files = new StoreFiles(store, libc, newCounters(), 2);
+  const files = new StoreFiles(store, libc, newStoreCounters(), 2);
   files.unpin();
   const descriptors = [1, 2, 3, 4].map((key) => files.descriptor(file(key)));
   assert.deepEqual([...open.keys()], descriptors);
@@ -58,7 +58,7 @@ Deno.test("a plan keeps its descriptors, even more of them than the bound [FR-13
 
 Deno.test("a stored file of another size is damage, and is closed again [FR-134]", () => {
   const { store, libc, open } = accounting();
-  const files = new StoreFiles(store, libc, newCounters(), 2);
+  const files = new StoreFiles(store, libc, newStoreCounters(), 2);
   assert.throws(() => files.descriptor(file(1, 11)), (error) => {
     assert(error instanceof PbkfsError);
     assert.equal(error.code, "StoreDamaged");
@@ -84,7 +84,7 @@ Deno.test("a missing stored file is damage; no permission and no descriptors are
         throw new PbkfsError("Io", { what: "open of x failed", errno: Number(errno) });
       },
     };
-    const files = new StoreFiles(failing, libc, newCounters(), 2);
+    const files = new StoreFiles(failing, libc, newStoreCounters(), 2);
     assert.throws(() => files.descriptor(file(1)), { code });
   }
 });

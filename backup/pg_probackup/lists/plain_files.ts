@@ -11,7 +11,7 @@ import { allocate } from "../../../ffi/memory.ts";
 import { rewriteAutoConf } from "./auto_conf.ts";
 import { appendSettings } from "../../tree/setting_lines.ts";
 import { type ChainSpec, destOf } from "../catalog/chain_spec.ts";
-import { newCounters } from "../../tree/counters.ts";
+import { newStoreCounters } from "../../tree/store_counters.ts";
 import type { FileLists } from "./file_lists.ts";
 import type { StoredWal, TreeLayout } from "../../tree/base.ts";
 import type { Row } from "../../tree/path_list.ts";
@@ -43,7 +43,7 @@ export class PlainFiles {
   /** Of a chain whose tree nobody needs yet. Close it. */
   static open(spec: ChainSpec, lists: FileLists): PlainFiles {
     const libc = systemLibc();
-    const files = new StoreFiles(openInstance(spec), libc, newCounters(), 1);
+    const files = new StoreFiles(openInstance(spec), libc, newStoreCounters(), 1);
     return new PlainFiles(spec, { lists, store: new StoreLayout(spec, lists), files, libc });
   }
 

@@ -15,7 +15,7 @@ import {
 } from "../../tree/base_tree.ts";
 import { type ChainSpec, destOf } from "../catalog/chain_spec.ts";
 import type { Codecs } from "../../tree/codecs.ts";
-import { newCounters } from "../../tree/counters.ts";
+import { newStoreCounters } from "../../tree/store_counters.ts";
 import { IndexCache } from "./index_cache.ts";
 import { IndexMaker } from "./index_maker.ts";
 import type { Base, StoredWal, TreeLayout } from "../../tree/base.ts";
@@ -59,7 +59,7 @@ const READ_FILES_MAX = 128;
 export class ChainTree implements Base {
   readonly rootMode: number;
   readonly owner: { readonly uid: number; readonly gid: number };
-  readonly counters = newCounters();
+  readonly counters = newStoreCounters();
   readonly libc: Libc;
   readonly codecs: Codecs;
   readonly walFiles: readonly StoredWal[];

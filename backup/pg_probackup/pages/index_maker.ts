@@ -11,7 +11,7 @@ import { allocate, type NativeBuffer } from "../../../ffi/memory.ts";
 import type { ByteString } from "../../../ffi/bytes.ts";
 import { BLOCK_SIZE_BYTES } from "../../tree/base_tree.ts";
 import type { Codecs } from "../../tree/codecs.ts";
-import type { Counters } from "../../tree/counters.ts";
+import type { StoreCounters } from "../../tree/store_counters.ts";
 import { HEADER_SIZE_BYTES, readHeaderMap } from "./header_map.ts";
 import type { PageHeaders } from "../lists/member_files.ts";
 import { BLOCKS_MAX, PageIndex, PageIndexBuilder } from "./page_index.ts";
@@ -30,7 +30,7 @@ export interface IndexMakerParts {
   readonly files: StoreFiles;
   readonly libc: Libc;
   readonly codecs: Codecs;
-  readonly counters: Counters;
+  readonly counters: StoreCounters;
 }
 
 /** A record takes at least its header and a byte: no list can promise more of them. */

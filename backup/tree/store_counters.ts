@@ -5,7 +5,7 @@
  */
 
 /** Counts since the base was opened, or since the caller made them. */
-export interface Counters {
+export interface StoreCounters {
   /** Bytes read from stored files: payloads, pages, plain files. */
   storeBytesRead: number;
   /** Bytes read to learn where pages lie: headers, regions of `page_header_map`. */
@@ -21,7 +21,7 @@ export interface Counters {
 }
 
 /** All zero. */
-export function newCounters(): Counters {
+export function newStoreCounters(): StoreCounters {
   return {
     storeBytesRead: 0,
     indexBytesRead: 0,

@@ -165,7 +165,7 @@ export function unnamed(
   const isDeleted = new Set(state.deleted);
   const strays: string[] = [];
   const deleted: string[] = [];
-  let last = (state.counters?.nextDataId ?? 1) - 1;
+  let last = (state.nextNumbers?.nextDataId ?? 1) - 1;
   for (const { name, isFile } of Deno.readDirSync(dataDirectory)) {
     const id = /^[0-9a-f]{16}$/.test(name) ? parseInt(name, 16) as DataId : undefined;
     if (id !== undefined && id > last) last = id;

@@ -57,7 +57,7 @@ export class InodeTable {
     const { base, state } = options;
     this.#options = options;
     const firstNewIno = base.count + FIRST_BASE_INO;
-    this.nextIno = state.counters?.nextIno ?? firstNewIno;
+    this.nextIno = state.nextNumbers?.nextIno ?? firstNewIno;
     this.#parents = checkState(state, {
       firstNewIno,
       mode: (ino) => this.#baseMode(ino),

@@ -15,9 +15,9 @@ import { contentOf, type Inode } from "./inode.ts";
 import type { InodeTable } from "./inode_table.ts";
 import type {
   ContentRecord,
-  Counters,
   DataId,
   MetadataBatch,
+  NextNumbers,
   PageMapRecord,
 } from "./metadata_store.ts";
 import { type NamesTicket, PendingNames } from "./pending_names.ts";
@@ -51,7 +51,7 @@ export interface JournalOptions {
   readonly data: DataFiles;
   readonly libc: Libc;
   readonly committer: Committer;
-  readonly counters: () => Counters;
+  readonly nextNumbers: () => NextNumbers;
   readonly failures: SyncFailures;
   /** Milliseconds of a clock that only moves forward; that of the process if missing. */
   readonly clock?: () => number;
@@ -269,7 +269,7 @@ export class Journal {
 
   /** Tells the store that it is in use: from now on lengths of files change without a commit. */
   begin(): void {
-    this.#commitAlone({ ...NOTHING, counters: this.#options.counters() });
+    this.#commitAlone({ ...NOTHING, nextNumbers: this.#options.nextNumbers() });
   }
 
   /** As {@link Journal.flush}, as the last thing: lengths of files are told as well. */
@@ -280,15 +280,15 @@ export class Journal {
     }
     this.#tellFound();
     this.flush();
-    this.#commitAlone({ ...NOTHING, counters: this.#options.counters(), isLast: true });
+    this.#commitAlone({ ...NOTHING, nextNumbers: this.#options.nextNumbers(), isLast: true });
   }
 
   /** Tells lengths that a crash has left untold. */
   #tellFound(): void {
-    const counters = this.#options.counters();
+    const nextNumbers = this.#options.nextNumbers();
     let contents: ContentRecord[] = [];
     const tell = () => {
-      if (contents.length > 0) this.#commitAlone({ ...NOTHING, contents, counters });
+      if (contents.length > 0) this.#commitAlone({ ...NOTHING, contents, nextNumbers });
       contents = [];
     };
     for (const record of this.#options.table.untold()) {
@@ -358,7 +358,7 @@ export class Journal {
   #submit(request: Request | undefined, files: readonly Inode[], pid?: number): SyncReply {
     const { data, committer } = this.#options;
     const toSync = this.#takeUnsynced(files);
-    const { batch, ticket } = this.#names.take(this.#options.counters());
+    const { batch, ticket } = this.#names.take(this.#options.nextNumbers());
     const taken = this.#takeContents(files);
     const isNothing = batch === undefined && taken.batch === undefined &&
       ticket.deletions.length === 0 && toSync.every(({ fd }) => fd === undefined);
@@ -527,7 +527,7 @@ export class Journal {
       ...NOTHING,
       contents: records.map(({ content }) => content),
       pages: records.flatMap(({ pages }) => pages),
-      counters: this.#options.counters(),
+      nextNumbers: this.#options.nextNumbers(),
     };
     return { batch, contents };
   }

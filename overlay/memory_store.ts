@@ -6,13 +6,13 @@
 
 import type {
   ContentRecord,
-  Counters,
   DataId,
   ExtendedAttributeRecord,
   InodeRecord,
   MetadataBatch,
   MetadataState,
   NameRecord,
+  NextNumbers,
   PageMapRecord,
   PromptStore,
 } from "./metadata_store.ts";
@@ -27,7 +27,7 @@ export class MemoryStore implements PromptStore {
   readonly #pages = new Map<string, PageMapRecord>();
   readonly #attributes = new Map<string, ExtendedAttributeRecord>();
   readonly #deleted = new Set<DataId>();
-  #counters: Counters | undefined;
+  #nextNumbers: NextNumbers | undefined;
   #isClean = false;
   #generation = 0;
 
@@ -38,7 +38,7 @@ export class MemoryStore implements PromptStore {
       contents: [...this.#contents.values()],
       pages: [...this.#pages.values()],
       extendedAttributes: [...this.#attributes.values()],
-      counters: this.#counters,
+      nextNumbers: this.#nextNumbers,
       deleted: [...this.#deleted],
       isClean: this.#isClean,
       keepsLengths: true,
@@ -81,7 +81,7 @@ export class MemoryStore implements PromptStore {
       else this.#attributes.set(key, attribute);
     }
     for (const ino of batch.removed) this.#remove(ino);
-    this.#counters = batch.counters;
+    this.#nextNumbers = batch.nextNumbers;
   }
 
   #remove(ino: Ino): void {

@@ -78,7 +78,7 @@ export interface ExtendedAttributeRecord {
 }
 
 /** Numbers to hand out next, so that none is used twice. */
-export interface Counters {
+export interface NextNumbers {
   readonly nextIno: number;
   readonly nextDataId: number;
 }
@@ -92,15 +92,15 @@ export interface MetadataBatch {
   readonly extendedAttributes: readonly ExtendedAttributeRecord[];
   /** Inodes that are gone, with everything that was recorded for them. */
   readonly removed: readonly Ino[];
-  readonly counters: Counters;
+  readonly nextNumbers: NextNumbers;
   /** Nothing comes after this: all lengths that have changed are told. */
   readonly isLast?: boolean;
 }
 
 /** All that a store remembers. Names are never `none`, attributes never without a value. */
-export type MetadataState = Omit<MetadataBatch, "removed" | "counters" | "isLast"> & {
+export type MetadataState = Omit<MetadataBatch, "removed" | "nextNumbers" | "isLast"> & {
   /** undefined in a store that has never been committed to. */
-  readonly counters: Counters | undefined;
+  readonly nextNumbers: NextNumbers | undefined;
   /** Data files of inodes that have been removed: deleted, or to be deleted at the mount. */
   readonly deleted: readonly DataId[];
   /** Whether the store was closed after a batch that was the last one. */
@@ -130,7 +130,7 @@ export interface PackedState {
 /** What a store tells of itself, see {@link MetadataState}. */
 export type StoreFacts = Pick<
   MetadataState,
-  "counters" | "isClean" | "keepsLengths" | "generation"
+  "nextNumbers" | "isClean" | "keepsLengths" | "generation"
 >;
 
 /**

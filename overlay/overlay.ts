@@ -95,7 +95,7 @@ export class Overlay implements FileSystem {
 
   constructor(options: OverlayOptions) {
     const { libc, state, base, reads, owner } = options;
-    let nextDataId = Math.max(state.counters?.nextDataId ?? 1, options.nextDataId ?? 1);
+    let nextDataId = Math.max(state.nextNumbers?.nextDataId ?? 1, options.nextDataId ?? 1);
     this.#libc = libc;
     this.#isClean = state.facts.isClean;
     // The kernel stamps what is written with the same clock. If it finds the time that we gave a
@@ -122,7 +122,7 @@ export class Overlay implements FileSystem {
       data: this.#data,
       libc,
       committer: options.committer,
-      counters: () => ({ nextIno: table.nextIno, nextDataId }),
+      nextNumbers: () => ({ nextIno: table.nextIno, nextDataId }),
       ...(options.clock !== undefined && { clock: options.clock }),
       onDue: options.onCommitDue,
     });

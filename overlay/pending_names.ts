@@ -10,7 +10,7 @@ import type { ByteString } from "../ffi/bytes.ts";
 import type { Ino } from "../fuse/mod.ts";
 import { contentOf, type Inode } from "./inode.ts";
 import type { InodeTable } from "./inode_table.ts";
-import type { Counters, DataId, MetadataBatch, NameRecord } from "./metadata_store.ts";
+import type { DataId, MetadataBatch, NameRecord, NextNumbers } from "./metadata_store.ts";
 
 interface NameKey {
   readonly ino: Ino;
@@ -85,7 +85,7 @@ export class PendingNames {
   }
 
   /** Takes all. @returns `batch` is undefined if the store has nothing to be told. */
-  take(counters: Counters): { batch: MetadataBatch | undefined; ticket: NamesTicket } {
+  take(nextNumbers: NextNumbers): { batch: MetadataBatch | undefined; ticket: NamesTicket } {
     const ticket = {
       inodes: this.#inodes,
       names: this.#names,
@@ -102,7 +102,7 @@ export class PendingNames {
     this.#deletions = [];
     const isEmpty = [ticket.inodes, ticket.names, ticket.attributes, ticket.removed]
       .every(({ size }) => size === 0) && ticket.created.length === 0;
-    return { batch: isEmpty ? undefined : this.#batch(ticket, counters), ticket };
+    return { batch: isEmpty ? undefined : this.#batch(ticket, nextNumbers), ticket };
   }
 
   /** What could not be committed waits again. */
@@ -115,7 +115,7 @@ export class PendingNames {
     this.#deletions.push(...ticket.deletions);
   }
 
-  #batch(ticket: NamesTicket, counters: Counters): MetadataBatch {
+  #batch(ticket: NamesTicket, nextNumbers: NextNumbers): MetadataBatch {
     const table = this.#table;
     const inodes = [...ticket.inodes].map((ino) => table.find(ino)).filter((i) => i !== undefined);
     const contents = ticket.created.map((i) => contentOf(i).takeRecords(i.ino)?.content);
@@ -130,7 +130,7 @@ export class PendingNames {
         value: table.find(ino)?.extendedAttributes?.get(name),
       })),
       removed: [...ticket.removed],
-      counters,
+      nextNumbers,
     };
   }
 

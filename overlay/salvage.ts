@@ -39,7 +39,7 @@ export interface Salvaged {
   readonly notes: readonly string[];
 }
 
-const NO_FACTS = { counters: undefined, isClean: false, keepsLengths: true, generation: 0 };
+const NO_FACTS = { nextNumbers: undefined, isClean: false, keepsLengths: true, generation: 0 };
 const EMPTY = new StoredState(new StatePacker().done(NO_FACTS));
 
 /** Looks at a diff, and changes nothing. */
@@ -166,7 +166,7 @@ function strayRecords(
 ): StrayRecords {
   const first = Math.max(
     base.count + FIRST_BASE_INO,
-    stored.counters?.nextIno ?? 0,
+    stored.nextNumbers?.nextIno ?? 0,
     lastInoOf(stored) + 1,
   );
   const inode = (ino: number, mode: number, links: number): InodeRecord => ({
@@ -204,9 +204,9 @@ function factsOf(
   const lastIno = added?.files.at(-1)?.ino ?? lastInoOf(stored);
   return {
     ...stored.facts,
-    counters: {
-      nextIno: Math.max(base.count + FIRST_BASE_INO, stored.counters?.nextIno ?? 0, lastIno + 1),
-      nextDataId: Math.max(stored.counters?.nextDataId ?? 1, lastId + 1),
+    nextNumbers: {
+      nextIno: Math.max(base.count + FIRST_BASE_INO, stored.nextNumbers?.nextIno ?? 0, lastIno + 1),
+      nextDataId: Math.max(stored.nextNumbers?.nextDataId ?? 1, lastId + 1),
     },
   };
 }

@@ -33,7 +33,7 @@ const NONE = { inodes: [], names: [], contents: [], pages: [], extendedAttribute
 function batchOf(sequence: number): MetadataBatch {
   const to = sequence as Ino;
   const name = { parent: 1 as Ino, name: `job ${sequence}` as never, to };
-  return { ...NONE, names: [name], removed: [], counters: { nextIno: sequence, nextDataId: 1 } };
+  return { ...NONE, names: [name], removed: [], nextNumbers: { nextIno: sequence, nextDataId: 1 } };
 }
 
 /** The engine between a port and a late store; what happens is written down. */

@@ -307,8 +307,8 @@ export class SqliteStore implements PromptStore {
       else run.attribute.run(ino, bytesOf(name), value);
     }
     for (const ino of batch.removed) for (const remove of this.#removals) remove.run(ino);
-    run.counter.run("next_ino", batch.counters.nextIno);
-    run.counter.run("next_data_id", batch.counters.nextDataId);
+    run.counter.run("next_ino", batch.nextNumbers.nextIno);
+    run.counter.run("next_data_id", batch.nextNumbers.nextDataId);
   }
 
   /** SQLite's errors as ours. */
@@ -458,7 +458,7 @@ function factsOf(counters: ReadonlyMap<string, number>): StoreFacts {
   const isNew = nextIno === undefined && nextDataId === undefined;
   return {
     // If there is only one of them, it is noticed when they are held against what is used.
-    counters: isNew ? undefined : { nextIno: nextIno ?? 0, nextDataId: nextDataId ?? 0 },
+    nextNumbers: isNew ? undefined : { nextIno: nextIno ?? 0, nextDataId: nextDataId ?? 0 },
     isClean: counters.get("is_clean") === 1,
     keepsLengths: counters.get("keeps_lengths") === 1,
     generation: counters.get("generation") ?? 0,

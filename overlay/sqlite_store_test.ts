@@ -83,9 +83,9 @@ Deno.test("a store whose pages are damaged is refused as damaged [FR-404]", asyn
       name: `a name that takes some room ${n}` as never,
       to: (n + 2) as Ino,
     }));
-    const counters = { nextIno: 1, nextDataId: 1 };
+    const nextNumbers = { nextIno: 1, nextDataId: 1 };
     const none = { inodes: [], contents: [], pages: [], extendedAttributes: [], removed: [] };
-    store.commit([{ ...none, names, counters }]);
+    store.commit([{ ...none, names, nextNumbers }]);
     store.close();
     const bytes = Deno.readFileSync(path);
     bytes.fill(0xee, 4096 * 3);
@@ -98,7 +98,7 @@ Deno.test("a store that was begun and never finished is made anew [FR-404]", asy
   await inTempDir((path) => {
     Deno.writeFileSync(path, new Uint8Array());
     const store = new SqliteStore(path);
-    assert.equal(store.load().counters, undefined);
+    assert.equal(store.load().nextNumbers, undefined);
     store.close();
   });
 });
@@ -118,21 +118,21 @@ Deno.test("a store that another process has open is in use [FR-404]", async () =
 Deno.test("a full disk is ENOSPC, leaves the store as it was, and it goes on [FR-405]", async () => {
   await inTempDir((path) => {
     const none = { inodes: [], names: [], contents: [], extendedAttributes: [], removed: [] };
-    const counters = { nextIno: 1, nextDataId: 1 };
+    const nextNumbers = { nextIno: 1, nextDataId: 1 };
     const pages = Array.from({ length: 4000 }, (_, part) => ({
       ino: 2 as Ino,
       part,
       bits: new Uint8Array(512).fill(1),
     }));
     const small = new SqliteStore(path, { pagesMax: 60 });
-    small.commit([{ ...none, pages: pages.slice(0, 1), counters }]);
-    assert.throws(() => small.commit([{ ...none, pages, counters }]), { errno: ERRNO.ENOSPC });
+    small.commit([{ ...none, pages: pages.slice(0, 1), nextNumbers }]);
+    assert.throws(() => small.commit([{ ...none, pages, nextNumbers }]), { errno: ERRNO.ENOSPC });
     assert.equal(small.load().pages.length, 1);
-    small.commit([{ ...none, pages: pages.slice(0, 2), counters }]);
+    small.commit([{ ...none, pages: pages.slice(0, 2), nextNumbers }]);
     small.close();
     const store = new SqliteStore(path);
     assert.equal(store.load().pages.length, 2);
-    store.commit([{ ...none, pages, counters }]);
+    store.commit([{ ...none, pages, nextNumbers }]);
     assert.equal(store.load().pages.length, 4000);
     store.close();
   });
@@ -157,9 +157,9 @@ Deno.test("a store of the first version is read; when its files were made is not
       undefined,
     ]);
     const born = { seconds: -1, nanoseconds: 999_999_999 };
-    const counters = { nextIno: 8, nextDataId: 1 };
+    const nextNumbers = { nextIno: 8, nextDataId: 1 };
     const none = { names: [], contents: [], pages: [], extendedAttributes: [], removed: [] };
-    store.commit([{ ...none, inodes: [{ ...inode!, born }], counters }]);
+    store.commit([{ ...none, inodes: [{ ...inode!, born }], nextNumbers }]);
     assert.deepEqual(store.load().inodes[0]?.born, born);
     store.close();
   } finally {

@@ -61,18 +61,18 @@ export function checkState(state: StoredState, base: BaseInodes): Map<Ino, Ino> 
 
 /** A number that was given out is not given out again: a new file would take the place of another. */
 function checkCounters(
-  { counters }: StoredState,
+  { nextNumbers }: StoredState,
   { lastIno, lastDataId, firstNewIno }: {
     readonly lastIno: number;
     readonly lastDataId: number;
     readonly firstNewIno: number;
   },
 ): void {
-  if (counters === undefined) {
+  if (nextNumbers === undefined) {
     if (lastIno > 0 || lastDataId > 0) throw damaged("the numbers to be given out are missing");
     return;
   }
-  const { nextIno, nextDataId } = counters;
+  const { nextIno, nextDataId } = nextNumbers;
   const fits = nextIno >= firstNewIno && nextIno > lastIno && nextDataId > lastDataId;
   if (!fits) {
     throw damaged(`numbers up to ${nextIno} and ${nextDataId} are given out, and more used`);

@@ -9,12 +9,12 @@ import { bytesOf, type ByteString, byteString } from "../ffi/bytes.ts";
 import type { Ino, Timestamp } from "../fuse/mod.ts";
 import {
   type ContentRecord,
-  type Counters,
   type DataId,
   type ExtendedAttributeRecord,
   type InodeRecord,
   type MetadataState,
   type NameRecord,
+  type NextNumbers,
   type PackedState,
   PAGE_MAP_PART_SIZE_BYTES,
   type PageMapRecord,
@@ -120,8 +120,8 @@ export function pack(state: MetadataState): PackedState {
   const attributes = state.extendedAttributes.toSorted((a, b) => a.ino - b.ino);
   for (const record of attributes) packer.addAttribute(record);
   for (const id of state.deleted) packer.addDeleted(id);
-  const { counters, isClean, keepsLengths, generation } = state;
-  return packer.done({ counters, isClean, keepsLengths, generation });
+  const { nextNumbers, isClean, keepsLengths, generation } = state;
+  return packer.done({ nextNumbers, isClean, keepsLengths, generation });
 }
 
 /** What can be handed over instead of being copied. */
@@ -157,8 +157,8 @@ export class StoredState {
     return this.#packed.facts;
   }
 
-  get counters(): Counters | undefined {
-    return this.facts.counters;
+  get nextNumbers(): NextNumbers | undefined {
+    return this.facts.nextNumbers;
   }
 
   /** Data files of inodes that have been removed: deleted, or to be deleted at the mount. */

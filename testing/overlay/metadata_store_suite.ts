@@ -25,7 +25,7 @@ const EMPTY: MetadataBatch = {
   pages: [],
   extendedAttributes: [],
   removed: [],
-  counters: { nextIno: 100, nextDataId: 10 },
+  nextNumbers: { nextIno: 100, nextDataId: 10 },
 };
 
 /** A batch of what is given, and nothing else. */
@@ -85,9 +85,9 @@ async function reloaded(open: OpenStore, ...commits: MetadataBatch[][]) {
 }
 
 const PROMISES: Readonly<Record<string, (open: OpenStore) => Promise<void>>> = {
-  async "holds nothing at first, not even counters"(open) {
-    const { counters, isClean, keepsLengths, generation: _, ...rest } = await reloaded(open);
-    assert.deepEqual([counters, isClean, keepsLengths], [undefined, false, true]);
+  async "holds nothing at first, not even which numbers come next"(open) {
+    const { nextNumbers, isClean, keepsLengths, generation: _, ...rest } = await reloaded(open);
+    assert.deepEqual([nextNumbers, isClean, keepsLengths], [undefined, false, true]);
     for (const records of Object.values(rest)) assert.deepEqual([...records], []);
   },
 
@@ -99,7 +99,7 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => Promise<void>>> = {
       contents: [content(2, 9, 2 ** 44), { ...content(4, 8, 0), form: "whole" }],
       pages: [pages(2, 0, 1, 255), pages(2, 7, 128)],
       extendedAttributes: [attribute(2, bytes(0, 1, 255)), attribute(3, bytes())],
-      counters: { nextIno: 2 ** 40, nextDataId: 77 },
+      nextNumbers: { nextIno: 2 ** 40, nextDataId: 77 },
     });
     const { removed: _, ...expected } = all;
     const { deleted, isClean, keepsLengths, generation, ...state } = await reloaded(open, [all]);
@@ -147,12 +147,12 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => Promise<void>>> = {
         batch({ inodes: [inode(2, { links: 3 })], contents: [content(2, 1, 10)] }),
         batch({ inodes: [inode(2, { links: 4 })], contents: [content(2, 1, 20)] }),
       ],
-      [batch({ names: [name(1, "whiteout")], counters: { nextIno: 200, nextDataId: 11 } })],
+      [batch({ names: [name(1, "whiteout")], nextNumbers: { nextIno: 200, nextDataId: 11 } })],
     );
     assert.deepEqual(state.inodes.map(({ links }) => links), [4]);
     assert.deepEqual(state.contents.map(({ sizeBytes }) => sizeBytes), [20]);
     assert.deepEqual(state.names.map(({ to }) => to), ["whiteout"]);
-    assert.deepEqual(state.counters, { nextIno: 200, nextDataId: 11 });
+    assert.deepEqual(state.nextNumbers, { nextIno: 200, nextDataId: 11 });
   },
 
   async "forgets a name that the base does not have either"(open) {
@@ -263,7 +263,7 @@ const PROMISES: Readonly<Record<string, (open: OpenStore) => Promise<void>>> = {
   },
 
   async "takes a commit of nothing"(open) {
-    assert.deepEqual((await reloaded(open, [], [batch({})])).counters, EMPTY.counters);
+    assert.deepEqual((await reloaded(open, [], [batch({})])).nextNumbers, EMPTY.nextNumbers);
   },
 };
 

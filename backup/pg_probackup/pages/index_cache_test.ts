@@ -38,12 +38,12 @@ Deno.test("an index costs eight bytes a block [FR-133]", () => {
   builder.add(2, { member: 0, offsetBytes: 8, sizeBytes: 8192, isCompressed: false });
   const index = builder.build();
   assert.equal(index.memoryBytes, 80);
-  assert.equal(index.place(0), undefined);
-  assert.deepEqual(index.place(9), {
+  assert.equal(index.record(0), undefined);
+  assert.deepEqual(index.record(9), {
     member: 3,
     offsetBytes: 2 ** 32 - 1,
     sizeBytes: 8192,
     isCompressed: true,
   });
-  assert.deepEqual(index.place(2)?.isCompressed, false);
+  assert.deepEqual(index.record(2)?.isCompressed, false);
 });

@@ -172,9 +172,9 @@ export class IndexMaker {
         if (got !== sizeBytes) throw originDamaged(stored.of, "its stored file has shrunk");
         return this.#header.view;
       },
-      record: (block, place) => {
+      record: (block, payload) => {
         if (block >= limit) return false;
-        builder.add(block, { member, ...place });
+        builder.add(block, { member, ...payload });
         return true;
       },
       marker: (blockCount) => {

@@ -16,8 +16,8 @@ export const BLOCKS_MAX = 2 ** 22;
 /** The page is compressed although its payload is as long as a page. */
 const COMPRESSED_BIT = 0x8000;
 
-/** Where one page lies. */
-export interface PagePlace {
+/** A stored page of a chain: whose it is, and where its payload lies. */
+export interface PageRecord {
   /** Position of the backup in the chain, 0 for FULL. */
   readonly member: number;
   /** Of the payload in the stored file, after the record's header. */
@@ -53,8 +53,13 @@ export class PageIndex {
     return { isHole, endBlock };
   }
 
-  /** @returns undefined for a hole. `block` is below {@link PageIndex.blockCount}. */
-  place(block: number): PagePlace | undefined {
+  /**
+   * The newest record of a block.
+   *
+   * @param block Below {@link PageIndex.blockCount}.
+   * @returns undefined for a hole.
+   */
+  record(block: number): PageRecord | undefined {
     const sizeBytes = this.sizes[block]!;
     if (sizeBytes === 0) return undefined;
     const member = this.members[block]!;
@@ -83,12 +88,12 @@ export class PageIndexBuilder {
   }
 
   /** `block` is below {@link BLOCKS_MAX}. */
-  add(block: number, place: PagePlace): void {
+  add(block: number, record: PageRecord): void {
     if (block >= this.#offsets.length) this.#grow(block + 1);
-    this.#offsets[block] = place.offsetBytes;
-    this.#sizes[block] = place.sizeBytes;
-    const isOdd = place.isCompressed && place.sizeBytes === BLOCK_SIZE_BYTES;
-    this.#members[block] = place.member | (isOdd ? COMPRESSED_BIT : 0);
+    this.#offsets[block] = record.offsetBytes;
+    this.#sizes[block] = record.sizeBytes;
+    const isOdd = record.isCompressed && record.sizeBytes === BLOCK_SIZE_BYTES;
+    this.#members[block] = record.member | (isOdd ? COMPRESSED_BIT : 0);
     if (block >= this.#blockCount) this.#blockCount = block + 1;
   }
 

@@ -42,25 +42,25 @@ export function planBlocks(
     const next = Math.min(end, (block + 1) * BLOCK_SIZE_BYTES);
     const wanted = { offsetBytes: at - block * BLOCK_SIZE_BYTES, sizeBytes: next - at };
     at = next;
-    const place = index.place(block);
-    if (place === undefined) {
+    const record = index.record(block);
+    if (record === undefined) {
       zeros += wanted.sizeBytes;
       continue;
     }
     if (zeros > 0) pieces.push({ in: "zeros", sizeBytes: zeros });
     zeros = 0;
-    const source = sourceFor(place.member, block);
+    const source = sourceFor(record.member, block);
     const { fd, codec } = source;
     const of = { ...source.of, block };
-    if (!place.isCompressed) {
-      const offsetBytes = place.offsetBytes + wanted.offsetBytes;
+    if (!record.isCompressed) {
+      const offsetBytes = record.offsetBytes + wanted.offsetBytes;
       pieces.push({ in: "file", fd, range: { offsetBytes, sizeBytes: wanted.sizeBytes }, of });
       continue;
     }
     if (codec === "none") {
-      throw originDamaged(of, `its page has ${place.sizeBytes} bytes, but no compress_alg`);
+      throw originDamaged(of, `its page has ${record.sizeBytes} bytes, but no compress_alg`);
     }
-    const { offsetBytes, sizeBytes } = place;
+    const { offsetBytes, sizeBytes } = record;
     // Spelt out: a spread costs as much as the rest of planning a page.
     pieces.push({
       in: "record",

@@ -22,13 +22,13 @@ export interface StreamVisitor {
   /** Reads bytes of the stored file; the result is valid until the next call. */
   read(offsetBytes: number, sizeBytes: number): DataView;
   /** @returns false to stop. */
-  record(block: number, place: StreamPlace): boolean;
+  record(block: number, payload: RecordPayload): boolean;
   /** The file was cut to `blockCount` blocks at that time. Nothing follows it. */
   marker(blockCount: number): void;
 }
 
-/** Where a record's payload lies. */
-export interface StreamPlace {
+/** The payload of a record, and where it lies in the stored file. */
+export interface RecordPayload {
   readonly offsetBytes: number;
   readonly sizeBytes: number;
   readonly isCompressed: boolean;

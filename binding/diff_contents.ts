@@ -137,9 +137,9 @@ function removeStrays(libc: Libc, diff: Fd): void {
     return; // There is none, or it is none of ours.
   }
   try {
-    const place = `/proc/self/fd/${lost}`;
-    const strays = straysIn(`${place}/.`);
-    for (const name of strays) Deno.removeSync(`${place}/${name}`, { recursive: true });
+    const directory = `/proc/self/fd/${lost}`;
+    const strays = straysIn(`${directory}/.`);
+    for (const name of strays) Deno.removeSync(`${directory}/${name}`, { recursive: true });
     if (strays.length > 0) removeLost(`/proc/self/fd/${diff}`);
   } finally {
     libc.close(lost);

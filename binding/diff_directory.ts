@@ -231,7 +231,7 @@ function makeDirectory(path: string, libc: Libc): boolean {
  * is given is empty, whatever has been put in its place meanwhile.
  */
 function makeForUser(path: string, libc: Libc): void {
-  asRoot(() => inParent(libc, path, (place) => Deno.mkdirSync(place, { mode: 0o700 })));
+  asRoot(() => inParent(libc, path, (ownPath) => Deno.mkdirSync(ownPath, { mode: 0o700 })));
   if (takeOver(path, libc) === undefined) {
     throw new PbkfsError("DiffMisplaced", {
       what: `The diff directory "${path}" was replaced while it was being made`,
@@ -296,7 +296,7 @@ function removeIfEmpty(path: string, libc: Libc): void {
     } catch (error) {
       if (!(error instanceof Deno.errors.PermissionDenied) || !hasRootBehind()) throw error;
       // It is where only root can make and remove something.
-      asRoot(() => inParent(libc, path, (place) => Deno.removeSync(place)));
+      asRoot(() => inParent(libc, path, (ownPath) => Deno.removeSync(ownPath)));
     }
   } catch {
     // Somebody has put something there meanwhile; it stays.

@@ -97,10 +97,9 @@ export interface ProgramCall {
 /** A guardian that starts `daemon`. @param shell For tests. */
 export function guarded(
   daemon: ProgramCall,
-  place: { readonly diffPath: string; readonly mountPath: string },
+  { diffPath, mountPath }: { readonly diffPath: string; readonly mountPath: string },
   shell = "/bin/sh",
 ): ProgramCall {
-  const { diffPath, mountPath } = place;
   const names = [NAME, diffPath, mountPath];
   return {
     program: shell,

@@ -63,7 +63,7 @@ function makeAsRoot(libc: Libc, path: string, isNamed: boolean): boolean {
 /** Removes a directory if it is empty; root is not led elsewhere by links. */
 function removeDirectory(path: string): void {
   if (!isRootBehind()) return Deno.removeSync(path);
-  asRoot(() => inParent(systemLibc(), path, (place) => Deno.removeSync(place)));
+  asRoot(() => inParent(systemLibc(), path, (ownPath) => Deno.removeSync(ownPath)));
 }
 
 /**
@@ -118,10 +118,10 @@ export function removeMade(
 
 /** @returns false if root does not believe it. */
 function removeAsToldBy(diffPath: string, path: string): boolean {
-  return inParent(systemLibc(), path, (place, parent) => {
+  return inParent(systemLibc(), path, (ownPath, parent) => {
     const { uid } = systemLibc().fstat(parent);
     if (Deno.uid() === ROOT && uid !== Deno.statSync(diffPath).uid) return false;
-    Deno.removeSync(place);
+    Deno.removeSync(ownPath);
     return true;
   });
 }

@@ -47,10 +47,10 @@ export function judge(
 }
 
 /** Looks and decides. */
-export function judgeMount(place: PbkfsMount, watch: Watch): Verdict {
-  const owner = readOwner(place.diffPath);
+export function judgeMount(mount: PbkfsMount, watch: Watch): Verdict {
+  const owner = readOwner(mount.diffPath);
   const hadMounted = owner?.pid === watch.deaths.at(-1)?.pid && owner?.mountedAt !== undefined;
-  return judge(watch, { isListed: isListed(place), hadMounted });
+  return judge(watch, { isListed: isListed(mount), hadMounted });
 }
 
 /** Carries out a verdict other than to mount again, and logs it. */

@@ -42,10 +42,10 @@ function low(view: DataView, { at }: Field): number {
 }
 
 function high(view: DataView, { at }: Field, kind: "i64" | "u64"): number {
-  const place = LITTLE_ENDIAN ? at + 4 : at;
+  const highAt = LITTLE_ENDIAN ? at + 4 : at;
   return kind === "i64"
-    ? view.getInt32(place, LITTLE_ENDIAN)
-    : view.getUint32(place, LITTLE_ENDIAN);
+    ? view.getInt32(highAt, LITTLE_ENDIAN)
+    : view.getUint32(highAt, LITTLE_ENDIAN);
 }
 
 /** Writes a member. 64-bit members are written in halves, so that no BigInt is made. */

@@ -120,7 +120,7 @@ export function openPlainDirectory(libc: Libc, path: ByteString, flags: number):
  * @param path Absolute, as realpath(3) gives it.
  * @throws As {@link openPlainDirectory}.
  */
-export function inParent<T>(libc: Libc, path: string, use: (place: string, parent: Fd) => T): T {
+export function inParent<T>(libc: Libc, path: string, use: (ownPath: string, parent: Fd) => T): T {
   const slash = path.lastIndexOf("/");
   const parent = openPlainDirectory(libc, byteStringOf(path.slice(0, slash) || "/"), OPEN.pathOnly);
   try {

@@ -141,9 +141,9 @@ export class Replier {
       this.#fillEntry(attributes);
       writeField(this.#stat, STAT.ino, entry.ino);
       writeField(this.#stat, STAT.mode, attributes?.mode ?? entry.mode);
-      const place = offset(this.#listing.address, used);
+      const end = offset(this.#listing.address, used);
       const name = bytesOf(entry.name, 1);
-      const needed = Number(add(request, place, room - used, name, what, entry.cookie));
+      const needed = Number(add(request, end, room - used, name, what, entry.cookie));
       if (needed > room - used) break;
       used += needed;
       if (attributes !== undefined) listed(entry);

@@ -86,9 +86,9 @@ function openLogFile(path: string, libc: Libc): Fd {
 function openLogOfRoot(path: string, flags: number, libc: Libc): Fd | undefined {
   const slash = path.lastIndexOf("/");
   const real = trustedPath(libc, path.slice(0, slash)) + path.slice(slash);
-  return inParent(libc, real, (place, directory) => {
+  return inParent(libc, real, (ownPath, directory) => {
     if (libc.fstat(directory).uid !== 0) return undefined;
-    const fd = libc.open(byteStringOf(place), flags, 0o600);
+    const fd = libc.open(byteStringOf(ownPath), flags, 0o600);
     const { mode, links, uid } = libc.fstat(fd);
     if ((mode & TYPE.mask) === TYPE.file && links === 1 && uid === 0) return fd;
     libc.close(fd);

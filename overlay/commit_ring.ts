@@ -56,13 +56,13 @@ export class CommitRing {
 
   complete(outcome: CommitOutcome): void {
     const { sequence } = outcome;
-    OUTCOME.write(this.#cells, this.#place(sequence), outcome);
+    OUTCOME.write(this.#cells, this.#cellOf(sequence), outcome);
     Atomics.store(this.#cells, AT.completed, sequence);
     Atomics.notify(this.#cells, AT.completed);
   }
 
   outcome(sequence: number): CommitOutcome {
-    const outcome = OUTCOME.read(this.#cells, this.#place(sequence));
+    const outcome = OUTCOME.read(this.#cells, this.#cellOf(sequence));
     const { storeErrno, syncErrno, failedFiles } = outcome;
     return { sequence, storeErrno, syncErrno, failedFiles };
   }
@@ -99,7 +99,7 @@ export class CommitRing {
     Atomics.wait(this.#cells, AT.closed, 0);
   }
 
-  #place(sequence: number): number {
+  #cellOf(sequence: number): number {
     return RING.size + (sequence % this.size) * OUTCOME.size;
   }
 }

@@ -27,7 +27,7 @@ export type CounterName = typeof COUNTER_NAMES[number];
 /** The memory: numbers of eight bytes. */
 const COUNTERS = plainRecord(COUNTER_NAMES);
 /** Where each number lies: counting is part of every request. */
-const PLACES = COUNTERS.at;
+const CELLS = COUNTERS.at;
 
 /** Numbers that one thread adds to and any may read. */
 export class OverlayCounters {
@@ -41,14 +41,14 @@ export class OverlayCounters {
   }
 
   add(name: CounterName, amount: number): void {
-    const at = PLACES[name];
+    const at = CELLS[name];
     this.#values[at] = (this.#values[at] as number) + amount;
   }
 
   /** Takes over numbers that somebody else counts. */
   takeOver(counts: Partial<Record<CounterName, number>>): void {
     for (const name in counts) {
-      const at = PLACES[name as CounterName] as number | undefined;
+      const at = CELLS[name as CounterName] as number | undefined;
       if (at !== undefined) this.#values[at] = counts[name as CounterName] as number;
     }
   }

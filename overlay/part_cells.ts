@@ -32,12 +32,12 @@ const PIECE = plainRecord([
   "fd",
   "offsetBytes",
   "sizeBytes",
-  /** Of a record: its place in {@link CODECS}, what comes out of it, and what of that is wanted. */
+  /** Of a record: its index in {@link CODECS}, what comes out of it, and what of that is wanted. */
   "codec",
   "decodedSizeBytes",
   "wantedOffsetBytes",
   "wantedSizeBytes",
-  /** What it is of: a place among the ids of the backups, and a block. */
+  /** What it is of: an index among the ids of the backups, and a block. */
   "backup",
   "block",
 ]);

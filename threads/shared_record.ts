@@ -71,9 +71,9 @@ function recordOf<Name extends string>(
     if (!/^[a-zA-Z]\w*$/.test(name)) throw new TypeError(`"${name}" is no name of a cell`);
   }
   const layout = layoutOf(Object.fromEntries(names.map((name) => [name, 1])));
-  const place = (index: number) => `start + ${index}`;
-  const writes = names.map((name, index) => access.write(place(index), `record.${name}`));
-  const reads = names.map((name, index) => `${name}: ${access.read(place(index))}`);
+  const cell = (index: number) => `start + ${index}`;
+  const writes = names.map((name, index) => access.write(cell(index), `record.${name}`));
+  const reads = names.map((name, index) => `${name}: ${access.read(cell(index))}`);
   return {
     ...layout as CellLayout<Name>,
     write: new Function(

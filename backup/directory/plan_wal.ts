@@ -113,6 +113,6 @@ function segmentBytesOf(
 
 function lsnOf(text: string): Lsn {
   const lsn = parseLsn(text);
-  if (lsn === undefined) throw new TypeError(`${text} is no place in the WAL`);
+  if (lsn === undefined) throw new TypeError(`${text} is no position in the WAL`);
   return lsn;
 }

@@ -10,7 +10,7 @@ import type { ByteRange, Fd } from "../../ffi/libc.ts";
 /** The only block size that pg_probackup restores. */
 export { BLOCK_SIZE_BYTES } from "../../postgres/block_size.ts";
 
-/** How records are stored. `none` is bytes as they are. Threads tell codecs by their places here. */
+/** How records are stored. `none` is bytes as they are. Threads tell codecs by their index here. */
 export const CODECS = ["none", "zlib", "pglz", "lz4", "zstd"] as const;
 export type Codec = typeof CODECS[number];
 

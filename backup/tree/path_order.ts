@@ -90,14 +90,14 @@ function median(a: number, b: number, c: number): number {
 function insert(paths: PathSlices, order: Uint32Array, { from, to, depth }: Part): void {
   for (let at = from + 1; at < to; at++) {
     const index = order[at]!;
-    let place = at;
-    for (; place > from; place--) {
-      const before = order[place - 1]!;
+    let slot = at;
+    for (; slot > from; slot--) {
+      const before = order[slot - 1]!;
       const difference = compare(paths, before, index, depth);
       if (difference < 0 || (difference === 0 && before < index)) break;
-      order[place] = before;
+      order[slot] = before;
     }
-    order[place] = index;
+    order[slot] = index;
   }
 }
 

@@ -27,7 +27,7 @@ type FilePiece = Extract<Piece, { in: "file" }>;
 const BATCH_BYTES_MAX = 256 * 1024;
 /** A record's header, and the padding of old versions before it, lie between two payloads. */
 const GAP_BYTES_MAX = 16;
-/** Pages read with one call; each takes two places, one for the gap before it. */
+/** Pages read with one call; each takes two vectors, one for the gap before it. */
 const PAGES_A_CALL = 128;
 
 /** Reads pieces, of the base or of others, into memory. Each thread has its own. */
@@ -91,16 +91,16 @@ export class PieceReader {
     const vectors = this.#vectors;
     vectors.clear();
     let at = from;
-    let place = to;
+    let targetOffset = to;
     for (let end = first.range.offsetBytes; at < pieces.length && at - from < PAGES_A_CALL; at++) {
       const piece = pieces[at]!;
       if (piece.in !== "file" || piece.fd !== first.fd) break;
       const { offsetBytes, sizeBytes } = piece.range;
       const gap = offsetBytes - end;
-      if (gap < 0 || gap > GAP_BYTES_MAX || place + sizeBytes > target.sizeBytes) break;
+      if (gap < 0 || gap > GAP_BYTES_MAX || targetOffset + sizeBytes > target.sizeBytes) break;
       if (gap > 0) vectors.add(this.#gap.address, gap);
-      vectors.add(offset(target.address, place), sizeBytes);
-      place += sizeBytes;
+      vectors.add(offset(target.address, targetOffset), sizeBytes);
+      targetOffset += sizeBytes;
       end = offsetBytes + sizeBytes;
     }
     if (at > from + 1) {

@@ -79,19 +79,19 @@ export class StoreDirectory implements Disposable {
     const libc = options.libc ?? systemLibc();
     const root = libc.open("/" as ByteString, OPEN.pathOnly | OPEN.directory);
     try {
-      const place = byteStringOf(path).slice(1) as ByteString;
+      const relative = byteStringOf(path).slice(1) as ByteString;
       try {
-        return new StoreDirectory(path, openDirectoryBeneath(libc, root, place), options);
+        return new StoreDirectory(path, openDirectoryBeneath(libc, root, relative), options);
       } catch (error) {
         if (options.mayBeLink !== true || !isOneOf(error, LINK_ERRNOS)) throw refused(error);
       }
-      const slash = place.lastIndexOf("/");
+      const slash = relative.lastIndexOf("/");
       using parent = new StoreDirectory(
         path.slice(0, path.lastIndexOf("/")),
-        openDirectoryBeneath(libc, root, place.slice(0, slash) as ByteString),
+        openDirectoryBeneath(libc, root, relative.slice(0, slash) as ByteString),
         { libc },
       );
-      return parent.#follow(place.slice(slash + 1) as ByteString, options);
+      return parent.#follow(relative.slice(slash + 1) as ByteString, options);
     } catch (error) {
       throw refused(error);
     } finally {

@@ -20,8 +20,8 @@ export function storeDamaged(what: string, cause?: unknown): PbkfsError {
 
 /** A block or file of the tree cannot be had from where it should be. */
 export function originDamaged(of: StoreOrigin, why: string, cause?: unknown): PbkfsError {
-  const place = of.block === undefined ? "" : `block ${of.block} of `;
-  const what = `Cannot read ${place}"${printable(of.path)}": in backup ${of.backupId} ${why}`;
+  const where = of.block === undefined ? "" : `block ${of.block} of `;
+  const what = `Cannot read ${where}"${printable(of.path)}": in backup ${of.backupId} ${why}`;
   return storeDamaged(what, cause);
 }
 

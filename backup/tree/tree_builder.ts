@@ -207,9 +207,9 @@ function inRanges(
   }
   runs.forEach(({ range, from }, at) => {
     const end = runs[at + 1]?.from ?? count;
-    let place = next.get(range)!;
-    for (let index = from; index < end; index++) entries[place++] = index;
-    next.set(range, place);
+    let slot = next.get(range)!;
+    for (let index = from; index < end; index++) entries[slot++] = index;
+    next.set(range, slot);
   });
   return entries;
 }

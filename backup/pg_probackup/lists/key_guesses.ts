@@ -26,11 +26,11 @@ export class KeyGuesses {
     const start = pair * GUESS_BYTES_MAX;
     const end = start + this.#lengths[pair]!;
     if (end === start) return -1;
-    let place = at;
-    for (let from = start; from < end; from++, place++) {
-      if (guesses[from] !== bytes[place]) return -1;
+    let offset = at;
+    for (let from = start; from < end; from++, offset++) {
+      if (guesses[from] !== bytes[offset]) return -1;
     }
-    return place;
+    return offset;
   }
 
   /** The field of the key guessed. */

@@ -18,10 +18,10 @@ export const ABSENT = -2;
 /** The file has not changed since the parent. */
 export const UNCHANGED = -1;
 
-/** What stands for a row in its place. Others are the file's place in the columns, moved by two. */
-const ABSENT_PLACE = 0;
-const UNCHANGED_PLACE = 1;
-const FIRST_PLACE = 2;
+/** What stands for a row instead of a slot. Others are the file's slot in the columns, plus two. */
+const ABSENT_SLOT = 0;
+const UNCHANGED_SLOT = 1;
+const FIRST_SLOT = 2;
 
 const PAGED = 0x80;
 
@@ -35,7 +35,7 @@ const CODEC_OF_HASH = new Map<number, number>([
 /** A {@link MemberFiles} as plain data, to be handed to another thread. */
 export interface MemberColumns {
   /** By row. */
-  readonly places: Uint32Array<ArrayBuffer>;
+  readonly slots: Uint32Array<ArrayBuffer>;
   /** These have what is told of a file that is stored, one after another. */
   readonly sizes: Float64Array<ArrayBuffer>;
   readonly kinds: Uint8Array<ArrayBuffer>;
@@ -46,7 +46,7 @@ export interface MemberColumns {
 }
 
 /**
- * One column a fact, and a place in them only for what is stored: of a hundred thousand files,
+ * One column a fact, and a slot in them only for what is stored: of a hundred thousand files,
  * eight backups make millions of facts, most of them that nothing has changed.
  */
 export class MemberFiles {
@@ -63,43 +63,43 @@ export class MemberFiles {
 
   /** Bytes of the stored file, {@link UNCHANGED}, or {@link ABSENT}. */
   storedSizeBytes(row: Row): number {
-    const place = this.#columns.places[row]!;
-    if (place >= FIRST_PLACE) return this.#columns.sizes[place - FIRST_PLACE]!;
-    return place === UNCHANGED_PLACE ? UNCHANGED : ABSENT;
+    const slot = this.#columns.slots[row]!;
+    if (slot >= FIRST_SLOT) return this.#columns.sizes[slot - FIRST_SLOT]!;
+    return slot === UNCHANGED_SLOT ? UNCHANGED : ABSENT;
   }
 
   /** The file is stored as a stream of pages. */
   isPaged(row: Row): boolean {
-    return (this.#columns.kinds[this.#place(row)]! & PAGED) !== 0;
+    return (this.#columns.kinds[this.#slot(row)]! & PAGED) !== 0;
   }
 
   /** Of a file that is stored. */
   codec(row: Row): Codec {
-    return CODECS[this.#columns.kinds[this.#place(row)]! & ~PAGED]!;
+    return CODECS[this.#columns.kinds[this.#slot(row)]! & ~PAGED]!;
   }
 
   /** Where the page headers of a stored file are; `count` 0 if nowhere but in the stream. */
   headers(row: Row): PageHeaders {
-    const place = this.#place(row);
+    const slot = this.#slot(row);
     const { headerCounts, headerCrcs, headerOffsets, headerSizes } = this.#columns;
     return {
-      count: headerCounts[place]!,
-      crc: headerCrcs[place]!,
-      offsetBytes: headerOffsets[place]!,
-      sizeBytes: headerSizes[place]!,
+      count: headerCounts[slot]!,
+      crc: headerCrcs[slot]!,
+      offsetBytes: headerOffsets[slot]!,
+      sizeBytes: headerSizes[slot]!,
     };
   }
 
   /** Records in a stored file; 0 if not told. */
   headerCount(row: Row): number {
-    return this.#columns.headerCounts[this.#place(row)]!;
+    return this.#columns.headerCounts[this.#slot(row)]!;
   }
 
   /** Whoever asks has seen that the file is stored. */
-  #place(row: Row): number {
-    const place = this.#columns.places[row]!;
-    if (place < FIRST_PLACE) throw new RangeError(`Row ${row} is not stored`);
-    return place - FIRST_PLACE;
+  #slot(row: Row): number {
+    const slot = this.#columns.slots[row]!;
+    if (slot < FIRST_SLOT) throw new RangeError(`Row ${row} is not stored`);
+    return slot - FIRST_SLOT;
   }
 }
 
@@ -113,7 +113,7 @@ export class MemberFilesBuilder {
   /** @param storedExpected More may come, of rows as of files stored. */
   constructor(rowCount: number, storedExpected: number) {
     this.#columns = {
-      places: new Uint32Array(rowCount),
+      slots: new Uint32Array(rowCount),
       sizes: new Float64Array(storedExpected),
       kinds: new Uint8Array(storedExpected),
       headerCounts: new Uint32Array(storedExpected),
@@ -130,27 +130,27 @@ export class MemberFilesBuilder {
    * not know. The codec means nothing where nothing is stored.
    */
   set(row: Row, line: ContentLine): "repeated" | "codec" | undefined {
-    if (row >= this.#columns.places.length) {
-      this.#columns.places = grown(this.#columns.places, row * 2 + 1);
+    if (row >= this.#columns.slots.length) {
+      this.#columns.slots = grown(this.#columns.slots, row * 2 + 1);
     }
-    if (this.#columns.places[row] !== ABSENT_PLACE) return "repeated";
+    if (this.#columns.slots[row] !== ABSENT_SLOT) return "repeated";
     const { sizeBytes } = line;
     if (sizeBytes === UNCHANGED) {
-      this.#columns.places[row] = UNCHANGED_PLACE;
+      this.#columns.slots[row] = UNCHANGED_SLOT;
       return undefined;
     }
     const codec = this.#codecOf(line.codecHash);
     if (codec === undefined && sizeBytes > 0) return "codec";
     if (this.#count === this.#columns.sizes.length) this.#resize(this.#count * 2 + 16);
-    const place = this.#count++;
+    const slot = this.#count++;
     const columns = this.#columns;
-    columns.places[row] = FIRST_PLACE + place;
-    columns.sizes[place] = sizeBytes;
-    columns.kinds[place] = (codec ?? 0) | (isPaged(line) ? PAGED : 0);
-    columns.headerCounts[place] = line.headerCount;
-    columns.headerCrcs[place] = line.headerCrc;
-    columns.headerOffsets[place] = line.headerOffsetBytes;
-    columns.headerSizes[place] = line.headerSizeBytes;
+    columns.slots[row] = FIRST_SLOT + slot;
+    columns.sizes[slot] = sizeBytes;
+    columns.kinds[slot] = (codec ?? 0) | (isPaged(line) ? PAGED : 0);
+    columns.headerCounts[slot] = line.headerCount;
+    columns.headerCrcs[slot] = line.headerCrc;
+    columns.headerOffsets[slot] = line.headerOffsetBytes;
+    columns.headerSizes[slot] = line.headerSizeBytes;
     return undefined;
   }
 

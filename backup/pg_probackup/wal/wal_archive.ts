@@ -111,5 +111,5 @@ function planStored(
 function lsnOf(text: string): Lsn {
   const lsn = parseLsn(text);
   if (lsn !== undefined && formatLsn(lsn) !== "0/0") return lsn;
-  throw storeDamaged(`The backup names "${text}" as a place in the WAL`);
+  throw storeDamaged(`The backup names "${text}" as a position in the WAL`);
 }

@@ -58,8 +58,8 @@ export function borrow(address: Address, sizeBytes: number): Uint8Array<ArrayBuf
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, sizeBytes));
 }
 
-/** {@link borrow}ed memory as a buffer, such as one that another thread has allocated and keeps. */
-export function borrowed(address: Address, sizeBytes: number): NativeBuffer {
+/** As {@link borrow}, with its address: memory that another thread has allocated, and keeps. */
+export function borrowBuffer(address: Address, sizeBytes: number): NativeBuffer {
   const bytes = borrow(address, sizeBytes);
   return { bytes, view: new DataView(bytes.buffer), address, sizeBytes };
 }

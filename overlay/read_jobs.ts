@@ -10,7 +10,7 @@
 
 import { PbkfsError } from "../errors.ts";
 import type { Fd } from "../ffi/libc.ts";
-import { type Address, allocate, borrowed, type NativeBuffer } from "../ffi/memory.ts";
+import { type Address, allocate, borrowBuffer, type NativeBuffer } from "../ffi/memory.ts";
 import { clockMs, type Request } from "../fuse/mod.ts";
 import { layoutOf, plainRecord } from "../threads/mod.ts";
 import { PIECES_MAX } from "./part_cells.ts";
@@ -125,7 +125,7 @@ export class ReadJobs {
     const known = this.#targets[job];
     if (known !== undefined) return known;
     const address = this.#cells[job * JOB_CELLS.size + JOB.at.address] as Address;
-    return this.#targets[job] = borrowed(address, this.#readSizeBytesMax);
+    return this.#targets[job] = borrowBuffer(address, this.#readSizeBytesMax);
   }
 
   /**

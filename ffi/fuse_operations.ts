@@ -85,11 +85,21 @@ const SIGNATURES = {
 /** The name of an operation that we may serve. */
 export type OperationName = keyof typeof SIGNATURES;
 
+type Numbers<T extends readonly unknown[]> = { readonly [Index in keyof T]: number };
+
+/**
+ * One function. It is declared as a method, whose parameters may be types of the caller's own that
+ * are numbers, such as inode numbers: here nothing is known of them.
+ */
+type Handler<Name extends OperationName> = {
+  handle(...args: Numbers<(typeof SIGNATURES)[Name]>): void;
+}["handle"];
+
 /**
  * A function for each operation served. Arguments come as numbers, in the order of the C
  * declaration; pointers are addresses, valid during the call only.
  */
-export type Handlers = { readonly [Name in OperationName]: (...args: number[]) => void };
+export type Handlers = { readonly [Name in OperationName]: Handler<Name> };
 
 /** The struct, and what keeps its functions alive. */
 export interface Operations {

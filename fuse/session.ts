@@ -20,9 +20,10 @@ import { type Fd, type Libc, systemLibc } from "../ffi/libc.ts";
 import { mountingOn, unmountAt } from "../ffi/mount_point.ts";
 import { type Libfuse, libfuse } from "../ffi/libfuse.ts";
 import { type Address, addressOf, allocate, type NativeBuffer } from "../ffi/memory.ts";
+import type { ErrorSink } from "./answers.ts";
 import { type ConnectionSettings, DEFAULT_SETTINGS } from "./connection.ts";
-import { type ErrorSink, makeDispatcher } from "./dispatcher.ts";
 import type { FileSystem } from "./file_system.ts";
+import { makeHandlers } from "./handlers.ts";
 import { completeInit } from "./init_reply.ts";
 import { KIND_OF_OPCODE, Latencies } from "./latencies.ts";
 import { RequestReader } from "./requests.ts";
@@ -128,7 +129,7 @@ export class Session {
     this.#spinMs = settings.spinMicros / 1000;
     this.#clearPrivileges = settings.clearPrivileges;
     this.#requestSizeBytesMax = settings.transferSizeBytesMax + REQUEST_HEADER_SIZE_BYTES;
-    const { handlers, seeks } = makeDispatcher({
+    const { handlers, seeks } = makeHandlers({
       fuse: this.#trace?.replies(fuse) ?? fuse,
       fileSystem: options.fileSystem,
       requests: this.#requests,

@@ -25,19 +25,12 @@ import {
 import { AIOCB, AIOCB_SIZE_BYTES, SIGEV_NONE } from "./async_write.ts";
 import { Z_STREAM, Z_STREAM_SIZE_BYTES } from "./codecs.ts";
 import { type Layout, readField, writeField } from "./layout.ts";
-import {
-  FALLOCATE,
-  FLOCK,
-  IOVEC,
-  OPEN,
-  OPEN_HOW,
-  POLLFD,
-  RESOLVE,
-  STATVFS,
-  STATX,
-  SYS_OPENAT2,
-  TIMESPEC,
-} from "./libc.ts";
+import { FALLOCATE, FLOCK, OPEN, RESOLVE, STATVFS } from "./libc.ts";
+import { STATX } from "./libc/attributes.ts";
+import { OPEN_HOW, SYS_OPENAT2 } from "./libc/descriptors.ts";
+import { TIMESPEC } from "./libc/system.ts";
+import { IOVEC } from "./libc/types.ts";
+import { POLLFD } from "./libc/waiting.ts";
 
 /** A struct, our table of it, and the C names of the members, where they differ. */
 interface Probe {

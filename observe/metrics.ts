@@ -177,6 +177,20 @@ const COUNTERS: Readonly<Record<CounterName, string>> = {
 };
 
 function families(status: MountStatus, latencies: Latencies): MetricFamily[] {
+  return [
+    ...mountFamilies(status),
+    ...spaceFamilies(status),
+    ...counterFamilies(status),
+    {
+      name: "pbkfs_request_duration_seconds",
+      type: "histogram",
+      help: "How long requests of the kernel took.",
+      samples: REQUEST_KINDS.flatMap((kind) => histogram(kind, latencies)),
+    },
+  ];
+}
+
+function mountFamilies(status: MountStatus): MetricFamily[] {
   const { version, instance, backupId: backup, mountPath: mount, diffPath: diff } = status;
   return [
     {
@@ -197,15 +211,20 @@ function families(status: MountStatus, latencies: Latencies): MetricFamily[] {
       help: "How often the process behind the mount has died, and it was mounted again.",
       samples: [{ value: status.restarts.count }],
     },
+  ];
+}
+
+function spaceFamilies({ diff, space }: MountStatus): MetricFamily[] {
+  return [
     {
       name: "pbkfs_diff_bytes",
       type: "gauge",
       help: "Space that the diff takes.",
       // What is not counted yet is not told.
-      samples: !status.diff.isComplete ? [] : [
-        { labels: { part: "data" }, value: status.diff.dataBytes },
-        { labels: { part: "wal" }, value: status.diff.walBytes },
-        { labels: { part: "other" }, value: status.diff.otherBytes },
+      samples: !diff.isComplete ? [] : [
+        { labels: { part: "data" }, value: diff.dataBytes },
+        { labels: { part: "wal" }, value: diff.walBytes },
+        { labels: { part: "other" }, value: diff.otherBytes },
       ],
     },
     {
@@ -215,28 +234,25 @@ function families(status: MountStatus, latencies: Latencies): MetricFamily[] {
         "writes are refused.",
       samples: SPACE_STATES.map((state) => ({
         labels: { state },
-        value: Number(status.space.state === state),
+        value: Number(space.state === state),
       })),
     },
     {
       name: "pbkfs_reserve_bytes",
       type: "gauge",
       help: "Space that is kept for what the kernel has gathered.",
-      samples: [{ value: status.space.reserveBytes }],
-    },
-    ...(Object.keys(COUNTERS) as CounterName[]).map((name): MetricFamily => ({
-      name: `pbkfs_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`,
-      type: "counter",
-      help: COUNTERS[name],
-      samples: [{ value: status.counters[name] }],
-    })),
-    {
-      name: "pbkfs_request_duration_seconds",
-      type: "histogram",
-      help: "How long requests of the kernel took.",
-      samples: REQUEST_KINDS.flatMap((kind) => histogram(kind, latencies)),
+      samples: [{ value: space.reserveBytes }],
     },
   ];
+}
+
+function counterFamilies({ counters }: MountStatus): MetricFamily[] {
+  return (Object.keys(COUNTERS) as CounterName[]).map((name): MetricFamily => ({
+    name: `pbkfs_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`,
+    type: "counter",
+    help: COUNTERS[name],
+    samples: [{ value: counters[name] }],
+  }));
 }
 
 /** Bounds of a histogram, from 16 µs to 16 s. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { TextFormatter } from "@logtape/logtape";
 import { errnoName, PbkfsError, plainText } from "../errors.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { LogOptions, LogTarget } from "./log_options.ts";
@@ -59,40 +60,10 @@ export async function openLog(
   options: LogOptions,
   place: LogPlace,
 ): Promise<Log> {
-  const {
-    configureSync,
-    getJsonLinesFormatter,
-    getLogger,
-    getTextFormatter,
-    resetSync,
-  } = await import("@logtape/logtape");
+  const logtape = await import("@logtape/logtape");
   const sink = openSink(options.target, place);
-  const format = options.format === "json"
-    ? getJsonLinesFormatter({ properties: "flatten" })
-    : getTextFormatter({
-      timestamp: "rfc3339",
-      level: "full",
-      format: ({ timestamp, level, message, record }) =>
-        `${timestamp} ${level} ${message}${factsText(record.properties)}`,
-    });
-  const harmless = options.format === "json" ? terminalJson : terminalText;
-  configureSync({
-    reset: true,
-    sinks: {
-      main: (record) =>
-        sink.write({
-          text: harmless(format(record).trimEnd()),
-          message: record.message.join(""),
-          level: record.level,
-          facts: record.properties,
-        }),
-    },
-    loggers: [
-      { category: "pbkfs", sinks: ["main"], lowestLevel: options.tracing ? "trace" : "info" },
-      { category: ["logtape", "meta"], sinks: ["main"], lowestLevel: "error" },
-    ],
-  });
-  const logger = getLogger("pbkfs");
+  configure(logtape, options, sink);
+  const logger = logtape.getLogger("pbkfs");
   let rest: LogSink | undefined;
   return {
     info: (message, facts = {}) => logger.info(literal(message), facts),
@@ -109,11 +80,48 @@ export async function openLog(
       if (rest !== sink) rest?.reopen();
     },
     close() {
-      resetSync();
+      logtape.resetSync();
       sink.close();
       if (rest !== sink) rest?.close();
     },
   };
+}
+
+type LogTape = typeof import("@logtape/logtape");
+
+/** From now on what is logged goes to `sink`. */
+function configure(logtape: LogTape, options: LogOptions, sink: LogSink): void {
+  const format = formatterOf(logtape, options);
+  const harmless = options.format === "json" ? terminalJson : terminalText;
+  logtape.configureSync({
+    reset: true,
+    sinks: {
+      main: (record) =>
+        sink.write({
+          text: harmless(format(record).trimEnd()),
+          message: record.message.join(""),
+          level: record.level,
+          facts: record.properties,
+        }),
+    },
+    loggers: [
+      { category: "pbkfs", sinks: ["main"], lowestLevel: options.tracing ? "trace" : "info" },
+      { category: ["logtape", "meta"], sinks: ["main"], lowestLevel: "error" },
+    ],
+  });
+}
+
+function formatterOf(
+  { getJsonLinesFormatter, getTextFormatter }: LogTape,
+  options: LogOptions,
+): TextFormatter {
+  if (options.format === "json") return getJsonLinesFormatter({ properties: "flatten" });
+  return getTextFormatter({
+    timestamp: "rfc3339",
+    level: "full",
+    format: ({ timestamp, level, message, record }) =>
+      `${timestamp} ${level} ${message}${factsText(record.properties)}`,
+  });
 }
 
 function openSink(

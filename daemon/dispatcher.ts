@@ -112,22 +112,10 @@ export class Dispatcher {
     };
     const { dispatcher } = threads;
     const disconnected = Promise.withResolvers<void>();
-    const syncs = new Map<number, PromiseWithResolvers<void>>();
-    const wantedCommits = new Map<number, PromiseWithResolvers<void>>();
-    const onNews = (data: DispatcherNews) => {
-      if ("problem" in data) tellProblem(log, data.problem);
-      else if ("warning" in data) log.warning(data.warning);
-      else if ("note" in data) log[data.note.level](data.note.text, data.note.facts);
-      else if ("trace" in data) trace.tell(data.trace);
-      else if ("synced" in data) settleErrands(syncs, data.synced);
-      else if ("commitDue" in data) onCommitDue();
-      else if ("committed" in data) settleErrands(wantedCommits, data.committed);
-      else disconnected.resolve();
-    };
-    const buffers = options.learnt?.buffers ?? [];
-    const ports = commits === undefined ? [] : [commits.channel.port];
-    const stored = commits === undefined ? [] : buffersOfState(commits.state);
-    const transfer = [...ports, ...buffers, ...stored];
+    const wanted: Wanted = { syncs: new Map(), commits: new Map() };
+    const onDisconnected = disconnected.resolve;
+    const onNews = receiver({ log, trace, wanted, onCommitDue, onDisconnected });
+    const transfer = transferred(options, commits);
     const terminate = () => {
       dispatcher.terminate();
       errands.close();
@@ -146,9 +134,46 @@ export class Dispatcher {
       ended: dispatcher.ended.finally(terminate),
       disconnected: disconnected.promise,
       readCounters: reads?.counters ?? [],
-      ...{ ...news, errands, syncs, commits: wantedCommits },
+      ...{ ...news, errands, ...wanted },
     });
   }
+}
+
+/** Errands that are wanted, by their number. */
+interface Wanted {
+  readonly syncs: Map<number, PromiseWithResolvers<void>>;
+  readonly commits: Map<number, PromiseWithResolvers<void>>;
+}
+
+/** Takes what the thread tells. */
+function receiver({ log, trace, wanted, onCommitDue, onDisconnected }: {
+  readonly log: Log;
+  readonly trace: TraceLines;
+  readonly wanted: Wanted;
+  readonly onCommitDue: () => void;
+  readonly onDisconnected: () => void;
+}): (data: DispatcherNews) => void {
+  return (data) => {
+    if ("problem" in data) tellProblem(log, data.problem);
+    else if ("warning" in data) log.warning(data.warning);
+    else if ("note" in data) log[data.note.level](data.note.text, data.note.facts);
+    else if ("trace" in data) trace.tell(data.trace);
+    else if ("synced" in data) settleErrands(wanted.syncs, data.synced);
+    else if ("commitDue" in data) onCommitDue();
+    else if ("committed" in data) settleErrands(wanted.commits, data.committed);
+    else onDisconnected();
+  };
+}
+
+/** What the thread gets for itself, instead of a copy. */
+function transferred(
+  { learnt }: DispatcherOptions,
+  commits: CommitWorker | undefined,
+): Transferable[] {
+  const buffers = learnt?.buffers ?? [];
+  const ports = commits === undefined ? [] : [commits.channel.port];
+  const stored = commits === undefined ? [] : buffersOfState(commits.state);
+  return [...ports, ...buffers, ...stored];
 }
 
 /** One sync, or commit, may answer several that were wanted. */

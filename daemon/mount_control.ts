@@ -1,5 +1,6 @@
 /**
- * What the main thread knows of the mount that it controls, and what it answers who asks.
+ * The control of a mount by its main thread: what that knows of the mount, and its answers to who
+ * asks.
  *
  * @module
  */

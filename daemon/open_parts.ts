@@ -1,5 +1,5 @@
 /**
- * What the thread that serves opens before there is a file system.
+ * The parts that the serving thread opens before there is a file system.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where a mount is asked: at the control socket, and for metrics.
+ * The servers of one mount: the control socket, and metrics.
  *
  * @module
  */

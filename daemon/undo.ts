@@ -1,5 +1,5 @@
 /**
- * What a start has done so far, and how it is undone if the start fails.
+ * The undoing of a start that fails: what it has done so far, the last thing first.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What all handlers do alike: they answer a request as their last step, and tell the file system
- * what the kernel learns by an answer.
+ * The part that all handlers have in common: they answer a request as their last step, and tell the
+ * file system what the kernel learns by an answer.
  *
  * @module
  */

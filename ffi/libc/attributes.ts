@@ -1,5 +1,5 @@
 /**
- * What is known of files, by descriptor and by name.
+ * Attributes of files, by descriptor and by name.
  *
  * @module
  */

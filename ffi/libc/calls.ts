@@ -1,5 +1,5 @@
 /**
- * How a function of the C library is called: its result is taken, and errno with it.
+ * Calls of the C library: the result of a function is taken, and errno with it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where files have bytes, and whether those are on disk.
+ * The space of files: where they have bytes, and whether those are on disk.
  *
  * @module
  */

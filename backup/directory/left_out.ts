@@ -16,6 +16,12 @@ const FILES: readonly string[] = [
   ...["tablespace_map", "tablespace_map.old", "backup_label.old"],
 ];
 
+/**
+ * Of a server whose socket is in its data directory, as a clone's may be. The number in it is that of
+ * a process; where another one has it, or has not quite ended, no server starts.
+ */
+const SOCKET_LOCK = /^\.s\.PGSQL\.\d+\.lock$/;
+
 /** Directories of which only themselves are there: a server makes what is in them anew. */
 const EMPTY_DIRECTORIES: readonly string[] = [
   ...["pg_stat_tmp", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots"],
@@ -28,7 +34,7 @@ export const WAL_DIRECTORY = "pg_wal";
 /** Whether a file or directory is left out with all that is in it. @param path In the directory. */
 export function isLeftOut(path: string): boolean {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  return FILES.includes(path) || name.startsWith("pgsql_tmp") ||
+  return FILES.includes(path) || SOCKET_LOCK.test(path) || name.startsWith("pgsql_tmp") ||
     name.startsWith("pg_internal.init");
 }
 

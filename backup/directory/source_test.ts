@@ -56,9 +56,9 @@ Deno.test("what belongs to the server that ran there is left out, and a moved di
   const before = await DIRECTORY.resolve({ dirPath: sample.dirPath });
   const moved = `${sample.topPath}/moved`;
   Deno.renameSync(sample.dirPath, moved);
-  for (const name of ["postmaster.opts", "standby.signal", "recovery.signal", "backup_label.old"]) {
-    Deno.writeTextFileSync(`${moved}/${name}`, "x");
-  }
+  const ofServer = ["postmaster.opts", ".s.PGSQL.5433.lock"];
+  const ofRecovery = ["standby.signal", "recovery.signal", "backup_label.old"];
+  for (const name of [...ofServer, ...ofRecovery]) Deno.writeTextFileSync(`${moved}/${name}`, "x");
   Deno.mkdirSync(`${moved}/base/pgsql_tmp`);
   Deno.mkdirSync(`${moved}/pg_replslot/gone`);
   Deno.writeTextFileSync(`${moved}/global/pg_internal.init.7`, "x");

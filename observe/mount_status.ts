@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { CounterName, SpaceState, Strays } from "../overlay/mod.ts";
 import {
   type Latencies,
   type LatencySummary,
   REQUEST_KINDS,
   type RequestKind,
 } from "../fuse/mod.ts";
+import type { CounterName, SpaceState, Strays } from "../overlay/mod.ts";
 import type { LogTarget } from "./log_options.ts";
 
 /** What a mount tells of itself. */
@@ -44,7 +44,7 @@ export interface MountStatus {
   /** Whether there is room for more. */
   readonly space: SpaceStatus;
   /**
-   * Data files that nothing names, see `overlay/strays.ts`. They are not part of `diff`, but counted
+   * Data files that nothing names, see `overlay/store/strays.ts`. They are not part of `diff`, but counted
    * with it: while that is not complete, there are more.
    */
   readonly lostAndFound?: Strays;

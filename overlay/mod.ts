@@ -12,8 +12,8 @@ export {
   type FileToSync,
   InlineCommitter,
   makeContext,
-} from "./committer.ts";
-export { COUNTER_NAMES, type CounterName, OverlayCounters, sumOf } from "./counters.ts";
+} from "./commit/committer.ts";
+export { COUNTER_NAMES, type CounterName, OverlayCounters, sumOf } from "./shared/counters.ts";
 export {
   checkDataFiles,
   type DataCheck,
@@ -21,22 +21,22 @@ export {
   measure,
   unnamed,
   type WrongFile,
-} from "./data_check.ts";
-export { PAGE_SIZE_BYTES } from "./file_content.ts";
-export { readGeneration } from "./generation_record.ts";
-export { type InspectedStore, inspectStore } from "./inspect_store.ts";
-export { timestamp } from "./inode.ts";
-export type { TreeOwner } from "./inode_table.ts";
-export { type ContentRecord, type DataId } from "./metadata_store.ts";
-export { MemoryStore } from "./memory_store.ts";
-export type { MetadataBatch, MetadataState, MetadataStore } from "./metadata_store.ts";
-export { promised, type PromptStore } from "./metadata_store.ts";
-export { buffersOfState, type PackedState, StoredState } from "./stored_state.ts";
-export { openContext } from "./open_context.ts";
-export { dataFileName } from "./data_files.ts";
-export { PathsOf } from "./paths_of.ts";
+} from "./check/data_check.ts";
+export { PAGE_SIZE_BYTES } from "./content/file_content.ts";
+export { readGeneration } from "./store/generation_record.ts";
+export { type InspectedStore, inspectStore } from "./check/inspect_store.ts";
+export { timestamp } from "./names/inode.ts";
+export type { TreeOwner } from "./names/inode_table.ts";
+export { type ContentRecord, type DataId } from "./store/metadata_store.ts";
+export { MemoryStore } from "./store/memory_store.ts";
+export type { MetadataBatch, MetadataState, MetadataStore } from "./store/metadata_store.ts";
+export { promised, type PromptStore } from "./store/metadata_store.ts";
+export { buffersOfState, type PackedState, StoredState } from "./store/stored_state.ts";
+export { openContext } from "./commit/open_context.ts";
+export { dataFileName } from "./data/data_files.ts";
+export { PathsOf } from "./names/paths_of.ts";
 export { Overlay, type OverlayOptions } from "./overlay.ts";
-export { ReadEngine, type ReadEngineOptions } from "./read_engine.ts";
+export { ReadEngine, type ReadEngineOptions } from "./read/read_engine.ts";
 export {
   type CodecsToLoad,
   newReadThread,
@@ -44,14 +44,19 @@ export {
   readWorkerCount,
   type ReadWorkers,
   startReadWorkers,
-} from "./read_pool.ts";
-export { Reserve } from "./reserve.ts";
-export type { RoomOptions, VitalFiles } from "./room.ts";
-export { SPACE_STATES, type SpaceChange, type SpaceLimits, type SpaceState } from "./space.ts";
-export { SpareFiles } from "./spare_files.ts";
-export { SCHEMA_VERSION, SqliteStore } from "./sqlite_store.ts";
-export { salvage, type Salvaged } from "./salvage.ts";
-export type { KeptStrays, Strays } from "./strays.ts";
+} from "./read/read_pool.ts";
+export { Reserve } from "./data/reserve.ts";
+export type { RoomOptions, VitalFiles } from "./space/room.ts";
+export {
+  SPACE_STATES,
+  type SpaceChange,
+  type SpaceLimits,
+  type SpaceState,
+} from "./space/space.ts";
+export { SpareFiles } from "./data/spare_files.ts";
+export { SCHEMA_VERSION, SqliteStore } from "./store/sqlite_store.ts";
+export { salvage, type Salvaged } from "./check/salvage.ts";
+export type { KeptStrays, Strays } from "./store/strays.ts";
 export {
   type CommitChannel,
   type CommitThread,
@@ -59,5 +64,5 @@ export {
   newCommitThread,
   startCommitWorker,
   WorkerCommitter,
-} from "./worker_committer.ts";
-export type { WorkerNews } from "./worker_news.ts";
+} from "./commit/worker_committer.ts";
+export type { WorkerNews } from "./shared/worker_news.ts";

@@ -27,20 +27,20 @@ import {
   type SyncReply,
   type Timestamp,
 } from "../fuse/mod.ts";
-import { baseFiles } from "./base_files.ts";
-import type { Committer } from "./committer.ts";
-import type { OverlayCounters } from "./counters.ts";
-import { DataFiles } from "./data_files.ts";
-import { Directory } from "./directory.ts";
-import { type ContentContext, FileContent, PAGE_SIZE_BYTES } from "./file_content.ts";
-import { contentOf, type Inode, type NodeBody, storable } from "./inode.ts";
-import { InodeTable, refusal, type TreeOwner } from "./inode_table.ts";
-import { Journal } from "./journal.ts";
-import type { DataId, InodeRecord } from "./metadata_store.ts";
-import type { ReadEngine } from "./read_engine.ts";
-import { Room, type RoomOptions } from "./room.ts";
-import type { StoredState } from "./stored_state.ts";
-import { type ProcessTable, SyncFailures } from "./sync_failures.ts";
+import type { Committer } from "./commit/committer.ts";
+import { Journal } from "./commit/journal.ts";
+import { type ProcessTable, SyncFailures } from "./commit/sync_failures.ts";
+import { baseFiles } from "./content/base_files.ts";
+import { type ContentContext, FileContent, PAGE_SIZE_BYTES } from "./content/file_content.ts";
+import { DataFiles } from "./data/data_files.ts";
+import { Directory } from "./names/directory.ts";
+import { contentOf, type Inode, type NodeBody, storable } from "./names/inode.ts";
+import { InodeTable, refusal, type TreeOwner } from "./names/inode_table.ts";
+import type { ReadEngine } from "./read/read_engine.ts";
+import type { OverlayCounters } from "./shared/counters.ts";
+import { Room, type RoomOptions } from "./space/room.ts";
+import type { DataId, InodeRecord } from "./store/metadata_store.ts";
+import type { StoredState } from "./store/stored_state.ts";
 
 /** What an overlay is composed of. */
 export interface OverlayOptions {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryStore } from "./memory_store.ts";
-import type { PromptStore } from "./metadata_store.ts";
-import { SqliteStore } from "./sqlite_store.ts";
 import { BASE, sequences } from "../testing/overlay/steps.ts";
 import { World } from "../testing/overlay/world.ts";
+import { MemoryStore } from "./store/memory_store.ts";
+import type { PromptStore } from "./store/metadata_store.ts";
+import { SqliteStore } from "./store/sqlite_store.ts";
 
 /** How many sequences; a longer search is `PBKFS_SEQUENCES=100000 deno test -A overlay/`. */
 const SEQUENCES = Number(Deno.env.get("PBKFS_SEQUENCES") ?? 1000);

@@ -8,7 +8,7 @@ import { pattern } from "../testing/overlay/fake_base.ts";
 import { assertBytes } from "../testing/overlay/model.ts";
 import { BASE } from "../testing/overlay/steps.ts";
 import { World } from "../testing/overlay/world.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { MemoryStore } from "./store/memory_store.ts";
 
 function inWorld(body: (world: World) => void): void {
   const dirPath = Deno.makeTempDirSync({ prefix: "pbkfs-test-" });

@@ -23,7 +23,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * The same inside `backup/`: what any kind of backup needs, and the floors of pg_probackup's, each
- * of which sees those below it. What lies in `backup/` itself sees them all.
+ * of which sees those below it. What lies in `backup/` itself sees them all. And the rooms of
+ * `overlay/`.
  */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   "backup": ["backup/pg_probackup", "backup/directory"],
@@ -37,6 +38,16 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   "backup/pg_probackup/lists": ["backup/pg_probackup/catalog"],
   "backup/pg_probackup/catalog": ["backup/tree"],
   "backup/tree": [],
+  "overlay": ["overlay/space", "overlay/check"],
+  "overlay/space": ["overlay/commit"],
+  "overlay/commit": ["overlay/names", "overlay/shared"],
+  "overlay/check": ["overlay/names"],
+  "overlay/names": ["overlay/content"],
+  "overlay/content": ["overlay/data", "overlay/read"],
+  "overlay/data": ["overlay/store"],
+  "overlay/read": ["overlay/shared"],
+  "overlay/store": [],
+  "overlay/shared": [],
 };
 
 /** These look at everything, or install it, and nobody looks at them. */
@@ -84,15 +95,22 @@ Deno.test("every folder with code is in the picture [FR-301]", () => {
   for (const folder of folders) assert(folder in ARROWS, `${folder}/ is not in the picture`);
 });
 
-Deno.test("backup/ has floors: any kind of backup below, each kind with its own above [FR-980]", () => {
-  const backup = inside.filter(({ path }) => folderOf(path) === "backup");
-  for (const { path } of backup) assert(dirOf(path) in FLOORS, `${dirOf(path)}/ is no floor`);
-  const wrong = ownImports(backup).filter(({ path, target }) => {
-    const [from, to] = [dirOf(path), dirOf(target)];
-    return folderOf(target) === "backup" && from !== to && !behind(from, FLOORS).has(to);
+for (
+  const [folder, what] of [
+    ["backup", "has floors: any kind of backup below, each kind with its own above"],
+    ["overlay", "has rooms: names, content, the store, and who commits"],
+  ]
+) {
+  Deno.test(`${folder}/ ${what} [FR-980]`, () => {
+    const own = inside.filter(({ path }) => folderOf(path) === folder);
+    for (const { path } of own) assert(dirOf(path) in FLOORS, `${dirOf(path)}/ is not drawn`);
+    const wrong = ownImports(own).filter(({ path, target }) => {
+      const [from, to] = [dirOf(path), dirOf(target)];
+      return folderOf(target) === folder && from !== to && !behind(from, FLOORS).has(to);
+    });
+    assert.deepEqual(wrong, []);
   });
-  assert.deepEqual(wrong, []);
-});
+}
 
 Deno.test("one list says which kinds of backups there are, and one file which is asked for [FR-980]", () => {
   const importers = ownImports(inside)

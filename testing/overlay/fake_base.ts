@@ -7,8 +7,8 @@
 import type { BaseEntry, BaseNames, BaseTree, EntryIndex, Piece } from "../../backup/mod.ts";
 import type { ByteString } from "../../ffi/bytes.ts";
 import type { ByteRange } from "../../ffi/libc.ts";
+import { type Extent, PAGE_SIZE_BYTES } from "../../overlay/content/file_content.ts";
 import { type FakeFile, FakeStore, isHole } from "./fake_store.ts";
-import { type Extent, PAGE_SIZE_BYTES } from "../../overlay/file_content.ts";
 
 /** What a path of the base is. */
 export type FakeEntry =

@@ -11,7 +11,7 @@ import { deflateSync } from "node:zlib";
 import type { Piece } from "../../backup/mod.ts";
 import { type ByteString, byteStringOf } from "../../ffi/bytes.ts";
 import { type ByteRange, type Fd, OPEN, systemLibc } from "../../ffi/libc.ts";
-import { PAGE_SIZE_BYTES } from "../../overlay/file_content.ts";
+import { PAGE_SIZE_BYTES } from "../../overlay/content/file_content.ts";
 
 /** A file that is stored. */
 export interface FakeFile {

@@ -12,7 +12,7 @@ import type {
   MetadataStore,
   PackedState,
   PromptStore,
-} from "../../overlay/metadata_store.ts";
+} from "../../overlay/store/metadata_store.ts";
 
 /** Asks another store for everything, later, and one after the other. */
 export class LateStore implements MetadataStore {

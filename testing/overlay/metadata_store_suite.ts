@@ -13,7 +13,7 @@ import {
   type MetadataBatch,
   type MetadataStore,
   PAGE_MAP_PART_SIZE_BYTES,
-} from "../../overlay/metadata_store.ts";
+} from "../../overlay/store/metadata_store.ts";
 
 /** Opens the store of one test; called again, what was committed to it is there. */
 export type OpenStore = () => MetadataStore;

@@ -10,9 +10,9 @@ import { ERRNO, PbkfsError } from "../../errors.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { allocate, borrow, type NativeBuffer } from "../../ffi/memory.ts";
 import type { Request } from "../../fuse/mod.ts";
-import { ReadEngine } from "../../overlay/read_engine.ts";
-import { ReadQueue, type ReadQueueMemory, readQueueMemory } from "../../overlay/read_queue.ts";
-import { serveReads } from "../../overlay/serve_reads.ts";
+import { ReadEngine } from "../../overlay/read/read_engine.ts";
+import { ReadQueue, type ReadQueueMemory, readQueueMemory } from "../../overlay/read/read_queue.ts";
+import { serveReads } from "../../overlay/read/serve_reads.ts";
 
 /** What the kernel asks for at most. */
 export const READ_SIZE_BYTES_MAX = 1 << 20;

@@ -10,10 +10,7 @@ import { ERRNO, PbkfsError } from "../../errors.ts";
 import { type ByteString, byteString } from "../../ffi/bytes.ts";
 import { type Fd, OPEN, systemLibc } from "../../ffi/libc.ts";
 import { type Attributes, type Ino, type Place, type Request, ROOT_INO } from "../../fuse/mod.ts";
-import { FakeBase, type FakeEntry } from "./fake_base.ts";
-import { FragileDisk, SECTOR_SIZE_BYTES } from "./fragile_disk.ts";
-import { Model, type ModelNode, Refused, same, wrongAfterCrash } from "./model.ts";
-import { READ_SIZE_BYTES_MAX, Reading } from "./reading.ts";
+import { checkDataFiles } from "../../overlay/check/data_check.ts";
 import {
   type CommitContext,
   type CommitJob,
@@ -22,12 +19,15 @@ import {
   InlineCommitter,
   makeContext,
   runJobsAtOnce,
-} from "../../overlay/committer.ts";
-import { OverlayCounters } from "../../overlay/counters.ts";
-import { checkDataFiles } from "../../overlay/data_check.ts";
-import type { DataId, MetadataBatch, PromptStore } from "../../overlay/metadata_store.ts";
+} from "../../overlay/commit/committer.ts";
 import { Overlay } from "../../overlay/overlay.ts";
-import { StoredState } from "../../overlay/stored_state.ts";
+import { OverlayCounters } from "../../overlay/shared/counters.ts";
+import type { DataId, MetadataBatch, PromptStore } from "../../overlay/store/metadata_store.ts";
+import { StoredState } from "../../overlay/store/stored_state.ts";
+import { FakeBase, type FakeEntry } from "./fake_base.ts";
+import { FragileDisk, SECTOR_SIZE_BYTES } from "./fragile_disk.ts";
+import { Model, type ModelNode, Refused, same, wrongAfterCrash } from "./model.ts";
+import { READ_SIZE_BYTES_MAX, Reading } from "./reading.ts";
 
 /** No file that is compared is longer. */
 const FILE_SIZE_BYTES_MAX = 4 << 20;

@@ -28,8 +28,8 @@ import { Random } from "../support/random.ts";
 import { FakeLibfuse, type Faults, PAGE_BYTES, wordOf } from "./fake_libfuse.ts";
 import type { StormWorkerSetup } from "./storm_worker.ts";
 
-type QueueModule = typeof import("../../overlay/read_queue.ts");
-type PoolModule = typeof import("../../overlay/read_pool.ts");
+type QueueModule = typeof import("../../overlay/read/read_queue.ts");
+type PoolModule = typeof import("../../overlay/read/read_pool.ts");
 
 /** What a storm has found. */
 export interface StormReport extends Faults {
@@ -99,14 +99,18 @@ async function storm(options: {
 }): Promise<StormReport> {
   await using mutants = await makeMutants(
     options.fault === undefined ? {} : {
-      ...{ "overlay/serve_reads.ts": {}, "overlay/read_pool.ts": {}, "overlay/read_jobs.ts": {} },
+      ...{
+        "overlay/read/serve_reads.ts": {},
+        "overlay/read/read_pool.ts": {},
+        "overlay/read/read_jobs.ts": {},
+      },
       ...FAULTS[options.fault],
     },
   );
   const { replaced } = mutants;
   const modules = modulesWith(replaced);
-  const { ReadQueue, readQueueMemory } = await modules<QueueModule>("overlay/read_queue.ts");
-  const { ReadPool } = await modules<PoolModule>("overlay/read_pool.ts");
+  const { ReadQueue, readQueueMemory } = await modules<QueueModule>("overlay/read/read_queue.ts");
+  const { ReadPool } = await modules<PoolModule>("overlay/read/read_pool.ts");
   const dir = await Deno.makeTempDir({ prefix: "pbkfs-storm-" });
   const pages = new Pages(`${dir}/pages`);
   await Deno.remove(dir, { recursive: true });

@@ -6,12 +6,12 @@
 
 import { loadCodecs, PieceReader } from "../../backup/mod.ts";
 import { systemLibc } from "../../ffi/libc.ts";
-import type { ReadQueueMemory } from "../../overlay/read_queue.ts";
+import type { ReadQueueMemory } from "../../overlay/read/read_queue.ts";
 import { modulesWith } from "../interleavings/scenario.ts";
 import { FakeLibfuse } from "./fake_libfuse.ts";
 
-type QueueModule = typeof import("../../overlay/read_queue.ts");
-type ServiceModule = typeof import("../../overlay/serve_reads.ts");
+type QueueModule = typeof import("../../overlay/read/read_queue.ts");
+type ServiceModule = typeof import("../../overlay/read/serve_reads.ts");
 
 /** What a worker is told to begin. */
 export interface StormWorkerSetup {
@@ -27,8 +27,8 @@ const scope = self as unknown as {
 
 scope.onmessage = async ({ data }) => {
   const modules = modulesWith(data.replaced);
-  const { ReadQueue } = await modules<QueueModule>("overlay/read_queue.ts");
-  const { serveReads } = await modules<ServiceModule>("overlay/serve_reads.ts");
+  const { ReadQueue } = await modules<QueueModule>("overlay/read/read_queue.ts");
+  const { serveReads } = await modules<ServiceModule>("overlay/read/serve_reads.ts");
   const libc = systemLibc();
   const fuse = new FakeLibfuse(data.fuse);
   const reader = new PieceReader({ libc, codecs: await loadCodecs() });

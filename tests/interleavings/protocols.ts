@@ -52,7 +52,7 @@ function cases(
  * between, a new head and an old tail differ although nothing is there.
  */
 export const OLD_ORDER: Readonly<Record<string, Edits>> = {
-  "overlay/read_queue.ts": {
+  "overlay/read/read_queue.ts": {
     "const head = Atomics.load(this.#control, HEAD);":
       "const tail = Atomics.load(this.#control, TAIL);",
     "const tail = Atomics.load(this.#control, TAIL);\n    if (head":
@@ -62,12 +62,12 @@ export const OLD_ORDER: Readonly<Record<string, Edits>> = {
 
 /** The same, with all that would notice left out. */
 export const UNCHECKED: typeof OLD_ORDER = {
-  "overlay/read_queue.ts": {
-    ...OLD_ORDER["overlay/read_queue.ts"],
+  "overlay/read/read_queue.ts": {
+    ...OLD_ORDER["overlay/read/read_queue.ts"],
     "if (Atomics.compareExchange(this.#control, state, filled, TAKEN) !== filled) return undefined;":
       "Atomics.store(this.#control, state, filled & TAKEN);",
   },
-  "overlay/read_jobs.ts": {
+  "overlay/read/read_jobs.ts": {
     "    checkLive(of, state);\n    if (errno": "    if (errno",
     "      checkLive(of, seen);\n": "",
     "if (seen !== answering) throw notLive(of, seen);": "",

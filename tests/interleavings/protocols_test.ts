@@ -14,8 +14,8 @@ for (const { protocol, file, name, inSuite } of PROTOCOLS) {
   });
 }
 
-const QUEUE = "overlay/read_queue.ts";
-const JOBS = "overlay/read_jobs.ts";
+const QUEUE = "overlay/read/read_queue.ts";
+const JOBS = "overlay/read/read_jobs.ts";
 const BEGIN = "    this.#jobs.begin(job, { request, sizeBytes, parts: parts.length, fds });\n";
 interface Fault {
   readonly file: string;
@@ -28,7 +28,7 @@ interface Fault {
 const FAULTS: Readonly<Record<string, Fault>> = {
   "TAIL is loaded before HEAD, and nothing is checked": {
     ...{ file: "read_queue.ts", name: "twoReads" },
-    files: { ...UNCHECKED, "overlay/serve_reads.ts": {} },
+    files: { ...UNCHECKED, "overlay/read/serve_reads.ts": {} },
     found: /are not in order|part is as it was added|taken once|Nobody can go on/,
   },
   "TAIL is loaded before HEAD": {
@@ -79,26 +79,26 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "a commit is told before its outcome is there": {
     ...{ file: "commits.ts", name: "twoJobs" },
     files: {
-      "overlay/commit_ring.ts": {
+      "overlay/commit/commit_ring.ts": {
         "    OUTCOME.write(":
           "    Atomics.store(this.#cells, AT.completed, sequence);\n    OUTCOME.write(",
       },
-      "overlay/worker_committer.ts": {},
-      "overlay/commit_intake.ts": {},
+      "overlay/commit/worker_committer.ts": {},
+      "overlay/commit/commit_intake.ts": {},
     },
     found: /each outcome once/,
   },
   "jobs are carried out while others are": {
     ...{ file: "commits.ts", name: "lateStore" },
     files: {
-      "overlay/commit_intake.ts": { "this.#underWay !== undefined || last": "last" },
+      "overlay/commit/commit_intake.ts": { "this.#underWay !== undefined || last": "last" },
     },
     found: /two at a time/,
   },
   "a job that comes while others are carried out is forgotten": {
     ...{ file: "commits.ts", name: "lateStore" },
     files: {
-      "overlay/commit_intake.ts": {
+      "overlay/commit/commit_intake.ts": {
         "    this.#underWay = undefined;\n    this.#begin();": "    this.#underWay = undefined;",
       },
     },
@@ -107,7 +107,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "outcomes that nobody has seen are overwritten": {
     ...{ file: "commits.ts", name: "smallRing" },
     files: {
-      "overlay/worker_committer.ts": {
+      "overlay/commit/worker_committer.ts": {
         "this.#ring.size / 2);\n      this.#look();": "this.#ring.size / 2);",
       },
     },
@@ -116,19 +116,19 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "who waits for a commit sleeps on what it has not seen": {
     ...{ file: "commits.ts", name: "twoJobs" },
     files: {
-      "overlay/commit_ring.ts": {
+      "overlay/commit/commit_ring.ts": {
         "Atomics.wait(this.#cells, AT.completed, seen)":
           "Atomics.wait(this.#cells, AT.completed, Atomics.load(this.#cells, AT.completed))",
       },
-      "overlay/worker_committer.ts": {},
-      "overlay/commit_intake.ts": {},
+      "overlay/commit/worker_committer.ts": {},
+      "overlay/commit/commit_intake.ts": {},
     },
     found: /Nobody can go on/,
   },
   "a counter is zero for a moment": {
     ...{ file: "numbers.ts", name: "counters" },
     files: {
-      "overlay/counters.ts": {
+      "overlay/shared/counters.ts": {
         "this.#values[at] = counts[name as CounterName] as number":
           "this.#values[at] = 0, this.#values[at] = counts[name as CounterName] as number, " +
           "this.#values[at] = 0, this.#values[at] = counts[name as CounterName] as number",

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Gives a module of the project, such as `overlay/read_queue.ts`, or what stands in its place. */
+/** Gives a module of the project, such as `overlay/read/read_queue.ts`, or what stands in its place. */
 export type Modules = <T>(path: string) => Promise<T>;
 
 /** Keeps something that a thread has seen, for the check. Plain data. */

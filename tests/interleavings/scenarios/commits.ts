@@ -8,9 +8,9 @@ import assert from "node:assert/strict";
 import type { CommitJob, CommitOutcome } from "../../../overlay/mod.ts";
 import type { Modules, Note, Scenario } from "../scenario.ts";
 
-type RingModule = typeof import("../../../overlay/commit_ring.ts");
-type IntakeModule = typeof import("../../../overlay/commit_intake.ts");
-type CommitterModule = typeof import("../../../overlay/worker_committer.ts");
+type RingModule = typeof import("../../../overlay/commit/commit_ring.ts");
+type IntakeModule = typeof import("../../../overlay/commit/commit_intake.ts");
+type CommitterModule = typeof import("../../../overlay/commit/worker_committer.ts");
 type Memory = Record<string, unknown>;
 
 const CLOSE = -1;
@@ -62,9 +62,11 @@ async function commits(
   },
 ): Promise<Scenario> {
   const { jobs, ringSize, looks, isLate = false } = options;
-  const { CommitRing, commitRingMemory } = await modules<RingModule>("overlay/commit_ring.ts");
-  const { CommitIntake } = await modules<IntakeModule>("overlay/commit_intake.ts");
-  const { WorkerCommitter } = await modules<CommitterModule>("overlay/worker_committer.ts");
+  const { CommitRing, commitRingMemory } = await modules<RingModule>(
+    "overlay/commit/commit_ring.ts",
+  );
+  const { CommitIntake } = await modules<IntakeModule>("overlay/commit/commit_intake.ts");
+  const { WorkerCommitter } = await modules<CommitterModule>("overlay/commit/worker_committer.ts");
 
   function submits(memory: Memory, note: Note): void {
     const mailbox = new Mailbox(memory["mailbox"]);

@@ -7,13 +7,13 @@
 import assert from "node:assert/strict";
 import type { Modules, Scenario } from "../scenario.ts";
 
-type CountersModule = typeof import("../../../overlay/counters.ts");
+type CountersModule = typeof import("../../../overlay/shared/counters.ts");
 type LatenciesModule = typeof import("../../../fuse/latencies.ts");
 type Memory = Record<string, unknown>;
 
 /** Two threads count, each in memory of its own; a third looks twice. */
 export async function counters(modules: Modules): Promise<Scenario> {
-  const { OverlayCounters, sumOf } = await modules<CountersModule>("overlay/counters.ts");
+  const { OverlayCounters, sumOf } = await modules<CountersModule>("overlay/shared/counters.ts");
   const open = (memory: Memory, name: string) =>
     new OverlayCounters(memory[name] as SharedArrayBuffer);
   const sum = (memory: Memory) => {

@@ -11,11 +11,11 @@ import type { ByteString } from "../../../ffi/bytes.ts";
 import type { Fd } from "../../../ffi/libc.ts";
 import type { NativeBuffer } from "../../../ffi/memory.ts";
 import type { Request } from "../../../fuse/mod.ts";
-import type { ReadQueueMemory } from "../../../overlay/read_queue.ts";
+import type { ReadQueueMemory } from "../../../overlay/read/read_queue.ts";
 import type { Modules, Note, Scenario } from "../scenario.ts";
 
-type QueueModule = typeof import("../../../overlay/read_queue.ts");
-type ServiceModule = typeof import("../../../overlay/serve_reads.ts");
+type QueueModule = typeof import("../../../overlay/read/read_queue.ts");
+type ServiceModule = typeof import("../../../overlay/read/serve_reads.ts");
 type Memory = Record<string, unknown>;
 
 /** What a thread notes. */
@@ -50,8 +50,8 @@ interface QueueOptions {
 
 async function readQueue(modules: Modules, options: QueueOptions): Promise<Scenario> {
   const { reads, workers, closes, bugsMax = 0 } = options;
-  const { ReadQueue, readQueueMemory } = await modules<QueueModule>("overlay/read_queue.ts");
-  const { serveReads } = await modules<ServiceModule>("overlay/serve_reads.ts");
+  const { ReadQueue, readQueueMemory } = await modules<QueueModule>("overlay/read/read_queue.ts");
+  const { serveReads } = await modules<ServiceModule>("overlay/read/serve_reads.ts");
   const fds = reads.map((parts, index) =>
     Array.from({ length: parts }, (_, part) => fdOf(index + 1, part))
   );

@@ -54,7 +54,7 @@ function releases(prefix: string): string[] {
 /** The packages that our program imports, tests aside. */
 function packagesOfProgram(): string[] {
   const inside = sources().filter(({ path }) =>
-    !["tests", "bench"].includes(folderOf(path)) && !/_test\.ts$|\/_/.test(path)
+    !["testing", "tests", "bench"].includes(folderOf(path)) && !/_test\.ts$|\/_/.test(path)
   );
   const names = Object.keys(config.imports);
   return names.filter((name) => inside.some(({ imports }) => imports.includes(name))).sort();
@@ -84,7 +84,10 @@ Deno.test("what is installed is the program, its packages, manual page and compl
     .filter((name) => name !== "node_modules").map((name) => name.replace(/@[^@]*$/, ""));
   assert.deepEqual(closure.sort(), packages.map((name) => name.replace("/", "+")).sort());
   const ours = inside.filter((path) => path.startsWith("app/") && !path.includes("node_modules"));
-  assert.deepEqual(ours.filter((path) => /_test\.ts$|^app\/(tests|bench)\//.test(path)), []);
+  assert.deepEqual(
+    ours.filter((path) => /_test\.ts$|^app\/(testing|tests|bench)\//.test(path)),
+    [],
+  );
   assert(ours.filter((path) => path.endsWith(".ts")).length > 100);
   for (const path of all) {
     const mode = Deno.lstatSync(`${prefix}/${path}`).mode ?? 0;
